@@ -1,0 +1,285 @@
+//! The messages of `GET /v1/live`. JSON texts both ways; log contents come as binary frames ([`crate::log`]).
+//! Must not know how messages travel.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AttemptId, BuildNumber};
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+use crate::view::{BuildRow, BuildView, DeliveryView, Outcome, QueueView, Status};
+
+/// A subscription's number, chosen by the client, unique within its connection.
+pub type Sub = u32;
+
+/// What a client may say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Ask to be told of `topic` from now on. `after` is the last sequence number seen of the same topic on an earlier
+    /// connection: what did not change since is not sent again. An existing `sub` is replaced.
+    Subscribe {
+        sub: Sub,
+        topic: Topic,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u64>,
+    },
+    Unsubscribe {
+        sub: Sub,
+    },
+    /// Answered by exactly one `response` or `refused` with the same `id`.
+    Request {
+        id: u64,
+        request: Request,
+    },
+    /// A message this side does not know; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What can be subscribed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "topic", rename_all = "snake_case")]
+pub enum Topic {
+    /// A window of the list of builds, newest first: [`ServerMessage::Builds`].
+    Builds {
+        #[serde(default)]
+        filter: BuildFilter,
+        #[serde(default)]
+        offset: u64,
+        /// At most 500.
+        limit: u32,
+    },
+    /// One build, whole, at each change: [`ServerMessage::Build`].
+    Build { number: BuildNumber },
+    /// What runs and what waits: [`ServerMessage::Queue`].
+    Queue,
+    /// A window of lines of one log: [`ServerMessage::LogHead`] and binary frames of lines. Replace the subscription to
+    /// move the window. `after` is meaningless here: the window says what is wanted.
+    Log { log: AttemptId, window: LogWindow },
+    /// The log's bytes in order from byte `from` to its end, none left out: binary frames of bytes, then, when the log is
+    /// finished and sent, [`ServerMessage::LogHead`] with `finished`.
+    LogBytes {
+        log: AttemptId,
+        #[serde(default)]
+        from: u64,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+/// The lines that a client shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "mode")]
+pub enum LogWindow {
+    /// Lines `first .. first + count`, as far as they exist, and those of them that come later.
+    Range { first: u64, count: u32 },
+    /// The last `count` lines, whatever they are at each moment. Lines may be skipped when they come faster than they can
+    /// be sent; the line numbers tell.
+    Tail { count: u32 },
+}
+
+/// Which builds. Empty means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BuildFilter {
+    /// Full name, `owner/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Words that must all occur, without regard to case, in number, repository, branch, title, author or sha.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What can be asked for once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    Builds {
+        #[serde(default)]
+        filter: BuildFilter,
+        #[serde(default)]
+        offset: u64,
+        /// At most 500.
+        limit: u32,
+    },
+    Build {
+        number: BuildNumber,
+    },
+    Deliveries {
+        /// At most 500.
+        limit: u32,
+    },
+    /// Stop what waits or runs. Without `job`: the whole build. `force` kills at once instead of after the grace.
+    Cancel {
+        build: BuildNumber,
+        #[serde(default)]
+        job: Option<String>,
+        #[serde(default)]
+        force: bool,
+    },
+    Retry {
+        build: BuildNumber,
+        what: RetryWhat,
+    },
+    /// Line numbers whose text matches `pattern` (a regular expression; case is ignored when it has no capital letter),
+    /// from line `from` on, upwards when `backwards`. At most `limit` (<= 10,000).
+    SearchLog {
+        log: AttemptId,
+        pattern: String,
+        #[serde(default)]
+        from: u64,
+        #[serde(default)]
+        backwards: bool,
+        limit: u32,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a retry runs again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum RetryWhat {
+    /// Every job that did not pass, and what was skipped because of it.
+    Failed,
+    /// One job and what depends on it.
+    Job {
+        job: String,
+    },
+    Everything,
+}
+
+/// What the daemon may say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// The first message of every connection.
+    Hello(Hello),
+    /// The window's rows are `order`, newest first. `changed` holds those that the client has not seen in their present
+    /// state; all others it has. The first message after `subscribe` without `after` holds all.
+    Builds {
+        sub: Sub,
+        seq: u64,
+        /// How many builds the filter lets through.
+        total: u64,
+        offset: u64,
+        order: Vec<BuildNumber>,
+        changed: Vec<BuildRow>,
+    },
+    Build {
+        sub: Sub,
+        seq: u64,
+        build: Box<BuildView>,
+    },
+    Queue {
+        sub: Sub,
+        queue: QueueView,
+    },
+    LogHead {
+        sub: Sub,
+        head: LogHead,
+    },
+    Response {
+        id: u64,
+        response: Response,
+    },
+    /// A request was not carried out.
+    Refused {
+        id: u64,
+        refusal: Refusal,
+    },
+    /// A subscription ended, or could not begin. The client may subscribe again.
+    Ended {
+        sub: Sub,
+        refusal: Refusal,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`crate::PROTOCOL_VERSION`] of the daemon.
+    pub protocol: u32,
+    /// The daemon's version.
+    pub version: String,
+    /// Changes at each start of the daemon.
+    pub instance: String,
+    /// Names of optional abilities; none are needed to speak version 1.
+    pub capabilities: Vec<String>,
+    /// What this connection may do.
+    pub role: Role,
+    /// The daemon's clock, so that durations can be shown although the clocks differ.
+    pub now: Timestamp,
+}
+
+/// What a connection may do. Each role may do what the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Viewer,
+    Operator,
+    Admin,
+}
+
+/// The end of a log as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHead {
+    /// Lines, an unterminated last one included.
+    pub lines: u64,
+    pub bytes: u64,
+    /// Grows with every change of the log.
+    pub seq: u64,
+    /// Nothing comes any more.
+    pub finished: bool,
+    /// Where each step that began writes from, in order.
+    pub steps: Vec<StepMark>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepMark {
+    pub step: u16,
+    pub name: String,
+    pub first_line: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "response", rename_all = "snake_case")]
+pub enum Response {
+    Builds {
+        total: u64,
+        builds: Vec<BuildView>,
+    },
+    Build {
+        build: Box<BuildView>,
+    },
+    Deliveries {
+        deliveries: Vec<DeliveryView>,
+    },
+    /// Which jobs are being stopped (`stopping`), and which waited and are cancelled already.
+    Cancel {
+        stopping: Vec<String>,
+        cancelled: Vec<String>,
+    },
+    /// The attempts that a retry made.
+    Retry {
+        attempts: Vec<AttemptId>,
+    },
+    /// Line numbers in the order asked for. `more`: the limit was reached; go on after the last.
+    Matches {
+        lines: Vec<u64>,
+        more: bool,
+    },
+    #[serde(other)]
+    Unknown,
+}
