@@ -1,1 +1,391 @@
-//! (being built)
+//! Git: a mirror for each repository, fetched by full SHA; the spec as it is at a commit; a clean checkout as a tar archive.
+//! Runs the `git` program, with everything switched off that a hostile repository could use. Must not know specs or builds.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::secret::sha256_hex;
+
+/// A commit of a repository. Both were checked when the event was parsed; `sha` is full and hexadecimal.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit<'a> {
+    pub clone_url: &'a str,
+    pub sha: &'a str,
+    /// Fetched instead when the server does not hand out commits by SHA: `refs/heads/main`, `refs/pull/7/head`.
+    pub reference: &'a str,
+}
+
+/// A file at a commit.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FileAtCommit {
+    Contents(Vec<u8>),
+    Missing,
+    /// Larger than the caller wants to read.
+    TooLarge {
+        bytes: u64,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// The server answered, and does not have it or does not give it.
+    #[error("commit {sha} cannot be fetched from {url}: {why}")]
+    Fetch { url: String, sha: String, why: String },
+    #[error("git {what} failed: {why}")]
+    Command { what: &'static str, why: String },
+    #[error("git {what} did not end within {seconds} s")]
+    TooSlow { what: &'static str, seconds: u64 },
+    #[error("git cannot be run: is it installed?")]
+    NoGit {
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{what}")]
+    Io {
+        what: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Git {
+    mirrors: PathBuf,
+    sources: PathBuf,
+    settings: PathBuf,
+    /// One writer a mirror or archive at a time.
+    locks: Arc<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>>,
+}
+
+/// A fetch of something large over a slow line is still fine after this; a server that hangs is not.
+const FETCH_LIMIT: Duration = Duration::from_secs(15 * 60);
+const LOCAL_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// Archives are made again from the mirror whenever they are missed.
+const KEEP_ARCHIVES: Duration = Duration::from_secs(60 * 60);
+
+/// Put before every command. Protocols are allowed one by one; nothing of a repository's own is executed.
+const GUARDS: [&str; 14] = [
+    "-c",
+    "protocol.allow=never",
+    "-c",
+    "protocol.https.allow=always",
+    "-c",
+    "protocol.http.allow=always",
+    "-c",
+    "protocol.ssh.allow=always",
+    "-c",
+    "protocol.file.allow=always",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "gc.auto=0",
+];
+
+impl Git {
+    pub fn open(data_dir: &Path) -> Result<Self, GitError> {
+        let git = Self {
+            mirrors: data_dir.join("mirrors"),
+            sources: data_dir.join("sources"),
+            settings: data_dir.join("gitconfig"),
+            locks: Arc::default(),
+        };
+        for folder in [&git.mirrors, &git.sources] {
+            std::fs::create_dir_all(folder).map_err(|source| GitError::Io {
+                what: format!("folder {} cannot be made", folder.display()),
+                source,
+            })?;
+        }
+        // Repositories on this host may belong to another user; the operator's own settings (credentials) still count.
+        let mut settings = String::from("# Made by windlassd at each start.\n[safe]\n\tdirectory = *\n");
+        if let Some(home) = std::env::var_os("HOME") {
+            let theirs = Path::new(&home).join(".gitconfig");
+            settings.push_str(&format!("[include]\n\tpath = {:?}\n", theirs.display().to_string()));
+        }
+        std::fs::write(&git.settings, settings)
+            .map_err(|source| GitError::Io { what: format!("{} cannot be written", git.settings.display()), source })?;
+        Ok(git)
+    }
+
+    /// Reads a file at a commit, fetching the commit if the mirror does not have it.
+    pub async fn file_at(&self, commit: Commit<'_>, path: &str, cap: u64) -> Result<FileAtCommit, GitError> {
+        let mirror = self.mirror(commit.clone_url);
+        if mirror.join("HEAD").exists()
+            && let Some(file) = self.read_object(&mirror, commit.sha, path, cap).await?
+        {
+            return Ok(file);
+        }
+        self.fetch(&mirror, commit).await?;
+        self.read_object(&mirror, commit.sha, path, cap).await?.ok_or_else(|| GitError::Fetch {
+            url: public_url(commit.clone_url),
+            sha: commit.sha.to_owned(),
+            why: "the server sent something else".to_owned(),
+        })
+    }
+
+    /// A clean checkout of the commit as a tar archive, history left out: `git status` is clean in it and
+    /// `git rev-parse HEAD` is the commit. Made once for each commit, kept for an hour after its last use.
+    pub async fn archive(&self, commit: Commit<'_>) -> Result<PathBuf, GitError> {
+        let mirror = self.mirror(commit.clone_url);
+        let name = mirror.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let archive = self.sources.join(format!("{name}-{}.tar", commit.sha));
+        let lock = self.lock(&archive);
+        let _turn = lock.lock().await;
+        if let Ok(file) = std::fs::File::options().append(true).open(&archive) {
+            // Its age counts from its last use.
+            let _ = file.set_modified(SystemTime::now());
+            return Ok(archive);
+        }
+        if !self.has_commit(&mirror, commit.sha).await? {
+            self.fetch(&mirror, commit).await?;
+        }
+        self.drop_old_archives();
+        let work = self.sources.join(format!("{name}-{}.work", commit.sha));
+        let made = self.check_out(&mirror, commit.sha, &work).await;
+        let made = match made {
+            Ok(()) => {
+                let (work, archive) = (work.clone(), archive.clone());
+                tokio::task::spawn_blocking(move || pack(&work, &archive))
+                    .await
+                    .map_err(|error| GitError::Command { what: "archive", why: error.to_string() })?
+            }
+            Err(error) => Err(error),
+        };
+        let _ = tokio::fs::remove_dir_all(&work).await;
+        made.map(|()| archive)
+    }
+
+    /// The folder of a repository's mirror: a readable name, and a hash that no name can collide with.
+    fn mirror(&self, clone_url: &str) -> PathBuf {
+        let tail = clone_url.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or("");
+        let readable: String =
+            tail.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(40).collect();
+        self.mirrors.join(format!("{readable}-{}.git", &sha256_hex(clone_url.as_bytes())[..16]))
+    }
+
+    fn lock(&self, path: &Path) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        locks.entry(path.to_owned()).or_default().clone()
+    }
+
+    fn command(&self, folder: &Path) -> Command {
+        let mut command = Command::new("git");
+        command
+            .args(GUARDS)
+            .current_dir(folder)
+            .env("GIT_CONFIG_GLOBAL", &self.settings)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ASKPASS", "/bin/false")
+            .env("SSH_ASKPASS", "/bin/false")
+            .env("GIT_SSH_COMMAND", std::env::var("GIT_SSH_COMMAND").unwrap_or_else(|_| "ssh -oBatchMode=yes".into()))
+            .env("LC_ALL", "C")
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn run<A: AsRef<OsStr>>(
+        &self,
+        what: &'static str,
+        folder: &Path,
+        args: impl IntoIterator<Item = A>,
+        limit: Duration,
+    ) -> Result<(), GitError> {
+        let mut command = self.command(folder);
+        command.args(args);
+        let output = tokio::time::timeout(limit, command.output())
+            .await
+            .map_err(|_| GitError::TooSlow { what, seconds: limit.as_secs() })?
+            .map_err(|source| GitError::NoGit { source })?;
+        if output.status.success() { Ok(()) } else { Err(GitError::Command { what, why: last_words(&output.stderr) }) }
+    }
+
+    async fn has_commit(&self, mirror: &Path, sha: &str) -> Result<bool, GitError> {
+        if !mirror.join("HEAD").exists() {
+            return Ok(false);
+        }
+        match self.run("cat-file", mirror, ["cat-file", "-e", &format!("{sha}^{{commit}}")], LOCAL_LIMIT).await {
+            Ok(()) => Ok(true),
+            Err(GitError::Command { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `None`: the mirror does not have the commit.
+    async fn read_object(
+        &self,
+        mirror: &Path,
+        sha: &str,
+        path: &str,
+        cap: u64,
+    ) -> Result<Option<FileAtCommit>, GitError> {
+        let what = "cat-file";
+        let io = |source| GitError::Io { what: "git cat-file broke off".to_owned(), source };
+        let read = async {
+            let mut child = self
+                .command(mirror)
+                .args(["cat-file", "--batch-command"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .map_err(|source| GitError::NoGit { source })?;
+            let mut stdin = child.stdin.take().expect("piped above");
+            let mut stdout = BufReader::new(child.stdout.take().expect("piped above"));
+            stdin.write_all(format!("info {sha}^{{commit}}\ncontents {sha}:{path}\n").as_bytes()).await.map_err(io)?;
+            drop(stdin);
+            let mut line = String::new();
+            stdout.read_line(&mut line).await.map_err(io)?;
+            if !line.starts_with(sha) || !line.contains(" commit ") {
+                return Ok(None);
+            }
+            line.clear();
+            stdout.read_line(&mut line).await.map_err(io)?;
+            let mut words = line.trim_end().rsplit(' ');
+            let (size, kind) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+            if kind != "blob" {
+                return Ok(Some(FileAtCommit::Missing));
+            }
+            let bytes: u64 = size.parse().map_err(|_| GitError::Command { what, why: line.clone() })?;
+            if bytes > cap {
+                return Ok(Some(FileAtCommit::TooLarge { bytes }));
+            }
+            let mut contents = Vec::new();
+            stdout.take(bytes).read_to_end(&mut contents).await.map_err(io)?;
+            Ok(Some(FileAtCommit::Contents(contents)))
+        };
+        tokio::time::timeout(LOCAL_LIMIT, read)
+            .await
+            .map_err(|_| GitError::TooSlow { what, seconds: LOCAL_LIMIT.as_secs() })?
+    }
+
+    async fn fetch(&self, mirror: &Path, commit: Commit<'_>) -> Result<(), GitError> {
+        let lock = self.lock(mirror);
+        let _turn = lock.lock().await;
+        if !mirror.join("HEAD").exists() {
+            std::fs::create_dir_all(mirror).map_err(|source| GitError::Io {
+                what: format!("folder {} cannot be made", mirror.display()),
+                source,
+            })?;
+            self.run("init", mirror, ["init", "-q", "--bare", "--template=", "."], LOCAL_LIMIT).await?;
+        } else if self.has_commit(mirror, commit.sha).await? {
+            return Ok(()); // somebody else fetched it while we waited for our turn
+        }
+        // A ref of its own keeps the commit from being pruned, and tells later fetches what is here already.
+        let keep = format!("refs/windlass/{}", commit.sha);
+        let refused =
+            |why: String| GitError::Fetch { url: public_url(commit.clone_url), sha: commit.sha.to_owned(), why };
+        let by_sha = self.fetch_one(mirror, commit.clone_url, &format!("+{}:{keep}", commit.sha)).await;
+        let error = match by_sha {
+            Ok(()) => return Ok(()),
+            Err(GitError::Command { why, .. }) => why,
+            Err(error) => return Err(error),
+        };
+        // Servers that hand out nothing by SHA: by name, and then the commit has to be among what came.
+        let by_name = format!("+{}:refs/windlass-names/{}", commit.reference, sha256_hex(commit.reference.as_bytes()));
+        match self.fetch_one(mirror, commit.clone_url, &by_name).await {
+            Ok(()) if self.has_commit(mirror, commit.sha).await? => Ok(()),
+            Ok(()) => Err(refused(format!("it is not on {} any more; {error}", commit.reference))),
+            Err(GitError::Command { .. }) => Err(refused(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn fetch_one(&self, mirror: &Path, url: &str, refspec: &str) -> Result<(), GitError> {
+        let args = [
+            "fetch",
+            "-q",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+            "--end-of-options",
+            url,
+            refspec,
+        ];
+        self.run("fetch", mirror, args, FETCH_LIMIT).await
+    }
+
+    /// A repository of its own in `work`: this one commit, its files, nothing that points back here.
+    async fn check_out(&self, mirror: &Path, sha: &str, work: &Path) -> Result<(), GitError> {
+        let io = |source| GitError::Io { what: format!("checkout in {}", work.display()), source };
+        let _ = tokio::fs::remove_dir_all(work).await;
+        let git_dir = work.join(".git");
+        for folder in ["objects/info", "refs/heads"] {
+            std::fs::create_dir_all(git_dir.join(folder)).map_err(io)?;
+        }
+        let format = if sha.len() == 64 {
+            "[core]\n\trepositoryformatversion = 1\n\tbare = false\n[extensions]\n\tobjectFormat = sha256\n"
+        } else {
+            "[core]\n\trepositoryformatversion = 0\n\tbare = false\n"
+        };
+        std::fs::write(git_dir.join("config"), format).map_err(io)?;
+        std::fs::write(git_dir.join("HEAD"), format!("{sha}\n")).map_err(io)?;
+        std::fs::write(git_dir.join("shallow"), format!("{sha}\n")).map_err(io)?;
+        let alternates = git_dir.join("objects/info/alternates");
+        std::fs::write(&alternates, format!("{}\n", mirror.join("objects").display())).map_err(io)?;
+        self.run("checkout", work, ["reset", "-q", "--hard", sha], LOCAL_LIMIT).await?;
+        self.run("repack", work, ["repack", "-q", "-a", "-d", "--window=0"], LOCAL_LIMIT).await?;
+        std::fs::remove_file(alternates).map_err(io)
+    }
+
+    fn drop_old_archives(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.sources) else { return };
+        for entry in entries.flatten() {
+            let old = entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > KEEP_ARCHIVES));
+            if old && entry.path().extension().is_some_and(|extension| extension == "tar") {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Writes the folder as a tar archive; it appears whole or not at all. Owner 0, so that it means the same everywhere.
+fn pack(work: &Path, archive: &Path) -> Result<(), GitError> {
+    let io = |source| GitError::Io { what: format!("archive {} cannot be written", archive.display()), source };
+    let partial = archive.with_extension("part");
+    let file = std::fs::File::create(&partial).map_err(io)?;
+    let mut builder = tar::Builder::new(std::io::BufWriter::with_capacity(1 << 20, file));
+    builder.follow_symlinks(false);
+    builder.mode(tar::HeaderMode::Deterministic);
+    builder.append_dir_all(".", work).map_err(io)?;
+    builder.into_inner().and_then(|file| file.into_inner().map_err(std::io::IntoInnerError::into_error)).map_err(io)?;
+    std::fs::rename(&partial, archive).map_err(io)
+}
+
+/// The end of what git said, in one line.
+fn last_words(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let tail = lines[lines.len().saturating_sub(3)..].join("; ");
+    if tail.is_empty() { "it said nothing".to_owned() } else { tail.chars().take(500).collect() }
+}
+
+/// A URL for messages: without the user and password that it may carry.
+fn public_url(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (place, path) = rest.split_once('/').map_or((rest, ""), |(place, path)| (place, path));
+            let host = place.rsplit_once('@').map_or(place, |(_, host)| host);
+            format!("{scheme}://{host}/{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

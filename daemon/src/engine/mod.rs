@@ -11,23 +11,13 @@ mod tail; // follows an append-only frame file by byte offset
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use windlass_protocol::id::AttemptId;
 
 use crate::frame::Frame;
-use crate::plan::AttemptPlan;
+pub use crate::plan::Site;
 
-/// Where an attempt's process or container is: enough to find it again after a restart. Stored as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Site {
-    /// `docker` or `local`.
-    pub engine: String,
-    /// The machine it runs on.
-    pub node: String,
-    /// The engine's own name for it: a container's id; for `local` empty until fed, then `pid:start-time`.
-    pub handle: String,
-}
+use crate::plan::AttemptPlan;
 
 /// The clean checkout that a job works on: a tar archive on this host, made by `git`.
 #[derive(Debug, Clone, PartialEq, Eq)]

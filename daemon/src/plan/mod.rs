@@ -87,3 +87,14 @@ pub enum Transport {
     /// Coalesced on standard output, at most 16,000 bytes each.
     Stdout,
 }
+
+/// Where an attempt's process or container is: enough to find it again after a restart. Stored as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// `docker` or `local`.
+    pub engine: String,
+    /// The machine it runs on.
+    pub node: String,
+    /// The engine's own name for it: a container's id; for `local` empty until fed, then `pid:start-time`.
+    pub handle: String,
+}

@@ -1,1 +1,235 @@
-//! (being built)
+//! The database: the truth. Methods are use cases; what must be atomic is one method that owns its transaction. One SQL
+//! statement a file in `sql/`, the same text for SQLite and Postgres. Must not know HTTP, engines or git.
+
+mod attempts; // claim, start, steps, finish
+mod builds; // create, read
+mod deliveries; // webhooks
+mod orders; // what people ask for: cancel, retry
+mod rows; // what comes out of the database
+mod tokens;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{Any, AnyPool, Executor as _, Transaction};
+
+pub use attempts::{Claimed, Finish, OpenAttempt, QueueCounts};
+pub use builds::{BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredJob};
+pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
+pub use rows::{Attempt, CancelAsked, Summary};
+pub use tokens::{Role, Token};
+
+use crate::config::Database;
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: AnyPool,
+    kind: Kind,
+    /// SQLite has one writer: waiting here, in order, beats waiting inside of SQLite with back-off.
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("there is no {what}")]
+    Missing { what: String },
+    /// The state changed in between, or does not allow it.
+    #[error("{why}")]
+    Conflict { why: String },
+    #[error("query {query} failed")]
+    Query {
+        query: &'static str,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the database holds something this version does not understand: {what}")]
+    Corrupt { what: String },
+    #[error("the database {database} cannot be opened")]
+    Open {
+        database: String,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the database {database} cannot be brought to this version's schema")]
+    Migrate {
+        database: String,
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    #[error(
+        "SQLite {version} is linked, but before 3.51.3 it can corrupt its files: build with the pinned libsqlite3-sys"
+    )]
+    OldSqlite { version: String },
+}
+
+impl StoreError {
+    /// Names the statement that failed.
+    fn at(query: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |source| Self::Query { query, source }
+    }
+
+    /// Disk full, database busy, server away: may work later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Query { .. })
+    }
+}
+
+/// A transaction that may write. In SQLite it holds the only writer from the start, so it never fails half-way for that.
+struct Writing<'a> {
+    tx: Transaction<'static, Any>,
+    _turn: Option<tokio::sync::MutexGuard<'a, ()>>,
+}
+
+impl Writing<'_> {
+    async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await.map_err(StoreError::at("commit"))
+    }
+}
+
+/// `Statement` and `name` for error messages, from one place.
+macro_rules! sql {
+    ($name:literal) => {
+        include_str!(concat!("sql/", $name, ".sql"))
+    };
+}
+use sql;
+
+impl Store {
+    /// Opens and migrates.
+    pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let describe = database.describe();
+        let open = |source| StoreError::Open { database: describe.clone(), source };
+        let (kind, url) = match database {
+            Database::Sqlite(path) => {
+                refuse_old_sqlite()?;
+                (Kind::Sqlite, sqlite_url(path))
+            }
+            Database::Postgres(url) => (Kind::Postgres, url.clone()),
+        };
+        let options: AnyConnectOptions = url.parse().map_err(open)?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(match kind {
+                Kind::Sqlite => 4,
+                Kind::Postgres => 8,
+            })
+            .min_connections(1)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if kind == Kind::Sqlite {
+                        // FULL: an answered webhook survives a power cut, not only a crash of ours.
+                        connection
+                            .execute(
+                                "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; \
+                                 pragma busy_timeout = 5000; pragma cache_size = -2000; pragma journal_size_limit = 16777216;",
+                            )
+                            .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(options)
+            .await
+            .map_err(open)?;
+        let migrations = match kind {
+            Kind::Sqlite => sqlx::migrate!("src/store/migrations/sqlite"),
+            Kind::Postgres => sqlx::migrate!("src/store/migrations/postgres"),
+        };
+        migrations.run(&pool).await.map_err(|source| StoreError::Migrate { database: describe.clone(), source })?;
+        Ok(Self { pool, kind, writing: Arc::default() })
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").fetch_one(&self.pool).await.map_err(StoreError::at("ping"))?;
+        Ok(())
+    }
+
+    async fn write(&self) -> Result<Writing<'_>, StoreError> {
+        let (turn, begin) = match self.kind {
+            Kind::Sqlite => (Some(self.writing.lock().await), "begin immediate"),
+            Kind::Postgres => (None, "begin"),
+        };
+        let tx = self.pool.begin_with(begin).await.map_err(StoreError::at("begin"))?;
+        Ok(Writing { tx, _turn: turn })
+    }
+
+    /// The sequence number of the newest change.
+    pub async fn last_change(&self) -> Result<u64, StoreError> {
+        let value: i64 = sqlx::query_scalar(sql!("counter_value"))
+            .bind("change")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::at("counter_value"))?;
+        Ok(unsigned(value))
+    }
+}
+
+/// The next number of a counter, inside of a transaction.
+async fn next(tx: &mut Transaction<'static, Any>, counter: &'static str) -> Result<i64, StoreError> {
+    sqlx::query_scalar(sql!("counter_next"))
+        .bind(counter)
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(StoreError::at("counter_next"))
+}
+
+/// Marks a build as changed, so that clients hear of it.
+async fn touch(tx: &mut Transaction<'static, Any>, build: u64) -> Result<(), StoreError> {
+    let seq = next(tx, "change").await?;
+    sqlx::query(sql!("build_touch"))
+        .bind(signed(build))
+        .bind(seq)
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::at("build_touch"))?;
+    Ok(())
+}
+
+fn refuse_old_sqlite() -> Result<(), StoreError> {
+    const OLDEST: i32 = 3_051_003;
+    if libsqlite3_sys::SQLITE_VERSION_NUMBER < OLDEST {
+        let version = libsqlite3_sys::SQLITE_VERSION.to_string_lossy().into_owned();
+        return Err(StoreError::OldSqlite { version });
+    }
+    Ok(())
+}
+
+fn sqlite_url(path: &Path) -> String {
+    let mut url = String::from("sqlite://");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => url.push(char::from(*byte)),
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url.push_str("?mode=rwc");
+    url
+}
+
+/// Numbers of ours are never negative; the database only has signed ones.
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! Builds and their jobs: made in one transaction with the delivery they come from, read one by one or as a page.
+
+use std::collections::BTreeMap;
+
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{LogSummary, Outcome, Status};
+
+use super::rows::{AttemptRow, BuildRow, SummaryRow};
+use super::{Attempt, Store, StoreError, Summary, next, signed, sql, unsigned};
+use crate::plan::JobPlan;
+use crate::state::attempt::{State, Verdict};
+
+/// What a build is; never changes.
+#[derive(Debug, Clone)]
+pub struct BuildFacts {
+    pub delivery: Option<String>,
+    pub repository: String,
+    pub clone_url: String,
+    pub event: String,
+    pub action: Option<String>,
+    pub r#ref: String,
+    pub branch: Option<String>,
+    pub tag: Option<String>,
+    pub base_branch: Option<String>,
+    pub pull_request: Option<u64>,
+    pub sha: String,
+    pub title: String,
+    pub author: String,
+    pub commit_count: Option<u64>,
+    pub created_at: Timestamp,
+}
+
+/// A build to be made.
+#[derive(Debug, Clone)]
+pub struct NewBuild {
+    /// From [`Store::next_build_number`].
+    pub number: u64,
+    pub facts: BuildFacts,
+    pub jobs: Vec<NewJob>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub plan: JobPlan,
+    pub first: FirstState,
+}
+
+/// Where a job's first attempt begins.
+#[derive(Debug, Clone)]
+pub enum FirstState {
+    Blocked,
+    Waiting,
+    /// There is nothing to run: the spec is broken, the commit says `[skip ci]`. The log is written already.
+    Finished {
+        verdict: Verdict,
+        log: LogSummary,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct StoredBuild {
+    pub number: u64,
+    /// Its place in the order of changes.
+    pub seq: u64,
+    pub facts: BuildFacts,
+}
+
+#[derive(Debug, Clone)]
+pub struct StoredJob {
+    pub plan: JobPlan,
+    /// Oldest first, at least one.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A window of the list, newest first.
+#[derive(Debug, Clone)]
+pub struct BuildPage {
+    pub total: u64,
+    pub builds: Vec<(StoredBuild, Vec<Summary>)>,
+}
+
+/// Which builds. `None` means any.
+#[derive(Debug, Clone, Default)]
+pub struct PageFilter {
+    pub repository: Option<String>,
+    pub branch: Option<String>,
+    pub event: Option<String>,
+    pub author: Option<String>,
+    pub status: Option<Status>,
+    pub outcome: Option<Outcome>,
+    pub text: Option<String>,
+}
+
+/// Beyond this spread of numbers a page asks for each build by itself instead of for the whole range.
+const DENSE: u64 = 2_000;
+
+impl Store {
+    /// Takes the next number; it stays unused when the build is never made.
+    pub async fn next_build_number(&self) -> Result<u64, StoreError> {
+        let mut writing = self.write().await?;
+        let number = next(&mut writing.tx, "build").await?;
+        writing.commit().await?;
+        Ok(unsigned(number))
+    }
+
+    /// Makes a build and settles the delivery it comes from, together or not at all.
+    pub async fn create_build(&self, build: &NewBuild) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        let tx = &mut writing.tx;
+        let facts = &build.facts;
+        let number = signed(build.number);
+        let seq = next(tx, "change").await?;
+        if let Some(delivery) = &facts.delivery {
+            let settled = sqlx::query(sql!("delivery_settle"))
+                .bind(delivery)
+                .bind("accepted")
+                .bind(None::<String>)
+                .bind(facts.created_at.0)
+                .execute(&mut **tx)
+                .await
+                .map_err(StoreError::at("delivery_settle"))?;
+            if settled.rows_affected() == 0 {
+                return Err(StoreError::Conflict { why: format!("delivery {delivery} was worked on already") });
+            }
+        }
+        sqlx::query(sql!("build_insert"))
+            .bind(number)
+            .bind(seq)
+            .bind(&facts.delivery)
+            .bind(&facts.repository)
+            .bind(&facts.clone_url)
+            .bind(&facts.event)
+            .bind(&facts.action)
+            .bind(&facts.r#ref)
+            .bind(&facts.branch)
+            .bind(&facts.tag)
+            .bind(&facts.base_branch)
+            .bind(facts.pull_request.map(signed))
+            .bind(&facts.sha)
+            .bind(&facts.title)
+            .bind(&facts.author)
+            .bind(facts.commit_count.map(signed))
+            .bind(facts.created_at.0)
+            .execute(&mut **tx)
+            .await
+            .map_err(StoreError::at("build_insert"))?;
+        for (position, job) in (0_i64..).zip(&build.jobs) {
+            let plan = serde_json::to_string(&job.plan).expect("a plan is data that always serialises");
+            sqlx::query(sql!("job_insert"))
+                .bind(number)
+                .bind(&job.plan.name)
+                .bind(position)
+                .bind(plan)
+                .execute(&mut **tx)
+                .await
+                .map_err(StoreError::at("job_insert"))?;
+            let at =
+                NewAttempt { build: number, job: &job.plan.name, number: 1, position, queued_at: facts.created_at };
+            insert_attempt(tx, &at, &job.first).await?;
+        }
+        writing.commit().await
+    }
+
+    pub async fn build(&self, number: u64) -> Result<StoredBuild, StoreError> {
+        let row: Option<BuildRow> = sqlx::query_as(sql!("build_one"))
+            .bind(signed(number))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(StoreError::at("build_one"))?;
+        row.map(StoredBuild::from).ok_or_else(|| StoreError::Missing { what: format!("build {number}") })
+    }
+
+    /// The jobs of a build in their order, with all attempts.
+    pub async fn jobs(&self, number: u64) -> Result<Vec<StoredJob>, StoreError> {
+        let plans: Vec<(String, String)> = sqlx::query_as(sql!("job_list"))
+            .bind(signed(number))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("job_list"))?;
+        let attempts: Vec<AttemptRow> = sqlx::query_as(sql!("attempt_of_build"))
+            .bind(signed(number))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("attempt_of_build"))?;
+        let mut by_job: BTreeMap<String, Vec<Attempt>> = BTreeMap::new();
+        for row in attempts {
+            let attempt = Attempt::try_from(row)?;
+            by_job.entry(attempt.id.job.clone()).or_default().push(attempt);
+        }
+        plans
+            .into_iter()
+            .map(|(name, plan)| {
+                let plan = serde_json::from_str(&plan)
+                    .map_err(|error| StoreError::Corrupt { what: format!("plan of {number}/{name}: {error}") })?;
+                Ok(StoredJob { plan, attempts: by_job.remove(&name).unwrap_or_default() })
+            })
+            .collect()
+    }
+
+    /// A window of the list of builds, with the newest attempt of each job.
+    pub async fn build_page(&self, filter: &PageFilter, offset: u64, limit: u32) -> Result<BuildPage, StoreError> {
+        let mut words = filter.text.as_deref().unwrap_or("").split_whitespace().map(like);
+        let mut word = || words.next();
+        let rows: Vec<BuildRow> = sqlx::query_as(sql!("build_page"))
+            .bind(&filter.repository)
+            .bind(&filter.branch)
+            .bind(&filter.event)
+            .bind(&filter.author)
+            .bind(filter.status.map(|status| status.to_string()))
+            .bind(filter.outcome.map(Outcome::word))
+            .bind(word())
+            .bind(word())
+            .bind(word())
+            .bind(i64::from(limit))
+            .bind(signed(offset))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("build_page"))?;
+        let total = rows.first().map_or(0, |row| unsigned(row.total));
+        let builds: Vec<StoredBuild> = rows.into_iter().map(StoredBuild::from).collect();
+        let mut summaries: BTreeMap<u64, Vec<Summary>> = BTreeMap::new();
+        if let (Some(newest), Some(oldest)) = (builds.first(), builds.last()) {
+            if newest.number - oldest.number <= DENSE {
+                self.summaries(oldest.number, newest.number, &mut summaries).await?;
+            } else {
+                for build in &builds {
+                    self.summaries(build.number, build.number, &mut summaries).await?;
+                }
+            }
+        }
+        let builds = builds
+            .into_iter()
+            .map(|build| {
+                let jobs = summaries.remove(&build.number).unwrap_or_default();
+                (build, jobs)
+            })
+            .collect();
+        Ok(BuildPage { total, builds })
+    }
+
+    async fn summaries(&self, from: u64, to: u64, into: &mut BTreeMap<u64, Vec<Summary>>) -> Result<(), StoreError> {
+        let rows: Vec<SummaryRow> = sqlx::query_as(sql!("summary_of_builds"))
+            .bind(signed(from))
+            .bind(signed(to))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("summary_of_builds"))?;
+        for row in rows {
+            let summary = Summary::try_from(row)?;
+            into.entry(summary.build).or_default().push(summary);
+        }
+        Ok(())
+    }
+}
+
+/// Where a new attempt belongs.
+pub(super) struct NewAttempt<'a> {
+    pub(super) build: i64,
+    pub(super) job: &'a str,
+    pub(super) number: i64,
+    pub(super) position: i64,
+    pub(super) queued_at: Timestamp,
+}
+
+pub(super) async fn insert_attempt(
+    tx: &mut sqlx::Transaction<'static, sqlx::Any>,
+    at: &NewAttempt<'_>,
+    first: &FirstState,
+) -> Result<(), StoreError> {
+    let (state, verdict, log) = match first {
+        FirstState::Blocked => (State::Blocked, None, LogSummary::default()),
+        FirstState::Waiting => (State::Waiting, None, LogSummary::default()),
+        FirstState::Finished { verdict, log } => (State::Finished, Some(verdict), log.clone()),
+    };
+    sqlx::query(sql!("attempt_insert"))
+        .bind(at.build)
+        .bind(at.job)
+        .bind(at.number)
+        .bind(at.position)
+        .bind(state.word())
+        .bind(verdict.map(|verdict| verdict.outcome.word()))
+        .bind(verdict.and_then(|verdict| verdict.reason.clone()))
+        .bind(at.queued_at.0)
+        .bind(verdict.map(|_| at.queued_at.0))
+        .bind(signed(log.lines))
+        .bind(signed(log.bytes))
+        .bind(log.sha256)
+        .execute(&mut **tx)
+        .await
+        .map_err(StoreError::at("attempt_insert"))?;
+    Ok(())
+}
+
+/// `%word%` in lower case, its own wildcards escaped.
+fn like(word: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in word.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+impl From<BuildRow> for StoredBuild {
+    fn from(row: BuildRow) -> Self {
+        Self {
+            number: unsigned(row.number),
+            seq: unsigned(row.seq),
+            facts: BuildFacts {
+                delivery: row.delivery_id,
+                repository: row.repository,
+                clone_url: row.clone_url,
+                event: row.event,
+                action: row.action,
+                r#ref: row.r#ref,
+                branch: row.branch,
+                tag: row.tag,
+                base_branch: row.base_branch,
+                pull_request: row.pull_request.map(unsigned),
+                sha: row.sha,
+                title: row.title,
+                author: row.author,
+                commit_count: row.commit_count.map(unsigned),
+                created_at: Timestamp(row.created_at),
+            },
+        }
+    }
+}

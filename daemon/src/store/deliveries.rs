@@ -1,0 +1,169 @@
+//! Webhooks: stored before they are answered, worked on later, listed with what came of them.
+
+use sqlx::FromRow;
+use windlass_protocol::time::Timestamp;
+
+use super::{Store, StoreError, sql, unsigned};
+
+/// A webhook to be stored.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    pub id: String,
+    pub event: String,
+    pub action: Option<String>,
+    pub repository: Option<String>,
+    pub body_sha256: String,
+    /// Kept while it is pending: what is ignored from the start needs none.
+    pub body: String,
+    pub received_at: Timestamp,
+    pub state: DeliveryState,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Something comes of it, or came.
+    Accepted,
+    Ignored,
+}
+
+/// Whether it was new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    New,
+    /// Seen before, as the delivery of this id.
+    Duplicate {
+        of: String,
+    },
+}
+
+#[derive(Debug, Clone, FromRow)]
+pub struct PendingDelivery {
+    pub delivery_id: String,
+    pub event: String,
+    pub body: String,
+}
+
+/// A delivery as lists show it.
+#[derive(Debug, Clone)]
+pub struct StoredDelivery {
+    pub id: String,
+    pub event: String,
+    pub action: Option<String>,
+    pub repository: Option<String>,
+    pub received_at: Timestamp,
+    pub state: DeliveryState,
+    pub reason: Option<String>,
+    pub builds: Vec<u64>,
+}
+
+#[derive(Debug, FromRow)]
+struct DeliveryRow {
+    delivery_id: String,
+    event: String,
+    action: Option<String>,
+    repository: Option<String>,
+    received_at: i64,
+    state: String,
+    reason: Option<String>,
+    number: Option<i64>,
+}
+
+impl DeliveryState {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+impl Store {
+    /// Stores several webhooks in one transaction: one wait for the disk for all of them. Same order as given.
+    pub async fn record_deliveries(&self, deliveries: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {
+        let mut writing = self.write().await?;
+        let mut recorded = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            let settled = match delivery.state {
+                DeliveryState::Accepted => None,
+                DeliveryState::Ignored => Some(delivery.received_at.0),
+            };
+            let inserted: Option<String> = sqlx::query_scalar(sql!("delivery_insert"))
+                .bind(&delivery.id)
+                .bind(&delivery.event)
+                .bind(&delivery.action)
+                .bind(&delivery.repository)
+                .bind(&delivery.body_sha256)
+                .bind(&delivery.body)
+                .bind(delivery.received_at.0)
+                .bind(delivery.state.word())
+                .bind(&delivery.reason)
+                .bind(settled)
+                .fetch_optional(&mut *writing.tx)
+                .await
+                .map_err(StoreError::at("delivery_insert"))?;
+            recorded.push(match inserted {
+                Some(_) => Recorded::New,
+                None => {
+                    let (of, _state): (String, String) = sqlx::query_as(sql!("delivery_seen"))
+                        .bind(&delivery.id)
+                        .bind(&delivery.event)
+                        .bind(&delivery.body_sha256)
+                        .fetch_one(&mut *writing.tx)
+                        .await
+                        .map_err(StoreError::at("delivery_seen"))?;
+                    Recorded::Duplicate { of }
+                }
+            });
+        }
+        writing.commit().await?;
+        Ok(recorded)
+    }
+
+    /// Accepted and not worked on yet, oldest first, a page.
+    pub async fn pending_deliveries(&self) -> Result<Vec<PendingDelivery>, StoreError> {
+        sqlx::query_as(sql!("delivery_pending")).fetch_all(&self.pool).await.map_err(StoreError::at("delivery_pending"))
+    }
+
+    /// Nothing comes of it after all, and why. What makes builds is settled by `create_build`.
+    pub async fn ignore_delivery(&self, id: &str, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        sqlx::query(sql!("delivery_settle"))
+            .bind(id)
+            .bind(DeliveryState::Ignored.word())
+            .bind(reason)
+            .bind(now.0)
+            .execute(&mut *writing.tx)
+            .await
+            .map_err(StoreError::at("delivery_settle"))?;
+        writing.commit().await
+    }
+
+    /// The newest first.
+    pub async fn deliveries(&self, limit: u32) -> Result<Vec<StoredDelivery>, StoreError> {
+        let rows: Vec<DeliveryRow> = sqlx::query_as(sql!("delivery_list"))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("delivery_list"))?;
+        let mut list: Vec<StoredDelivery> = Vec::new();
+        for row in rows {
+            if list.last().is_none_or(|last| last.id != row.delivery_id) {
+                list.push(StoredDelivery {
+                    id: row.delivery_id,
+                    event: row.event,
+                    action: row.action,
+                    repository: row.repository,
+                    received_at: Timestamp(row.received_at),
+                    state: if row.state == "accepted" { DeliveryState::Accepted } else { DeliveryState::Ignored },
+                    reason: row.reason,
+                    builds: Vec::new(),
+                });
+            }
+            if let (Some(last), Some(number)) = (list.last_mut(), row.number) {
+                last.builds.push(unsigned(number));
+            }
+        }
+        Ok(list)
+    }
+}

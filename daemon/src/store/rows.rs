@@ -1,0 +1,176 @@
+//! What comes out of the database: rows by column name, and the domain values made of them.
+
+use sqlx::FromRow;
+use windlass_protocol::id::AttemptId;
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{LogSummary, Outcome, StepView};
+
+use super::{StoreError, unsigned};
+use crate::plan::Site;
+use crate::state::attempt::{State, Verdict};
+
+#[derive(Debug, FromRow)]
+pub(super) struct AttemptRow {
+    build: i64,
+    job: String,
+    number: i64,
+    current: i64,
+    state: String,
+    outcome: Option<String>,
+    reason: Option<String>,
+    exit_code: Option<i64>,
+    signal: Option<i64>,
+    site: Option<String>,
+    token: Option<String>,
+    queued_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    cancel_by: Option<String>,
+    cancel_at: Option<i64>,
+    cancel_force: i64,
+    steps: String,
+    log_lines: i64,
+    log_bytes: i64,
+    log_sha256: Option<String>,
+}
+
+/// One attempt as the database has it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub id: AttemptId,
+    /// The newest of its job.
+    pub current: bool,
+    pub state: State,
+    /// Exactly when finished.
+    pub verdict: Option<Verdict>,
+    pub site: Option<Site>,
+    pub token: Option<String>,
+    pub queued_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub cancel: Option<CancelAsked>,
+    pub steps: Vec<StepView>,
+    pub log: LogSummary,
+}
+
+/// Somebody wants it stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelAsked {
+    pub by: String,
+    pub at: Timestamp,
+    pub force: bool,
+}
+
+/// A job in a list: its newest attempt, without the bulk.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    pub build: u64,
+    pub job: String,
+    pub state: State,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<String>,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub cancelling: bool,
+}
+
+#[derive(Debug, FromRow)]
+pub(super) struct SummaryRow {
+    build: i64,
+    job: String,
+    state: String,
+    outcome: Option<String>,
+    reason: Option<String>,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    cancel_at: Option<i64>,
+}
+
+pub(super) fn state(word: &str) -> Result<State, StoreError> {
+    State::from_word(word).ok_or_else(|| StoreError::Corrupt { what: format!("state {word:?}") })
+}
+
+fn outcome(word: Option<&str>) -> Result<Option<Outcome>, StoreError> {
+    word.map(|word| Outcome::from_word(word).ok_or_else(|| StoreError::Corrupt { what: format!("outcome {word:?}") }))
+        .transpose()
+}
+
+fn json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt { what: format!("{what}: {error}") })
+}
+
+impl TryFrom<AttemptRow> for Attempt {
+    type Error = StoreError;
+
+    fn try_from(row: AttemptRow) -> Result<Self, StoreError> {
+        let small = |value: Option<i64>| value.and_then(|value| i32::try_from(value).ok());
+        let verdict = outcome(row.outcome.as_deref())?.map(|outcome| Verdict {
+            outcome,
+            reason: row.reason.clone(),
+            exit_code: small(row.exit_code),
+            signal: small(row.signal),
+        });
+        let cancel = match (row.cancel_by, row.cancel_at) {
+            (Some(by), Some(at)) => Some(CancelAsked { by, at: Timestamp(at), force: row.cancel_force != 0 }),
+            _ => None,
+        };
+        Ok(Self {
+            id: AttemptId {
+                build: unsigned(row.build),
+                job: row.job,
+                attempt: u32::try_from(row.number).unwrap_or(u32::MAX),
+            },
+            current: row.current != 0,
+            state: state(&row.state)?,
+            verdict,
+            site: row.site.map(|site| json("site", &site)).transpose()?,
+            token: row.token,
+            queued_at: Timestamp(row.queued_at),
+            started_at: row.started_at.map(Timestamp),
+            finished_at: row.finished_at.map(Timestamp),
+            cancel,
+            steps: json("steps", &row.steps)?,
+            log: LogSummary { lines: unsigned(row.log_lines), bytes: unsigned(row.log_bytes), sha256: row.log_sha256 },
+        })
+    }
+}
+
+impl TryFrom<SummaryRow> for Summary {
+    type Error = StoreError;
+
+    fn try_from(row: SummaryRow) -> Result<Self, StoreError> {
+        let state = state(&row.state)?;
+        Ok(Self {
+            build: unsigned(row.build),
+            job: row.job,
+            outcome: outcome(row.outcome.as_deref())?,
+            reason: row.reason,
+            started_at: row.started_at.map(Timestamp),
+            finished_at: row.finished_at.map(Timestamp),
+            cancelling: row.cancel_at.is_some() && state != State::Finished,
+            state,
+        })
+    }
+}
+
+#[derive(Debug, FromRow)]
+pub(super) struct BuildRow {
+    pub(super) number: i64,
+    pub(super) seq: i64,
+    pub(super) delivery_id: Option<String>,
+    pub(super) repository: String,
+    pub(super) clone_url: String,
+    pub(super) event: String,
+    pub(super) action: Option<String>,
+    pub(super) r#ref: String,
+    pub(super) branch: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) base_branch: Option<String>,
+    pub(super) pull_request: Option<i64>,
+    pub(super) sha: String,
+    pub(super) title: String,
+    pub(super) author: String,
+    pub(super) commit_count: Option<i64>,
+    pub(super) created_at: i64,
+    pub(super) total: i64,
+}

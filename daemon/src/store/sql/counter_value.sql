@@ -1,0 +1,2 @@
+-- The last number given out.
+select value from counter where name = $1

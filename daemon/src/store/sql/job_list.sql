@@ -1,0 +1,2 @@
+-- The jobs of a build in their order.
+select name, plan from job where build = $1 order by position

@@ -1,0 +1,2 @@
+-- All tokens by name.
+select name, role, created_at from token order by name
