@@ -1,1 +1,35 @@
-//! (being built)
+//! What the outside sees: the public listener and the control listener, apart from each other. The only home of axum.
+//! Must not decide anything about builds: it asks the store and wakes the movers.
+
+pub mod actions; // cancel and retry, the same for socket and API
+pub mod control; // the control listener: live socket, API, metrics
+pub mod failure; // the one type that knows status codes
+pub mod guard; // who may do what
+pub mod live; // GET /v1/live
+pub mod public; // the public listener: webhooks, pages, health
+pub mod serve; // accepting connections, with their time limits
+pub mod view; // domain -> wire types
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::engine::Engines;
+use crate::intake::Inbox;
+use crate::logs::LogStore;
+use crate::store::Store;
+use crate::tasks::Tasks;
+use crate::wake::Wake;
+
+/// What handlers need; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub logs: LogStore,
+    pub engines: Engines,
+    pub inbox: Inbox,
+    pub wake: Wake,
+    pub tasks: Tasks,
+    /// Different at each start of the daemon.
+    pub instance: Arc<str>,
+}

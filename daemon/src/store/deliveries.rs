@@ -37,11 +37,12 @@ pub enum Recorded {
     },
 }
 
+/// A webhook that waits to be worked on.
 #[derive(Debug, Clone, FromRow)]
 pub struct PendingDelivery {
     pub delivery_id: String,
     pub event: String,
-    pub body: String,
+    pub repository: Option<String>,
 }
 
 /// A delivery as lists show it.
@@ -123,6 +124,16 @@ impl Store {
     /// Accepted and not worked on yet, oldest first, a page.
     pub async fn pending_deliveries(&self) -> Result<Vec<PendingDelivery>, StoreError> {
         sqlx::query_as(sql!("delivery_pending")).fetch_all(&self.pool).await.map_err(StoreError::at("delivery_pending"))
+    }
+
+    /// What was sent, byte for byte.
+    pub async fn delivery_body(&self, id: &str) -> Result<String, StoreError> {
+        let body: Option<String> = sqlx::query_scalar(sql!("delivery_body"))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(StoreError::at("delivery_body"))?;
+        body.ok_or_else(|| StoreError::Missing { what: format!("delivery {id}") })
     }
 
     /// Nothing comes of it after all, and why. What makes builds is settled by `create_build`.

@@ -1,0 +1,133 @@
+//! The control listener: the live socket and the API. Every request has a [`Caller`] with a role.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use serde::Deserialize;
+use windlass_protocol::live::{BuildFilter, RetryWhat};
+use windlass_protocol::view::{Outcome, Status};
+
+use super::failure::Failure;
+use super::guard::{Caller, FailedLogins, identify};
+use super::{App, actions, live, public, view};
+use crate::store::Role;
+
+pub fn router(app: App) -> Router {
+    let guard = middleware::from_fn_with_state((app.clone(), FailedLogins::default()), identify);
+    Router::new()
+        .route("/v1/live", get(live::upgrade))
+        .route("/v1/builds", get(builds))
+        .route("/v1/builds/{number}", get(build))
+        .route("/v1/builds/{number}/jobs/{job}/log", get(public::log))
+        .route("/v1/builds/{number}/cancel", post(cancel))
+        .route("/v1/builds/{number}/retry", post(retry))
+        .route("/v1/deliveries", get(deliveries))
+        .route("/v1/queue", get(queue))
+        .route("/metrics", get(metrics))
+        .fallback(async || Failure::not_found("nothing is here: see /v1/builds, /v1/queue, /v1/live"))
+        .layer(guard)
+        .with_state(app)
+}
+
+/// The fields of `BuildFilter`, spelled out: flattened structures lose the types of numbers in a query string.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    repository: Option<String>,
+    branch: Option<String>,
+    event: Option<String>,
+    author: Option<String>,
+    status: Option<Status>,
+    outcome: Option<Outcome>,
+    text: Option<String>,
+    #[serde(default)]
+    offset: u64,
+    limit: Option<u32>,
+}
+
+async fn builds(
+    State(app): State<App>,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let Query(query) = query.map_err(|error| Failure::invalid(error.body_text()))?;
+    let PageQuery { repository, branch, event, author, status, outcome, text, offset, limit } = query;
+    let filter = BuildFilter { repository, branch, event, author, status, outcome, text };
+    let (_, builds) = view::build_views(&app, &filter, offset, limit.unwrap_or(50)).await?;
+    Ok(Json(builds).into_response())
+}
+
+async fn build(State(app): State<App>, Path(number): Path<u64>) -> Result<Response, Failure> {
+    Ok(Json(view::build_view(&app, number).await?).into_response())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CancelBody {
+    job: Option<String>,
+    force: bool,
+}
+
+async fn cancel(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+    body: axum::body::Bytes,
+) -> Result<Response, Failure> {
+    caller.needs(Role::Operator, "cancel")?;
+    let body: CancelBody = or_default(&body)?;
+    Ok(Json(actions::cancel(&app, number, body.job.as_deref(), body.force, &caller.name).await?).into_response())
+}
+
+async fn retry(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+    body: axum::body::Bytes,
+) -> Result<Response, Failure> {
+    caller.needs(Role::Operator, "retry")?;
+    let what = if body.is_empty() { RetryWhat::Failed } else { parse(&body)? };
+    Ok(Json(actions::retry(&app, number, &what, &caller.name).await?).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+struct LimitQuery {
+    limit: Option<u32>,
+}
+
+async fn deliveries(State(app): State<App>, Query(query): Query<LimitQuery>) -> Result<Response, Failure> {
+    Ok(Json(view::deliveries(&app, query.limit.unwrap_or(50)).await?).into_response())
+}
+
+async fn queue(State(app): State<App>) -> Result<Response, Failure> {
+    Ok(Json(view::queue_view(&app).await?).into_response())
+}
+
+/// A few figures in the text format that Prometheus reads.
+async fn metrics(State(app): State<App>) -> Result<Response, Failure> {
+    let counts = app.store.queue_counts().await?;
+    let text = format!(
+        "# HELP windlass_jobs Unfinished jobs by state.\n# TYPE windlass_jobs gauge\n\
+         windlass_jobs{{state=\"blocked\"}} {}\nwindlass_jobs{{state=\"waiting\"}} {}\nwindlass_jobs{{state=\"running\"}} {}\n\
+         # HELP windlass_slots Concurrent jobs allowed.\n# TYPE windlass_slots gauge\nwindlass_slots {}\n\
+         # HELP windlass_changes_total Changes to builds since the database was made.\n# TYPE windlass_changes_total counter\n\
+         windlass_changes_total {}\n",
+        counts.blocked,
+        counts.waiting,
+        counts.taken,
+        app.config.limits.jobs,
+        app.store.last_change().await?
+    );
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+fn or_default<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    if body.is_empty() { Ok(T::default()) } else { parse(body) }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure::invalid(format!("the body is not understood: {error}")))
+}

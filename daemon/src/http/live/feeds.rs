@@ -1,0 +1,81 @@
+//! Subscriptions to builds and the queue: read, send what differs from what was sent last, sleep until woken.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use windlass_protocol::live::{BuildFilter, ServerMessage, Sub};
+use windlass_protocol::view::{BuildRow, Status};
+
+use super::{End, Outbox};
+use crate::http::{App, view};
+
+/// Between two looks: a storm of changes becomes a few messages.
+const PAUSE: Duration = Duration::from_millis(40);
+
+pub(super) async fn builds(
+    app: &App,
+    outbox: &Outbox,
+    sub: Sub,
+    filter: &BuildFilter,
+    offset: u64,
+    limit: u32,
+    after: Option<u64>,
+) -> Result<(), End> {
+    let mut woken = app.wake.subscribe();
+    let mut sent: HashMap<u64, BuildRow> = HashMap::new();
+    let mut last: Option<(u64, Vec<u64>)> = None;
+    loop {
+        woken.mark_seen();
+        // Read before the rows: a row may be newer than the number says, never older.
+        let seq = app.store.last_change().await?;
+        let (total, rows) = view::build_rows(app, filter, offset, limit).await?;
+        let order: Vec<u64> = rows.iter().map(|row| row.number).collect();
+        // On a resumed subscription: what finished and did not change since is known to the client.
+        let known = |row: &BuildRow| {
+            last.is_none() && row.status == Status::Finished && after.is_some_and(|after| row.seq <= after)
+        };
+        let changed: Vec<BuildRow> =
+            rows.iter().filter(|row| sent.get(&row.number) != Some(*row) && !known(row)).cloned().collect();
+        let window = (total, order);
+        if !changed.is_empty() || last.as_ref() != Some(&window) {
+            let order = window.1.clone();
+            outbox.say(&ServerMessage::Builds { sub, seq, total, offset, order, changed }).await?;
+        }
+        sent = rows.into_iter().map(|row| (row.number, row)).collect();
+        last = Some(window);
+        tokio::time::sleep(PAUSE).await;
+        woken.changed().await;
+    }
+}
+
+pub(super) async fn build(app: &App, outbox: &Outbox, sub: Sub, number: u64, after: Option<u64>) -> Result<(), End> {
+    let mut woken = app.wake.subscribe();
+    let mut sent = None;
+    loop {
+        woken.mark_seen();
+        let build = view::build_view(app, number).await?;
+        let seq = build.build.seq;
+        let known = sent.is_none() && build.build.status == Status::Finished && after.is_some_and(|after| seq <= after);
+        if sent.as_ref() != Some(&build) && !known {
+            outbox.say(&ServerMessage::Build { sub, seq, build: Box::new(build.clone()) }).await?;
+        }
+        sent = Some(build);
+        tokio::time::sleep(PAUSE).await;
+        woken.changed().await;
+    }
+}
+
+pub(super) async fn queue(app: &App, outbox: &Outbox, sub: Sub) -> Result<(), End> {
+    let mut woken = app.wake.subscribe();
+    let mut sent = None;
+    loop {
+        woken.mark_seen();
+        let queue = view::queue_view(app).await?;
+        if sent.as_ref() != Some(&queue) {
+            outbox.say(&ServerMessage::Queue { sub, queue: queue.clone() }).await?;
+        }
+        sent = Some(queue);
+        tokio::time::sleep(PAUSE).await;
+        woken.changed().await;
+    }
+}

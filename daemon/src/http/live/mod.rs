@@ -1,0 +1,252 @@
+//! `GET /v1/live`: one WebSocket a client. Each subscription is a task of its own that reads the truth, sends what is new,
+//! and sleeps until woken; a slow client makes only its own subscriptions wait. Messages: `protocol/README.md`.
+
+mod feeds; // builds, one build, the queue
+mod logs; // windows of lines, streams of bytes
+mod requests; // asked once, answered once
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use windlass_protocol::live::{ClientMessage, Hello, ServerMessage, Sub, Topic};
+use windlass_protocol::log::LogFrame;
+use windlass_protocol::refusal::{Refusal, RefusalCode};
+use windlass_protocol::{PROTOCOL_VERSION, SUBPROTOCOL};
+
+use super::App;
+use super::failure::Failure;
+use super::guard::Caller;
+use crate::clock;
+
+/// A client's message is a request or a subscription: small.
+const MESSAGE_CAP: usize = 256 * 1024;
+const SUBSCRIPTIONS: usize = 64;
+/// Messages that wait for a slow client, over all its subscriptions; whoever wants to send more waits.
+const BACKLOG: usize = 32;
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// Nothing heard for this long, not even an answer to a ping: the client is gone.
+const SILENCE: Duration = Duration::from_secs(65);
+/// One message could not be sent for this long: the client does not read.
+const SEND_LIMIT: Duration = Duration::from_secs(60);
+
+pub async fn upgrade(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Failure> {
+    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MESSAGE_CAP).max_frame_size(MESSAGE_CAP);
+    if upgrade.selected_protocol().is_none() {
+        return Err(Failure::invalid(format!("the WebSocket has to name the subprotocol {SUBPROTOCOL}")));
+    }
+    // axum's graceful shutdown does not wait for upgraded connections; `Tasks` does.
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    app.tasks.clone().spawn(async move {
+        if let Ok(socket) = receiver.await {
+            Connection::new(app, caller).run(socket).await;
+        }
+    });
+    Ok(upgrade.on_upgrade(async move |socket| {
+        let _ = sender.send(socket);
+    }))
+}
+
+/// Where tasks of a connection put what is to be sent.
+#[derive(Debug, Clone)]
+struct Outbox {
+    sender: mpsc::Sender<Message>,
+}
+
+/// The client is gone; whoever learns of it ends.
+#[derive(Debug)]
+struct Gone;
+
+impl Outbox {
+    async fn say(&self, message: &ServerMessage) -> Result<(), Gone> {
+        let text = serde_json::to_string(message).expect("wire types always serialise");
+        self.sender.send(Message::Text(text.into())).await.map_err(|_| Gone)
+    }
+
+    async fn frame(&self, frame: &LogFrame) -> Result<(), Gone> {
+        self.sender.send(Message::Binary(frame.encode().into())).await.map_err(|_| Gone)
+    }
+}
+
+struct Connection {
+    app: App,
+    caller: Caller,
+    subscriptions: HashMap<Sub, JoinHandle<()>>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        for task in self.subscriptions.values() {
+            task.abort();
+        }
+    }
+}
+
+impl Connection {
+    fn new(app: App, caller: Caller) -> Self {
+        Self { app, caller, subscriptions: HashMap::new() }
+    }
+
+    async fn run(mut self, socket: WebSocket) {
+        let (mut sink, mut stream) = socket.split();
+        let (sender, mut backlog) = mpsc::channel::<Message>(BACKLOG);
+        let outbox = Outbox { sender };
+        let hello = ServerMessage::Hello(Hello {
+            protocol: PROTOCOL_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.app.instance.to_string(),
+            capabilities: vec!["log_search".to_owned()],
+            role: self.caller.wire_role(),
+            now: clock::now(),
+        });
+        let stop = self.app.tasks.stopping();
+        let mut writer = tokio::spawn(async move {
+            let mut ping = tokio::time::interval(PING_EVERY);
+            ping.tick().await;
+            loop {
+                let message = tokio::select! {
+                    message = backlog.recv() => match message {
+                        Some(message) => message,
+                        None => Message::Close(None),
+                    },
+                    _ = ping.tick() => Message::Ping(Vec::new().into()),
+                    () = stop.cancelled() => Message::Close(Some(CloseFrame {
+                        code: close_code::AWAY,
+                        reason: "the daemon stops".into(),
+                    })),
+                };
+                let last = matches!(message, Message::Close(_));
+                match tokio::time::timeout(SEND_LIMIT, sink.send(message)).await {
+                    Ok(Ok(())) if !last => {}
+                    _ => return,
+                }
+            }
+        });
+        if outbox.say(&hello).await.is_ok() {
+            loop {
+                let deadline = Instant::now() + SILENCE;
+                let message = tokio::select! {
+                    message = tokio::time::timeout_at(deadline, stream.next()) => message,
+                    _ = &mut writer => break,
+                };
+                match message {
+                    Ok(Some(Ok(Message::Text(text)))) => {
+                        if self.hear(text.as_str(), &outbox).await.is_err() {
+                            break;
+                        }
+                    }
+                    Ok(Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_)))) => {}
+                    Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => break,
+                }
+            }
+        }
+        drop(self);
+        drop(outbox);
+        // The rest of the backlog may still be sent, but not for long.
+        if tokio::time::timeout(Duration::from_secs(2), &mut writer).await.is_err() {
+            writer.abort();
+        }
+    }
+
+    async fn hear(&mut self, text: &str, outbox: &Outbox) -> Result<(), Gone> {
+        let message: ClientMessage = match serde_json::from_str(text) {
+            Ok(message) => message,
+            Err(error) => return self.misheard(text, &error, outbox).await,
+        };
+        match message {
+            ClientMessage::Subscribe { sub, topic, after } => self.subscribe(sub, topic, after, outbox).await,
+            ClientMessage::Unsubscribe { sub } => {
+                if let Some(task) = self.subscriptions.remove(&sub) {
+                    task.abort();
+                }
+                Ok(())
+            }
+            ClientMessage::Request { id, request } => {
+                let answer = match requests::answer(&self.app, &self.caller, request).await {
+                    Ok(response) => ServerMessage::Response { id, response },
+                    Err(failure) => ServerMessage::Refused { id, refusal: failure.refusal },
+                };
+                outbox.say(&answer).await
+            }
+            ClientMessage::Unknown => Ok(()),
+        }
+    }
+
+    /// A message of a known type with a shape that is not: whoever asked is told, when it can be made out who did.
+    async fn misheard(&self, text: &str, error: &serde_json::Error, outbox: &Outbox) -> Result<(), Gone> {
+        let refusal = Refusal::new(RefusalCode::Invalid, format!("message not understood: {error}"));
+        let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        if let Some(id) = value.get("id").and_then(serde_json::Value::as_u64) {
+            return outbox.say(&ServerMessage::Refused { id, refusal }).await;
+        }
+        let sub = value.get("sub").and_then(serde_json::Value::as_u64).and_then(|sub| u32::try_from(sub).ok());
+        if let Some(sub) = sub {
+            return outbox.say(&ServerMessage::Ended { sub, refusal }).await;
+        }
+        tracing::debug!(%error, caller = self.caller.name, "a message was not understood");
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, sub: Sub, topic: Topic, after: Option<u64>, outbox: &Outbox) -> Result<(), Gone> {
+        if let Some(task) = self.subscriptions.remove(&sub) {
+            task.abort();
+        }
+        self.subscriptions.retain(|_, task| !task.is_finished());
+        if self.subscriptions.len() >= SUBSCRIPTIONS {
+            let message = format!("a connection may have {SUBSCRIPTIONS} subscriptions");
+            let refusal = Refusal::new(RefusalCode::Invalid, message);
+            return outbox.say(&ServerMessage::Ended { sub, refusal }).await;
+        }
+        let (app, outbox) = (self.app.clone(), outbox.clone());
+        let task = tokio::spawn(async move {
+            let ended = match topic {
+                Topic::Builds { filter, offset, limit } => {
+                    feeds::builds(&app, &outbox, sub, &filter, offset, limit, after).await
+                }
+                Topic::Build { number } => feeds::build(&app, &outbox, sub, number, after).await,
+                Topic::Queue => feeds::queue(&app, &outbox, sub).await,
+                Topic::Log { log, window } => logs::window(&app, &outbox, sub, &log, window).await,
+                Topic::LogBytes { log, from } => logs::bytes(&app, &outbox, sub, &log, from).await,
+                Topic::Unknown => Err(End::Refused(Refusal::new(
+                    RefusalCode::Unsupported,
+                    "this daemon does not know that topic: it is older than the client",
+                ))),
+            };
+            if let Err(End::Refused(refusal)) = ended {
+                let _ = outbox.say(&ServerMessage::Ended { sub, refusal }).await;
+            }
+        });
+        self.subscriptions.insert(sub, task);
+        Ok(())
+    }
+}
+
+/// Why a subscription ended by itself.
+#[derive(Debug)]
+enum End {
+    Gone,
+    Refused(Refusal),
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl<E: Into<Failure>> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into().refusal)
+    }
+}

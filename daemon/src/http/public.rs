@@ -1,0 +1,211 @@
+//! The public listener: webhooks in, build pages and health out. A webhook is verified before anything else is done with
+//! it, and committed before it is answered.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::stream;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Deserialize;
+use windlass_protocol::id::AttemptId;
+use windlass_protocol::refusal::RefusalCode;
+use windlass_protocol::view::{BuildView, DeliveryAnswer, DeliveryState};
+
+use super::failure::Failure;
+use super::{App, view};
+use crate::github::signature;
+use crate::intake::{self, Received};
+use crate::logs::LogReader;
+use crate::store::Recorded;
+
+/// A whole body has to be here within this time; GitHub itself gives up after 10 s.
+const BODY_TIME: Duration = Duration::from_secs(30);
+const LOG_CHUNK: usize = 256 * 1024;
+
+pub fn router(app: App) -> Router {
+    let mut router = Router::new()
+        .route("/webhooks/github", post(webhook))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready));
+    if app.config.public.pages {
+        router = router.route("/builds/{number}", get(build)).route("/builds/{number}/jobs/{job}/log", get(log));
+    }
+    router.fallback(async || Failure::not_found("nothing is here")).with_state(app)
+}
+
+async fn webhook(State(app): State<App>, request: Request) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(body, app.config.limits.webhook_body_bytes).await?;
+    verify(&app, &parts.headers, &body)?;
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let event = header("x-github-event").ok_or_else(|| Failure::invalid("the header X-GitHub-Event is missing"))?;
+    let delivery =
+        header("x-github-delivery").ok_or_else(|| Failure::invalid("the header X-GitHub-Delivery is missing"))?;
+    if !is_plain(delivery, 128) || !is_plain(event, 64) {
+        return Err(Failure::invalid("X-GitHub-Event or X-GitHub-Delivery is not what GitHub sends"));
+    }
+    if header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+        return Err(Failure::invalid("set the webhook's content type to application/json"));
+    }
+    let received = intake::read(&app.config, delivery, event, &body).map_err(|error| {
+        tracing::warn!(delivery, event, %error, "a signed webhook was not understood");
+        Failure::invalid(error.to_string())
+    })?;
+    let Received { delivery: new, state, reason } = received;
+    let recorded = app.inbox.deliver(new).await.map_err(|error| {
+        tracing::error!(delivery, error = %error, "a webhook could not be stored");
+        let message = "the webhook could not be stored just now: deliver it again";
+        let mut failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, RefusalCode::Unavailable, message);
+        failure.retry_after = Some(30);
+        failure
+    })?;
+    let (state, reason) = match recorded {
+        Recorded::New => (state, reason),
+        Recorded::Duplicate { of } => (DeliveryState::Duplicate, Some(format!("seen before as delivery {of}"))),
+    };
+    tracing::info!(delivery, event, ?state, reason, "webhook");
+    if state == DeliveryState::Accepted {
+        app.wake.wake();
+    }
+    let answer = DeliveryAnswer { delivery: delivery.to_owned(), state, reason };
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+fn verify(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<(), Failure> {
+    let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
+    signature::verify(&app.config.webhook_secrets, signature, body).map_err(|error| {
+        tracing::warn!(%error, "a webhook was refused");
+        Failure::new(StatusCode::UNAUTHORIZED, RefusalCode::Forbidden, error.to_string())
+    })
+}
+
+async fn read_body(body: Body, cap: usize) -> Result<Bytes, Failure> {
+    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, cap).collect()).await.map_err(|_| {
+        let message = format!("the body did not arrive within {} s", BODY_TIME.as_secs());
+        Failure::new(StatusCode::REQUEST_TIMEOUT, RefusalCode::Invalid, message)
+    })?;
+    collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            let message = format!("the body is larger than {cap} bytes (limits.webhook_body)");
+            return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, RefusalCode::Invalid, message);
+        }
+        Failure::invalid("the body broke off")
+    })
+}
+
+/// Printable ASCII without spaces, not empty, not long.
+fn is_plain(text: &str, cap: usize) -> bool {
+    (1..=cap).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+async fn ready(State(app): State<App>) -> Result<&'static str, Failure> {
+    app.store.ping().await?;
+    Ok("ready\n")
+}
+
+/// One build: JSON for programs that ask for it, else a page of plain text.
+async fn build(State(app): State<App>, Path(number): Path<u64>, headers: HeaderMap) -> Result<Response, Failure> {
+    let build = view::build_view(&app, number).await?;
+    let wants_json = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/json"));
+    if wants_json {
+        return Ok(Json(build).into_response());
+    }
+    Ok((PLAIN, page(&build)).into_response())
+}
+
+const PLAIN: [(header::HeaderName, &str); 3] = [
+    (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-cache"),
+];
+
+fn page(build: &BuildView) -> String {
+    let head = &build.build;
+    let standing = |status: &dyn std::fmt::Display, outcome: Option<&dyn std::fmt::Display>| {
+        outcome.map_or_else(|| status.to_string(), ToString::to_string)
+    };
+    let outcome = head.outcome.as_ref().map(|outcome| outcome as &dyn std::fmt::Display);
+    let mut text = format!(
+        "Build {}: {}\n{} {} {}\n{}\n",
+        head.number,
+        standing(&head.status, outcome),
+        head.repository,
+        head.r#ref,
+        head.sha,
+        head.title
+    );
+    if let Some(reason) = &head.reason {
+        text.push_str(&format!("{reason}\n"));
+    }
+    text.push('\n');
+    for job in &build.jobs {
+        let outcome = job.outcome.as_ref().map(|outcome| outcome as &dyn std::fmt::Display);
+        text.push_str(&format!("{:<24} {}", job.name, standing(&job.status, outcome)));
+        if let Some(waiting) = &job.waiting_for {
+            text.push_str(&format!(": {waiting}"));
+        } else if let Some(reason) = &job.reason {
+            text.push_str(&format!(": {reason}"));
+        }
+        text.push_str(&format!("\n{:<24} /builds/{}/jobs/{}/log\n", "", head.number, job.name));
+    }
+    text
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LogQuery {
+    attempt: Option<u32>,
+}
+
+/// A job's log as it is now, byte for byte: the newest attempt's unless `?attempt=N` asks for another.
+pub(super) async fn log(
+    State(app): State<App>,
+    Path((number, job)): Path<(u64, String)>,
+    Query(query): Query<LogQuery>,
+) -> Result<Response, Failure> {
+    let attempt = match query.attempt {
+        Some(attempt) => attempt,
+        None => {
+            let jobs = app.store.jobs(number).await?;
+            let of_job = jobs.iter().find(|stored| stored.plan.name == job);
+            let newest = of_job.and_then(|stored| stored.attempts.iter().find(|attempt| attempt.current));
+            newest.ok_or_else(|| Failure::not_found(format!("there is no job {number}/{job}")))?.id.attempt
+        }
+    };
+    let id = AttemptId { build: number, job, attempt };
+    app.store.attempt(&id).await?;
+    let logs = app.logs.clone();
+    let reader = match tokio::task::spawn_blocking(move || logs.reader(&id)).await {
+        Ok(Ok(reader)) => reader,
+        // It has not begun, or never did: an empty log, not an error.
+        Ok(Err(crate::logs::LogError::Missing { .. })) => return Ok((PLAIN, "").into_response()),
+        Ok(Err(error)) => return Err(error.into()),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
+    let end = reader.head().bytes;
+    Ok((PLAIN, Body::from_stream(chunks(reader, end))).into_response())
+}
+
+fn chunks(reader: LogReader, end: u64) -> impl futures_util::Stream<Item = Result<Vec<u8>, std::io::Error>> {
+    stream::try_unfold((reader, 0_u64), move |(reader, from)| async move {
+        let max = usize::try_from(end.saturating_sub(from)).unwrap_or(LOG_CHUNK).min(LOG_CHUNK);
+        if max == 0 {
+            return Ok(None);
+        }
+        let read = tokio::task::spawn_blocking(move || (reader.bytes(from, max), reader)).await;
+        let (bytes, reader) = read.map_err(std::io::Error::other)?;
+        let bytes = bytes.map_err(std::io::Error::other)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let next = from + bytes.len() as u64;
+        Ok(Some((bytes, (reader, next))))
+    })
+}

@@ -1,0 +1,323 @@
+//! Domain -> wire types; the only place that does it. Reads the store; must not change anything.
+
+use std::collections::BTreeMap;
+
+use windlass_protocol::id::JobId;
+use windlass_protocol::live::BuildFilter;
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryState, DeliveryView, JobSummary, JobView, Outcome,
+    QueueView, QueuedJob, Status, WaitingFor,
+};
+
+use super::App;
+use crate::state::attempt::State;
+use crate::state::build::{JobStanding, derive};
+use crate::store::{self, Attempt, PageFilter, QueueCounts, StoreError, StoredBuild, StoredJob, Summary};
+
+/// The longest page of a list.
+pub const PAGE_CAP: u32 = 500;
+
+/// A page of builds as lists show them, and how many there are.
+pub async fn build_rows(
+    app: &App,
+    filter: &BuildFilter,
+    offset: u64,
+    limit: u32,
+) -> Result<(u64, Vec<BuildRow>), StoreError> {
+    let page = app.store.build_page(&page_filter(filter), offset, limit.min(PAGE_CAP)).await?;
+    let counts = app.store.queue_counts().await?;
+    let rows = page.builds.into_iter().map(|(build, jobs)| row(app, build, &jobs, counts)).collect();
+    Ok((page.total, rows))
+}
+
+/// A page of builds, whole.
+pub async fn build_views(
+    app: &App,
+    filter: &BuildFilter,
+    offset: u64,
+    limit: u32,
+) -> Result<(u64, Vec<BuildView>), StoreError> {
+    let page = app.store.build_page(&page_filter(filter), offset, limit.min(PAGE_CAP)).await?;
+    let mut views = Vec::with_capacity(page.builds.len());
+    for (build, _) in page.builds {
+        let jobs = app.store.jobs(build.number).await?;
+        views.push(whole(app, build, jobs).await?);
+    }
+    Ok((page.total, views))
+}
+
+/// One build, whole.
+pub async fn build_view(app: &App, number: u64) -> Result<BuildView, StoreError> {
+    let build = app.store.build(number).await?;
+    let jobs = app.store.jobs(number).await?;
+    whole(app, build, jobs).await
+}
+
+/// What runs and what waits.
+pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
+    let counts = app.store.queue_counts().await?;
+    let open = app.store.open_attempts(PAGE_CAP).await?;
+    let mut position = 0;
+    let jobs = open
+        .into_iter()
+        .map(|open| {
+            let attempt = &open.attempt;
+            let waiting_for = match attempt.state {
+                State::Waiting => {
+                    position += 1;
+                    Some(slot(position, counts, app.config.limits.jobs))
+                }
+                State::Claimed => Some(prepared(attempt)),
+                State::Blocked => Some(WaitingFor::Jobs { jobs: Vec::new() }),
+                State::Running | State::Finished => None,
+            };
+            QueuedJob {
+                id: JobId { build: attempt.id.build, job: attempt.id.job.clone() },
+                attempt: attempt.id.attempt,
+                repository: open.repository.clone(),
+                branch: open.branch.clone(),
+                title: open.title.clone(),
+                status: attempt.state.status(),
+                waiting_for,
+                cancelling: attempt.cancel.is_some(),
+                step: attempt.steps.iter().find(|step| step.status == Status::Running).map(|step| step.name.clone()),
+                queued_at: attempt.queued_at,
+                started_at: attempt.started_at,
+            }
+        })
+        .collect();
+    Ok(QueueView {
+        running: counts.taken,
+        waiting: counts.waiting,
+        blocked: counts.blocked,
+        limit: app.config.limits.jobs,
+        jobs,
+        engine: app.engines.view(),
+    })
+}
+
+/// The newest deliveries.
+pub async fn deliveries(app: &App, limit: u32) -> Result<Vec<DeliveryView>, StoreError> {
+    let list = app.store.deliveries(limit.min(PAGE_CAP)).await?;
+    Ok(list
+        .into_iter()
+        .map(|delivery| DeliveryView {
+            delivery: delivery.id,
+            event: delivery.event,
+            action: delivery.action,
+            repository: delivery.repository,
+            received_at: delivery.received_at,
+            state: match delivery.state {
+                store::DeliveryState::Accepted => DeliveryState::Accepted,
+                store::DeliveryState::Ignored => DeliveryState::Ignored,
+            },
+            reason: delivery.reason,
+            builds: delivery.builds,
+        })
+        .collect())
+}
+
+fn page_filter(filter: &BuildFilter) -> PageFilter {
+    PageFilter {
+        repository: filter.repository.clone(),
+        branch: filter.branch.clone(),
+        event: filter.event.clone(),
+        author: filter.author.clone(),
+        status: filter.status,
+        outcome: filter.outcome,
+        text: filter.text.clone(),
+    }
+}
+
+fn row(app: &App, build: StoredBuild, jobs: &[Summary], counts: QueueCounts) -> BuildRow {
+    let standings: Vec<JobStanding> =
+        jobs.iter().map(|job| JobStanding { status: job.state.status(), outcome: job.outcome }).collect();
+    let (status, outcome) = derive(&standings);
+    let reason = match status {
+        Status::Finished => deciding(outcome, jobs.iter().map(|job| (job.outcome, job.reason.as_deref(), &job.job))),
+        Status::Waiting if jobs.iter().any(|job| job.state == State::Claimed) => Some("being prepared".to_owned()),
+        Status::Waiting if counts.taken >= app.config.limits.jobs => {
+            Some(format!("every slot is taken ({} of {})", counts.taken, app.config.limits.jobs))
+        }
+        Status::Waiting => Some("next to start".to_owned()),
+        Status::Running => None,
+    };
+    let facts = build.facts;
+    BuildRow {
+        number: build.number,
+        seq: build.seq,
+        repository: facts.repository,
+        event: facts.event,
+        r#ref: facts.r#ref,
+        branch: facts.branch,
+        pull_request: facts.pull_request,
+        sha: facts.sha,
+        title: facts.title,
+        author: facts.author,
+        status,
+        outcome,
+        reason,
+        cancelling: jobs.iter().any(|job| job.cancelling),
+        jobs: jobs
+            .iter()
+            .map(|job| JobSummary { name: job.job.clone(), status: job.state.status(), outcome: job.outcome })
+            .collect(),
+        created_at: facts.created_at,
+        started_at: jobs.iter().filter_map(|job| job.started_at).min(),
+        finished_at: finished_at(status, jobs.iter().map(|job| job.finished_at)),
+    }
+}
+
+async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<BuildView, StoreError> {
+    let counts = app.store.queue_counts().await?;
+    let passed: BTreeMap<String, bool> = jobs
+        .iter()
+        .map(|job| {
+            let outcome = newest(job).and_then(|attempt| attempt.verdict.as_ref()).map(|verdict| verdict.outcome);
+            (job.plan.name.clone(), outcome == Some(Outcome::Passed))
+        })
+        .collect();
+    let mut views = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let waiting_for = match newest(&job) {
+            Some(attempt) => match attempt.state {
+                State::Blocked => Some(WaitingFor::Jobs {
+                    jobs: job.plan.needs.iter().filter(|need| passed.get(*need) != Some(&true)).cloned().collect(),
+                }),
+                State::Waiting => {
+                    let position = app.store.ahead_of(&attempt.id).await? + 1;
+                    Some(slot(position, counts, app.config.limits.jobs))
+                }
+                State::Claimed => Some(prepared(attempt)),
+                State::Running | State::Finished => None,
+            },
+            None => None,
+        };
+        views.push(job_view(app, job, waiting_for));
+    }
+    let standings: Vec<JobStanding> =
+        views.iter().map(|job| JobStanding { status: job.status, outcome: job.outcome }).collect();
+    let (status, outcome) = derive(&standings);
+    let reason = match status {
+        Status::Finished => deciding(outcome, views.iter().map(|job| (job.outcome, job.reason.as_deref(), &job.name))),
+        Status::Waiting => views.iter().find_map(|job| job.waiting_for.as_ref()).map(ToString::to_string),
+        Status::Running => None,
+    };
+    let attempts = || views.iter().filter_map(|job| job.attempts.last());
+    let facts = build.facts;
+    Ok(BuildView {
+        build: BuildHead {
+            number: build.number,
+            seq: build.seq,
+            repository: facts.repository,
+            event: facts.event,
+            action: facts.action,
+            r#ref: facts.r#ref,
+            branch: facts.branch,
+            tag: facts.tag,
+            base_branch: facts.base_branch,
+            pull_request: facts.pull_request,
+            sha: facts.sha,
+            title: facts.title,
+            author: facts.author,
+            delivery: facts.delivery,
+            status,
+            outcome,
+            reason,
+            created_at: facts.created_at,
+            started_at: attempts().filter_map(|attempt| attempt.started_at).min(),
+            finished_at: finished_at(status, attempts().map(|attempt| attempt.finished_at)),
+        },
+        jobs: views,
+    })
+}
+
+fn job_view(app: &App, job: StoredJob, waiting_for: Option<WaitingFor>) -> JobView {
+    let attempts: Vec<AttemptView> = job.attempts.into_iter().map(|attempt| attempt_view(app, attempt)).collect();
+    let last = attempts.last();
+    JobView {
+        name: job.plan.name,
+        needs: job.plan.needs,
+        image: job.plan.image,
+        status: last.map_or(Status::Waiting, |attempt| attempt.status),
+        outcome: last.and_then(|attempt| attempt.outcome),
+        reason: last.and_then(|attempt| attempt.reason.clone()),
+        waiting_for,
+        attempts,
+    }
+}
+
+fn attempt_view(app: &App, attempt: Attempt) -> AttemptView {
+    let status = attempt.state.status();
+    let grace = i64::try_from(app.config.limits.grace.as_millis()).unwrap_or(i64::MAX);
+    let cancelling = match (&attempt.cancel, attempt.state) {
+        (Some(cancel), State::Claimed | State::Running) => Some(Cancelling {
+            by: cancel.by.clone(),
+            since: cancel.at,
+            kill_at: Timestamp(if cancel.force { cancel.at.0 } else { cancel.at.0.saturating_add(grace) }),
+            force: cancel.force,
+        }),
+        _ => None,
+    };
+    let mut log = attempt.log;
+    if status == Status::Running
+        && let Ok(reader) = app.logs.reader(&attempt.id)
+    {
+        let head = reader.head();
+        (log.lines, log.bytes) = (head.lines, head.bytes);
+    }
+    let (outcome, reason, exit_code, signal) = match attempt.verdict {
+        Some(verdict) => (Some(verdict.outcome), verdict.reason, verdict.exit_code, verdict.signal),
+        None => (None, None, None, None),
+    };
+    AttemptView {
+        number: attempt.id.attempt,
+        status,
+        outcome,
+        reason,
+        exit_code,
+        signal,
+        engine: attempt.site.as_ref().map(|site| site.engine.clone()),
+        node: attempt.site.as_ref().map(|site| site.node.clone()),
+        queued_at: attempt.queued_at,
+        started_at: attempt.started_at,
+        finished_at: attempt.finished_at,
+        cancelling,
+        steps: attempt.steps,
+        log,
+    }
+}
+
+fn newest(job: &StoredJob) -> Option<&Attempt> {
+    job.attempts.iter().find(|attempt| attempt.current)
+}
+
+fn slot(position: u64, counts: QueueCounts, limit: u64) -> WaitingFor {
+    if position == 1 && counts.taken < limit {
+        WaitingFor::Scheduler
+    } else {
+        WaitingFor::Capacity { position, running: counts.taken, limit }
+    }
+}
+
+fn prepared(attempt: &Attempt) -> WaitingFor {
+    let engine = attempt.site.as_ref().map_or_else(|| "the engine".to_owned(), |site| site.engine.clone());
+    WaitingFor::Engine { engine }
+}
+
+/// The sentence of the job that made the build's outcome, with the job's name.
+fn deciding<'a>(
+    outcome: Option<Outcome>,
+    jobs: impl Iterator<Item = (Option<Outcome>, Option<&'a str>, &'a String)>,
+) -> Option<String> {
+    if outcome == Some(Outcome::Passed) {
+        return None;
+    }
+    jobs.filter(|(of_job, ..)| *of_job == outcome)
+        .find_map(|(_, reason, name)| reason.map(|reason| format!("{name}: {reason}")))
+}
+
+fn finished_at(status: Status, ends: impl Iterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
+    if status == Status::Finished { ends.flatten().max() } else { None }
+}
