@@ -258,11 +258,15 @@ fn wrong_shapes_are_refused_with_a_reason() {
 
 #[test]
 fn what_is_not_json_is_called_that() {
-    for body in [&b""[..], b"{", b"ref=refs%2Fheads", b"\xff\xfe", b"{\"ref\": \"\xff\"}", &b"[".repeat(100_000)] {
+    for body in [&b""[..], b"{", b"ref=refs%2Fheads", b"\xff\xfe", b"{\"ref\": \"\xff\"}"] {
         for event in ["push", "pull_request", "ping", "unknown"] {
             let error = parse(event, body).expect_err("not JSON");
             assert!(matches!(error, PayloadError::NotJson { .. }), "{error}");
         }
+    }
+    for event in ["push", "pull_request", "ping", "unknown"] {
+        parse(event, &b"[".repeat(100_000)).expect_err("nothing but brackets");
+        parse(event, &b"{\"a\":".repeat(100_000)).expect_err("nothing but braces");
     }
 }
 
