@@ -1,6 +1,7 @@
 //! What one attempt of a job is to do: made from a checked spec and an event, stored with the job, handed to the engine
 //! and, down the runner's standard input, to the runner. Pure data; must not know engines, files or the database.
 
+pub mod feed; // plan and source as they go down a runner's standard input
 pub mod graph; // which jobs may run, which are skipped
 
 use std::collections::BTreeMap;
