@@ -1,7 +1,7 @@
 //! Finds lines by regular expression, a mebibyte at a time. Must not know sockets or who asked.
 //!
 //! Many lines are searched at once, as one text; only the line of a match is looked at by itself. A pattern that matches
-//! across a line feed (`\s+` does) is tried line by line from there on, so that no match of one line hides in another's.
+//! beyond a line's end (`\s+` does) is tried line by line from there on, so that no match of one line hides in another's.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use super::index::{LineStart, REACH};
 use super::lines::start_of;
 use super::watch::Extent;
 
-/// Of longer lines only this much is searched; [`Found::cut_lines`] says how many there were.
+/// Longer lines are searched as if they ended here; [`Found::cut_lines`] says how many there were.
 const LINE_SEARCHED: u64 = 4 << 20;
 const BLOCK: u64 = 1 << 20;
 const RECORDS: u64 = 512;
 
-/// What is looked for. `^` and `$` mean a line's ends, `$` also before a final carriage return.
+/// What is looked for, in each line by itself, without its line end: `\n` or `\r\n`. `^` and `$` mean a line's ends.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     regex: Regex,
@@ -74,10 +74,10 @@ impl Pattern {
         Ok(Self { regex, by_line: text.contains(r"\A") || text.contains(r"\z") })
     }
 
-    /// Whether it matches one line, without its line feed.
+    /// Whether it matches one line, given without its line feed.
     #[must_use]
     pub fn matches(&self, line: &[u8]) -> bool {
-        self.regex.is_match(line)
+        self.regex.is_match(line.strip_suffix(b"\r").unwrap_or(line))
     }
 }
 
@@ -90,7 +90,7 @@ struct Block {
 
 pub(super) fn search(files: &Files, extent: &Extent, pattern: &Pattern, search: &Search<'_>) -> io::Result<Found> {
     let (mut found, mut buffer) = (Found::default(), Vec::new());
-    let mut scanner = Scanner { regex: &pattern.regex, by_line: pattern.by_line };
+    let mut scanner = Scanner { pattern, by_line: pattern.by_line };
     let mut budget = search.budget;
     let end = LineStart { line: extent.lines, offset: extent.bytes };
     // Forwards it is the next line to look at, backwards the one after.
@@ -181,7 +181,7 @@ fn read(files: &Files, block: Block, buffer: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 struct Scanner<'a> {
-    regex: &'a Regex,
+    pattern: &'a Pattern,
     by_line: bool,
 }
 
@@ -193,7 +193,7 @@ impl Scanner<'_> {
             let (start, hit) = if self.by_line {
                 (at, None)
             } else {
-                let Some(hit) = self.regex.find_at(text, at) else { break };
+                let Some(hit) = self.pattern.regex.find_at(text, at) else { break };
                 (memrchr(b'\n', &text[at..hit.start()]).map_or(at, |feed| at + feed + 1), Some(hit))
             };
             if start >= text.len() {
@@ -202,13 +202,14 @@ impl Scanner<'_> {
             line += memchr_iter(b'\n', &text[at..start]).count() as u64;
             let from = hit.map_or(start, |hit| hit.start());
             let end = memchr(b'\n', &text[from..]).map_or(text.len(), |feed| from + feed);
-            let matches = match hit {
-                Some(hit) if hit.end() > end => {
-                    self.by_line = true;
-                    self.regex.is_match(&text[start..end])
-                }
-                Some(_) => true,
-                None => self.regex.is_match(&text[start..end]),
+            let body = if text[start..end].ends_with(b"\r") { end - 1 } else { end };
+            let matches = if let Some(hit) = hit
+                && hit.end() <= body
+            {
+                true
+            } else {
+                self.by_line = true;
+                self.pattern.matches(&text[start..end])
             };
             if matches {
                 found.push(line);

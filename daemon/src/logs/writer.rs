@@ -31,7 +31,7 @@ const BYTES_A_MARK: u64 = 64;
 #[derive(Debug)]
 pub struct LogWriter {
     id: AttemptId,
-    files: Files,
+    pub(super) files: Files,
     shared: Arc<Shared>,
     cap: u64,
     extent: Extent,

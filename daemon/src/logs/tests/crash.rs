@@ -4,7 +4,6 @@ use std::fs::OpenOptions;
 
 use proptest::prelude::*;
 
-use super::super::files::Files;
 use super::model::{any_frames, write};
 use super::*;
 
@@ -12,7 +11,12 @@ use super::*;
 fn cut(store: &LogStore, file: &str, part: f64, torn: bool) {
     let path = store.folder(&id()).expect("a folder").join(file);
     let mut bytes = fs::read(&path).expect("there");
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a place"
+    )]
     bytes.truncate((part * (bytes.len() + 1) as f64) as usize);
     if torn && let Some(last) = bytes.last_mut() {
         *last ^= 0x55;
@@ -93,9 +97,9 @@ fn a_failed_append_did_not_happen_and_can_be_made_again() {
         let folder = store.folder(&id()).expect("a folder");
         let read_only = || OpenOptions::new().read(true).open(folder.join(file)).expect("opened");
         match file {
-            "log" => writer.files.log = super::super::files::Bytes::new(read_only()),
-            "index" => writer.files.index = super::super::records::Records::new(read_only()),
-            _ => writer.files.marks = super::super::records::Records::new(read_only()),
+            "log" => writer.files.log = files::Bytes::new(read_only()),
+            "index" => writer.files.index = records::Records::new(read_only()),
+            _ => writer.files.marks = records::Records::new(read_only()),
         }
         let more = b"line\n".repeat(1000);
         for _ in 0..2 {

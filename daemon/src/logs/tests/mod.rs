@@ -98,7 +98,12 @@ fn lines_know_step_and_time_and_whether_more_may_come() {
     let none = windlass_protocol::log::NO_STEP;
     assert_eq!(
         reader.lines(0, 10, 1000).expect("read").iter().map(seen).collect::<Vec<_>>(),
-        [word("pulling alpine", none, 5, false), word("a", 0, 11, false), word("bb", 0, 11, false), word("open", 0, 12, true)]
+        [
+            word("pulling alpine", none, 5, false),
+            word("a", 0, 11, false),
+            word("bb", 0, 11, false),
+            word("open", 0, 12, true)
+        ]
     );
     writer.runner_notice(13, "step 0 was killed", 4).expect("said");
     writer.step_started(1, 14, 5).expect("started");
@@ -257,7 +262,10 @@ async fn a_reader_follows_a_writer_without_losing_or_repeating_a_byte() {
         let head = reader.head();
         let (first, lines) = reader.tail(3, 1000).expect("read");
         for (number, line) in (first..).zip(&lines) {
-            assert_eq!((line.bytes.clone(), line.at), (number.to_string().into_bytes(), i64::try_from(number).expect("small")));
+            assert_eq!(
+                (line.bytes.clone(), line.at),
+                (number.to_string().into_bytes(), i64::try_from(number).expect("small"))
+            );
         }
         let more = reader.bytes(seen.len() as u64, 4096).expect("read");
         seen.extend_from_slice(&more);
