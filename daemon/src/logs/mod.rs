@@ -1,1 +1,201 @@
-//! (being built)
+//! Log files: one folder an attempt, `<dir>/<build>/<job>/<attempt>/`, with three append-only files.
+//! Must not know engines, builds' states, sockets, or what the bytes mean. Files, never database rows.
+//!
+//! * `log`: the bytes, exactly as they were appended.
+//! * `index`: where lines start, sparsely ([`index`]): any line is a binary search and a scan of at most 64 KiB away.
+//! * `marks`: who wrote which bytes when, and from which frame position to go on after a crash ([`marks`]).
+//!
+//! A change is written in the order log, index, marks: the mark is the commit. Whatever lies beyond the last mark does not
+//! exist, and is cut off when the log is next opened ([`recover`]). Readers are told by the writer, in this process, how
+//! far the files are valid ([`watch`]); they never look further. One daemon owns the folder: nobody else writes there.
+//!
+//! A notice, the daemon's or the runner's own line, lies in `log` between the steps' bytes, and starts with a line feed of
+//! its own when a step's line was open. Its mark says that it is one, so the steps' exact bytes remain known.
+
+mod files; // the three files of one attempt
+mod index;
+mod lines; // line by line, with step and time
+mod marks;
+mod reader;
+mod records; // files of fixed-size records
+mod recover;
+mod search;
+mod watch;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{fs, io};
+
+use windlass_protocol::id::AttemptId;
+
+pub use reader::{Head, LogReader, StepStart};
+pub use search::{BadPattern, Found, Pattern, Search};
+pub use watch::LogWatch;
+pub use writer::{LogSummary, LogWriter};
+
+use files::Files;
+
+/// How much of one attempt's output is kept unless the operator says otherwise.
+pub const DEFAULT_CAP: u64 = 64 << 20;
+
+/// What went wrong with a log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("{job:?} cannot be a job's name")]
+    BadName { job: String },
+    #[error("{id} has no log")]
+    Missing { id: AttemptId },
+    #[error("the log of {id} is being written")]
+    Busy { id: AttemptId },
+    #[error("the log of {id} is finished")]
+    Finished { id: AttemptId },
+    #[error("cannot {what} {path}")]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl LogError {
+    /// No room on the disk, or no quota: nothing is broken, the same call may succeed later.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
+    fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { what, path: path.to_owned(), source }
+    }
+}
+
+/// All logs. Clones are the same store.
+#[derive(Debug, Clone)]
+pub struct LogStore {
+    dir: PathBuf,
+    cap: Option<u64>,
+    /// What is known of logs that somebody writes, reads or watches just now.
+    known: Arc<Mutex<HashMap<AttemptId, Weak<Shared>>>>,
+}
+
+/// What the writer, the readers and the watchers of one log share.
+#[derive(Debug)]
+struct Shared {
+    /// Whether a writer exists. Held while the files are opened, recovered or removed.
+    written: Mutex<bool>,
+    extent: watch::Sender,
+}
+
+impl LogStore {
+    /// `dir` is the folder for all logs; it is made if missing.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, LogError> {
+        let dir = dir.into();
+        files::make_folder(&dir).map_err(|source| LogError::io("make folder", &dir, source))?;
+        Ok(Self { dir, cap: Some(DEFAULT_CAP), known: Arc::default() })
+    }
+
+    /// Another cap on the bytes kept of one attempt; `None`: no cap. Holds for writers made from here on.
+    #[must_use]
+    pub fn with_cap(self, cap: Option<u64>) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// Makes the log, or opens it again where its last complete append ended. One writer at a time.
+    pub fn writer(&self, id: &AttemptId) -> Result<LogWriter, LogError> {
+        let folder = self.folder(id)?;
+        let shared = self.shared(id);
+        let mut written = lock(&shared.written);
+        if *written {
+            return Err(LogError::Busy { id: id.clone() });
+        }
+        let failed = |source| LogError::io("open the log in", &folder, source);
+        let files = Files::create(&folder).map_err(failed)?;
+        let recovered = recover::recover(&files, true).map_err(failed)?;
+        *written = true;
+        drop(written);
+        Ok(LogWriter::new(id.clone(), files, recovered, self.cap, shared))
+    }
+
+    /// Reads a log, finished or growing. It may be kept: it sees what is appended later.
+    pub fn reader(&self, id: &AttemptId) -> Result<LogReader, LogError> {
+        let folder = self.folder(id)?;
+        let shared = self.shared(id);
+        let written = lock(&shared.written);
+        let files = Files::open(&folder).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => LogError::Missing { id: id.clone() },
+            _ => LogError::io("open the log in", &folder, source),
+        })?;
+        if shared.extent.get().is_none() {
+            let failed = |source| LogError::io("read the log in", &folder, source);
+            let extent = match recover::finished(&files).map_err(failed)? {
+                Some(extent) => extent,
+                // Nobody has written it since the daemon was killed: put it in order first, as the writer would.
+                None => recover::recover(&Files::create(&folder).map_err(failed)?, false).map_err(failed)?.extent,
+            };
+            shared.extent.set(Some(extent));
+        }
+        drop(written);
+        Ok(LogReader::new(files, shared))
+    }
+
+    /// Wakes when the log changes. Works before the log exists, too. Subscribe first, then read: nothing is missed.
+    pub fn watch(&self, id: &AttemptId) -> LogWatch {
+        LogWatch::new(self.shared(id))
+    }
+
+    /// Deletes a log that nobody writes; fine if there is none. Readers of it keep what they have open.
+    pub fn remove(&self, id: &AttemptId) -> Result<(), LogError> {
+        let folder = self.folder(id)?;
+        let shared = self.shared(id);
+        let written = lock(&shared.written);
+        if *written {
+            return Err(LogError::Busy { id: id.clone() });
+        }
+        match fs::remove_dir_all(&folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(LogError::io("remove", &folder, source));
+            }
+            _ => {}
+        }
+        shared.extent.set(None);
+        // The job's and the build's folders go with their last log; with others in them, they stay.
+        for parent in folder.ancestors().skip(1).take(2) {
+            if fs::remove_dir(parent).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn folder(&self, id: &AttemptId) -> Result<PathBuf, LogError> {
+        let job = id.job.as_str();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !(1..=64).contains(&job.len()) || !job.bytes().all(allowed) || job == "." || job == ".." {
+            return Err(LogError::BadName { job: job.to_owned() });
+        }
+        Ok(self.dir.join(id.build.to_string()).join(job).join(id.attempt.to_string()))
+    }
+
+    fn shared(&self, id: &AttemptId) -> Arc<Shared> {
+        let mut known = lock(&self.known);
+        if let Some(shared) = known.get(id).and_then(Weak::upgrade) {
+            return shared;
+        }
+        known.retain(|_, shared| shared.strong_count() > 0);
+        let shared = Arc::new(Shared { written: Mutex::new(false), extent: watch::Sender::new() });
+        known.insert(id.clone(), Arc::downgrade(&shared));
+        shared
+    }
+}
+
+/// What these locks guard is valid at every moment, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
