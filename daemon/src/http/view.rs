@@ -93,7 +93,7 @@ pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
         blocked: counts.blocked,
         limit: app.config.limits.jobs,
         jobs,
-        engine: app.engines.view(),
+        engine: app.engines.view().await,
     })
 }
 
@@ -144,17 +144,18 @@ fn row(app: &App, build: StoredBuild, jobs: &[Summary], counts: QueueCounts) -> 
         Status::Running => None,
     };
     let facts = build.facts;
+    let request = facts.request;
     BuildRow {
         number: build.number,
         seq: build.seq,
-        repository: facts.repository,
-        event: facts.event,
-        r#ref: facts.r#ref,
-        branch: facts.branch,
-        pull_request: facts.pull_request,
-        sha: facts.sha,
-        title: facts.title,
-        author: facts.author,
+        repository: request.repository,
+        event: request.event,
+        r#ref: request.r#ref,
+        branch: request.branch,
+        pull_request: request.pull_request,
+        sha: request.sha,
+        title: request.title,
+        author: request.author,
         status,
         outcome,
         reason,
@@ -206,21 +207,22 @@ async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<Bu
     };
     let attempts = || views.iter().filter_map(|job| job.attempts.last());
     let facts = build.facts;
+    let request = facts.request;
     Ok(BuildView {
         build: BuildHead {
             number: build.number,
             seq: build.seq,
-            repository: facts.repository,
-            event: facts.event,
-            action: facts.action,
-            r#ref: facts.r#ref,
-            branch: facts.branch,
-            tag: facts.tag,
-            base_branch: facts.base_branch,
-            pull_request: facts.pull_request,
-            sha: facts.sha,
-            title: facts.title,
-            author: facts.author,
+            repository: request.repository,
+            event: request.event,
+            action: request.action,
+            r#ref: request.r#ref,
+            branch: request.branch,
+            tag: request.tag,
+            base_branch: request.base_branch,
+            pull_request: request.pull_request,
+            sha: request.sha,
+            title: request.title,
+            author: request.author,
             delivery: facts.delivery,
             status,
             outcome,

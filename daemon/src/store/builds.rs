@@ -7,26 +7,17 @@ use windlass_protocol::view::{LogSummary, Outcome, Status};
 
 use super::rows::{AttemptRow, BuildRow, SummaryRow};
 use super::{Attempt, Store, StoreError, Summary, next, signed, sql, unsigned};
+use crate::event::BuildRequest;
 use crate::plan::JobPlan;
 use crate::state::attempt::{State, Verdict};
 
 /// What a build is; never changes.
 #[derive(Debug, Clone)]
 pub struct BuildFacts {
+    /// `None`: nobody's webhook asked for it.
     pub delivery: Option<String>,
-    pub repository: String,
-    pub clone_url: String,
-    pub event: String,
-    pub action: Option<String>,
-    pub r#ref: String,
-    pub branch: Option<String>,
-    pub tag: Option<String>,
-    pub base_branch: Option<String>,
-    pub pull_request: Option<u64>,
-    pub sha: String,
-    pub title: String,
-    pub author: String,
-    pub commit_count: Option<u64>,
+    /// Without `skip`: that is told by the jobs.
+    pub request: BuildRequest,
     pub created_at: Timestamp,
 }
 
@@ -108,6 +99,7 @@ impl Store {
         let mut writing = self.write().await?;
         let tx = &mut writing.tx;
         let facts = &build.facts;
+        let request = &facts.request;
         let number = signed(build.number);
         let seq = next(tx, "change").await?;
         if let Some(delivery) = &facts.delivery {
@@ -127,19 +119,21 @@ impl Store {
             .bind(number)
             .bind(seq)
             .bind(&facts.delivery)
-            .bind(&facts.repository)
-            .bind(&facts.clone_url)
-            .bind(&facts.event)
-            .bind(&facts.action)
-            .bind(&facts.r#ref)
-            .bind(&facts.branch)
-            .bind(&facts.tag)
-            .bind(&facts.base_branch)
-            .bind(facts.pull_request.map(signed))
-            .bind(&facts.sha)
-            .bind(&facts.title)
-            .bind(&facts.author)
-            .bind(facts.commit_count.map(signed))
+            .bind(&request.repository)
+            .bind(signed(request.repository_id))
+            .bind(&request.clone_url)
+            .bind(&request.event)
+            .bind(&request.action)
+            .bind(&request.r#ref)
+            .bind(&request.branch)
+            .bind(&request.tag)
+            .bind(&request.base_branch)
+            .bind(request.pull_request.map(signed))
+            .bind(&request.sha)
+            .bind(&request.title)
+            .bind(&request.author)
+            .bind(signed(request.commit_count))
+            .bind(i64::from(request.from_fork))
             .bind(facts.created_at.0)
             .execute(&mut **tx)
             .await
@@ -306,26 +300,25 @@ fn like(word: &str) -> String {
 
 impl From<BuildRow> for StoredBuild {
     fn from(row: BuildRow) -> Self {
-        Self {
-            number: unsigned(row.number),
-            seq: unsigned(row.seq),
-            facts: BuildFacts {
-                delivery: row.delivery_id,
-                repository: row.repository,
-                clone_url: row.clone_url,
-                event: row.event,
-                action: row.action,
-                r#ref: row.r#ref,
-                branch: row.branch,
-                tag: row.tag,
-                base_branch: row.base_branch,
-                pull_request: row.pull_request.map(unsigned),
-                sha: row.sha,
-                title: row.title,
-                author: row.author,
-                commit_count: row.commit_count.map(unsigned),
-                created_at: Timestamp(row.created_at),
-            },
-        }
+        let request = BuildRequest {
+            repository: row.repository,
+            repository_id: unsigned(row.repository_id),
+            clone_url: row.clone_url,
+            event: row.event,
+            action: row.action,
+            r#ref: row.r#ref,
+            branch: row.branch,
+            tag: row.tag,
+            base_branch: row.base_branch,
+            pull_request: row.pull_request.map(unsigned),
+            sha: row.sha,
+            title: row.title,
+            author: row.author,
+            commit_count: unsigned(row.commit_count),
+            from_fork: row.from_fork != 0,
+            skip: None,
+        };
+        let facts = BuildFacts { delivery: row.delivery_id, request, created_at: Timestamp(row.created_at) };
+        Self { number: unsigned(row.number), seq: unsigned(row.seq), facts }
     }
 }

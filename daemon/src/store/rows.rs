@@ -159,6 +159,7 @@ pub(super) struct BuildRow {
     pub(super) seq: i64,
     pub(super) delivery_id: Option<String>,
     pub(super) repository: String,
+    pub(super) repository_id: i64,
     pub(super) clone_url: String,
     pub(super) event: String,
     pub(super) action: Option<String>,
@@ -170,7 +171,8 @@ pub(super) struct BuildRow {
     pub(super) sha: String,
     pub(super) title: String,
     pub(super) author: String,
-    pub(super) commit_count: Option<i64>,
+    pub(super) commit_count: i64,
+    pub(super) from_fork: i64,
     pub(super) created_at: i64,
     pub(super) total: i64,
 }

@@ -1,7 +1,7 @@
 -- A window of the builds that a filter lets through, newest first. `total` counts all that it lets through.
 -- Status and outcome are derived from the newest attempts, as state::build does.
-select b.number, b.seq, b.delivery_id, b.repository, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch,
-       b.pull_request, b.sha, b.title, b.author, b.commit_count, b.created_at, count(*) over () as total
+select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch,
+       b.pull_request, b.sha, b.title, b.author, b.commit_count, b.from_fork, b.created_at, count(*) over () as total
   from build b
  where (cast($1 as text) is null or lower(b.repository) = lower($1))
    and (cast($2 as text) is null or b.branch = $2)

@@ -31,6 +31,7 @@ create table build (
     seq          bigint not null,
     delivery_id  text,
     repository   text   not null,
+    repository_id bigint not null,
     clone_url    text   not null,
     event        text   not null,
     action       text,
@@ -42,7 +43,8 @@ create table build (
     sha          text   not null,
     title        text   not null,
     author       text   not null,
-    commit_count bigint,
+    commit_count bigint not null,
+    from_fork    bigint not null,
     created_at   bigint not null
 );
 create index build_delivery on build (delivery_id);

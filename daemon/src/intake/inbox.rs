@@ -1,0 +1,79 @@
+//! Where verified webhooks become durable. Many at once share one transaction, so the wait for the disk is paid once for
+//! all of them. Must not know what is in them.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::{NewDelivery, Recorded, Store, StoreError};
+use crate::tasks::Tasks;
+
+/// Webhooks that wait for the disk; more wait in their connections.
+const WAITING: usize = 512;
+/// In one transaction.
+const BATCH: usize = 128;
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Inbox {
+    sender: mpsc::Sender<Letter>,
+}
+
+#[derive(Debug)]
+struct Letter {
+    delivery: NewDelivery,
+    answer: oneshot::Sender<Result<Recorded, DeliverError>>,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DeliverError {
+    #[error("the database refused it: {0}")]
+    Store(Arc<StoreError>),
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+impl Inbox {
+    /// Starts the writer; it ends when every `Inbox` is gone or the daemon stops.
+    #[must_use]
+    pub fn open(store: Store, tasks: &Tasks) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let stop = tasks.stopping();
+        tasks.spawn_loop("inbox", async move {
+            tokio::select! {
+                () = write(store, receiver) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Self { sender }
+    }
+
+    /// Returns once the delivery is committed.
+    pub async fn deliver(&self, delivery: NewDelivery) -> Result<Recorded, DeliverError> {
+        let (answer, answered) = oneshot::channel();
+        self.sender.send(Letter { delivery, answer }).await.map_err(|_| DeliverError::Stopping)?;
+        answered.await.map_err(|_| DeliverError::Stopping)?
+    }
+}
+
+async fn write(store: Store, mut receiver: mpsc::Receiver<Letter>) {
+    let mut letters = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut letters, BATCH).await > 0 {
+        let (deliveries, answers): (Vec<_>, Vec<_>) =
+            letters.drain(..).map(|letter| (letter.delivery, letter.answer)).unzip();
+        match store.record_deliveries(&deliveries).await {
+            Ok(recorded) => {
+                for (answer, recorded) in answers.into_iter().zip(recorded) {
+                    // Whoever hung up gets a "duplicate" when it delivers again.
+                    let _ = answer.send(Ok(recorded));
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for answer in answers {
+                    let _ = answer.send(Err(DeliverError::Store(Arc::clone(&error))));
+                }
+            }
+        }
+    }
+}

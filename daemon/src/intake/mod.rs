@@ -1,0 +1,168 @@
+//! Deliveries become builds. `read` looks at a verified webhook before it is stored, `inbox` stores it, the loop here works
+//! on what is stored: level-triggered, so a restart goes on where the last daemon stopped. Must not know HTTP.
+
+mod inbox;
+mod planning;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use windlass_protocol::view::DeliveryState as Told;
+
+pub use inbox::Inbox;
+
+use crate::clock;
+use crate::config::Config;
+use crate::event::{self, BuildRequest, Decision};
+use crate::git::Git;
+use crate::github::payload::{self, PayloadError};
+use crate::logs::LogStore;
+use crate::secret::sha256_hex;
+use crate::store::{DeliveryState, NewDelivery, PendingDelivery, Store, StoreError};
+use crate::tasks::Tasks;
+use crate::wake::Wake;
+
+/// Deliveries worked on at once; of one repository only one, so that its builds are numbered in the order of its pushes.
+const AT_ONCE: usize = 8;
+const POLL: Duration = Duration::from_secs(30);
+
+/// A verified webhook, read: what to store, and what to answer if it is new.
+#[derive(Debug)]
+pub struct Received {
+    pub delivery: NewDelivery,
+    pub state: Told,
+    pub reason: Option<String>,
+}
+
+/// Reads a verified webhook. What nothing will come of is known at once, and why.
+pub fn read(config: &Config, id: &str, event_name: &str, body: &[u8]) -> Result<Received, PayloadError> {
+    let event = payload::parse(event_name, body)?;
+    let ignored = match event::decide(&event) {
+        Decision::Build(request) => not_listed(config, &request),
+        Decision::Ignore(reason) => Some(reason),
+    };
+    let state = if ignored.is_some() { DeliveryState::Ignored } else { DeliveryState::Accepted };
+    let text = match state {
+        // JSON that parsed is UTF-8; what nothing comes of need not be kept.
+        DeliveryState::Accepted => String::from_utf8_lossy(body).into_owned(),
+        DeliveryState::Ignored => String::new(),
+    };
+    let delivery = NewDelivery {
+        id: id.to_owned(),
+        event: event_name.to_owned(),
+        action: event.action.as_deref().map(|action| event::clean(action, 100)),
+        repository: event.repository.as_ref().map(|repository| repository.full_name.clone()),
+        body_sha256: sha256_hex(body),
+        body: text,
+        received_at: clock::now(),
+        state,
+        reason: ignored.clone(),
+    };
+    let told = if ignored.is_some() { Told::Ignored } else { Told::Accepted };
+    Ok(Received { delivery, state: told, reason: ignored })
+}
+
+fn not_listed(config: &Config, request: &BuildRequest) -> Option<String> {
+    config.repository(&request.repository).is_none().then(|| {
+        let name = event::clean(&request.repository, 200);
+        format!("the repository {name} is not listed in the configuration: add a [[repository]] entry for it")
+    })
+}
+
+/// What the loop works with; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub logs: LogStore,
+    pub git: Git,
+    pub wake: Wake,
+    pub tasks: Tasks,
+}
+
+/// Works on stored deliveries until told to stop.
+pub async fn run(intake: Intake) {
+    let stop = intake.tasks.stopping();
+    let mut woken = intake.wake.subscribe();
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let busy = Arc::new(Mutex::new(HashSet::<String>::new()));
+    loop {
+        woken.mark_seen();
+        match intake.store.pending_deliveries().await {
+            Ok(pending) => {
+                for delivery in pending {
+                    let repository = delivery.repository.clone().unwrap_or_default().to_lowercase();
+                    let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
+                    if !busy.lock().unwrap_or_else(PoisonError::into_inner).insert(repository.clone()) {
+                        continue;
+                    }
+                    let (intake, busy) = (intake.clone(), Arc::clone(&busy));
+                    let tasks = intake.tasks.clone();
+                    tasks.spawn(async move {
+                        work_on(&intake, &delivery).await;
+                        busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&repository);
+                        drop(slot);
+                        intake.wake.wake();
+                    });
+                }
+            }
+            Err(error) => tracing::error!(error = %chain(&error), "pending deliveries cannot be read"),
+        }
+        tokio::select! {
+            () = woken.changed() => {}
+            () = tokio::time::sleep(POLL) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// One delivery, to its end. What fails for reasons of ours stays pending and is tried again.
+async fn work_on(intake: &Intake, delivery: &PendingDelivery) {
+    let stop = intake.tasks.stopping();
+    let result = tokio::select! {
+        result = settle(intake, delivery) => result,
+        () = stop.cancelled() => return,
+    };
+    if let Err(error) = result {
+        tracing::error!(delivery = delivery.delivery_id, error = %format!("{error:#}"), "a delivery could not be worked on; trying again");
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+async fn settle(intake: &Intake, delivery: &PendingDelivery) -> anyhow::Result<()> {
+    let id = &delivery.delivery_id;
+    let body = intake.store.delivery_body(id).await?;
+    // It was understood when it came; a later version may think otherwise, and must not try for ever.
+    let decision = match payload::parse(&delivery.event, body.as_bytes()) {
+        Ok(event) => event::decide(&event),
+        Err(error) => Decision::Ignore(format!("not understood any more: {error}")),
+    };
+    let request = match decision {
+        Decision::Build(request) => *request,
+        Decision::Ignore(reason) => return Ok(intake.store.ignore_delivery(id, &reason, clock::now()).await?),
+    };
+    let Some(entry) = intake.config.repository(&request.repository) else {
+        let reason = not_listed(&intake.config, &request).unwrap_or_default();
+        return Ok(intake.store.ignore_delivery(id, &reason, clock::now()).await?);
+    };
+    match planning::make_build(intake, id, request, entry).await {
+        // Somebody settled it meanwhile: nothing is left to do.
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Conflict { .. })) => Ok(()),
+        other => other,
+    }
+}
+
+fn chain(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

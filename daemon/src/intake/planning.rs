@@ -1,0 +1,130 @@
+//! From a request to a build: the spec at the commit, checked, becomes jobs. Whatever keeps it from running becomes a build
+//! that says so: never silence.
+
+use std::time::Duration;
+
+use windlass_protocol::id::AttemptId;
+use windlass_protocol::view::{LogSummary, Outcome};
+
+use super::Intake;
+use crate::clock;
+use crate::config::{EngineChoice, Repository};
+use crate::event::BuildRequest;
+use crate::git::{Commit, FileAtCommit, GitError};
+use crate::plan::{JobPlan, Network, Resources};
+use crate::spec;
+use crate::state::attempt::Verdict;
+use crate::store::{BuildFacts, FirstState, NewBuild, NewJob};
+
+/// Between tries to fetch a commit; after the last the build is broken and says why.
+const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
+
+/// The job that stands for a build without jobs of its own.
+const SPEC_JOB: &str = "spec";
+
+/// Makes the build that `delivery` asks for, and settles the delivery with it.
+pub(super) async fn make_build(
+    intake: &Intake,
+    delivery: &str,
+    mut request: BuildRequest,
+    entry: &Repository,
+) -> anyhow::Result<()> {
+    if let Some(clone_url) = &entry.clone_url {
+        request.clone_url.clone_from(clone_url);
+    }
+    let skip = request.skip.take();
+    let planned = match &skip {
+        Some(reason) => Err(Unplanned { outcome: Outcome::Skipped, reason: reason.clone(), log: Vec::new() }),
+        None => plan(intake, &request, entry).await,
+    };
+    let number = intake.store.next_build_number().await?;
+    let jobs = match planned {
+        Ok(spec) => spec
+            .jobs
+            .into_iter()
+            .map(|plan| {
+                let first = if plan.needs.is_empty() { FirstState::Waiting } else { FirstState::Blocked };
+                NewJob { plan, first }
+            })
+            .collect(),
+        Err(unplanned) => vec![told(intake, number, unplanned)?],
+    };
+    let facts = BuildFacts { delivery: Some(delivery.to_owned()), request, created_at: clock::now() };
+    let build = NewBuild { number, facts, jobs };
+    intake.store.create_build(&build).await?;
+    tracing::info!(build = number, delivery, repository = build.facts.request.repository, jobs = build.jobs.len(), "build made");
+    intake.wake.wake();
+    Ok(())
+}
+
+/// Why there is nothing to run.
+struct Unplanned {
+    outcome: Outcome,
+    /// One sentence.
+    reason: String,
+    /// Lines for the log.
+    log: Vec<String>,
+}
+
+async fn plan(intake: &Intake, request: &BuildRequest, entry: &Repository) -> Result<spec::Spec, Unplanned> {
+    let broken = |reason: String| Unplanned { outcome: Outcome::Broken, log: vec![reason.clone()], reason };
+    let commit = Commit { clone_url: &request.clone_url, sha: &request.sha, reference: &request.r#ref };
+    let mut tries = PATIENCE.into_iter();
+    let file = loop {
+        match intake.git.file_at(commit, spec::FILE, spec::MOST_BYTES as u64).await {
+            Ok(file) => break file,
+            Err(error @ GitError::Fetch { .. }) => match tries.next() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(broken(error.to_string())),
+            },
+            Err(error) => return Err(broken(format!("the repository cannot be read: {error}"))),
+        }
+    };
+    let options = spec::Options {
+        image_required: entry.engine != Some(EngineChoice::Local),
+        ..spec::Options::default()
+    };
+    let problems = match file {
+        FileAtCommit::Contents(text) => match spec::parse(spec::FILE, &text, &options) {
+            Ok(spec) => return Ok(spec),
+            Err(problems) => problems,
+        },
+        FileAtCommit::Missing => vec![spec::missing()],
+        FileAtCommit::TooLarge { bytes } => {
+            return Err(broken(format!("{} has {bytes} bytes; a spec has at most {}", spec::FILE, spec::MOST_BYTES)));
+        }
+    };
+    let reason = match problems.as_slice() {
+        [one] => format!("{}:{}:{}: {}", one.file, one.line, one.column, one.message),
+        many => format!("{} has {} problems: the log shows each", spec::FILE, many.len()),
+    };
+    let log = problems.iter().flat_map(|problem| format!("{problem}\n").lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    Err(Unplanned { outcome: Outcome::Broken, reason, log })
+}
+
+/// A finished job in the place of what cannot run; its log holds the words.
+fn told(intake: &Intake, build: u64, unplanned: Unplanned) -> anyhow::Result<NewJob> {
+    let mut log = LogSummary::default();
+    if !unplanned.log.is_empty() {
+        let id = AttemptId { build, job: SPEC_JOB.to_owned(), attempt: 1 };
+        let mut writer = intake.logs.writer(&id)?;
+        let now = clock::now().0;
+        for line in &unplanned.log {
+            writer.notice(now, line)?;
+        }
+        let summary = writer.finish(now)?;
+        log = LogSummary { lines: summary.lines, bytes: summary.bytes, sha256: Some(summary.sha256) };
+    }
+    let plan = JobPlan {
+        name: SPEC_JOB.to_owned(),
+        needs: Vec::new(),
+        image: None,
+        environment: std::collections::BTreeMap::new(),
+        steps: Vec::new(),
+        timeout_ms: 0,
+        network: Network::None,
+        resources: Resources::default(),
+    };
+    let verdict = Verdict::because(unplanned.outcome, unplanned.reason);
+    Ok(NewJob { plan, first: FirstState::Finished { verdict, log } })
+}
