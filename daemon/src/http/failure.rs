@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 
+use crate::error_chain::chain;
 use crate::logs::LogError;
 use crate::store::StoreError;
 
@@ -38,18 +39,6 @@ impl Failure {
         tracing::error!(error = %chain(error), "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, RefusalCode::Internal, "a fault in the daemon: its log says more")
     }
-}
-
-/// An error with everything that caused it, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl From<StoreError> for Failure {

@@ -14,6 +14,7 @@ use windlass_protocol::view::DeliveryState as Told;
 pub use inbox::Inbox;
 
 use crate::clock;
+use crate::error_chain::chain;
 use crate::config::Config;
 use crate::event::{self, BuildRequest, Decision};
 use crate::git::Git;
@@ -155,14 +156,4 @@ async fn settle(intake: &Intake, delivery: &PendingDelivery) -> anyhow::Result<(
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Conflict { .. })) => Ok(()),
         other => other,
     }
-}
-
-fn chain(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

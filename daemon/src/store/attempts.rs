@@ -100,12 +100,6 @@ impl Store {
         .await
     }
 
-    /// Where the runner is, once the engine knows it better.
-    pub async fn move_attempt(&self, id: &AttemptId, site: &Site) -> Result<(), StoreError> {
-        let site = serde_json::to_string(site).expect("a site is data that always serialises");
-        self.change(id, "does not run any more", "attempt_site", |q| q.bind(site), sql!("attempt_site")).await
-    }
-
     /// How far its steps are.
     pub async fn record_steps(&self, id: &AttemptId, steps: &[StepView]) -> Result<(), StoreError> {
         let steps = serde_json::to_string(steps).expect("steps are data that always serialise");

@@ -18,6 +18,7 @@ use sqlx::{Any, AnyPool, Executor as _, Transaction};
 pub use attempts::{Claimed, Finish, OpenAttempt, QueueCounts};
 pub use builds::{BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredJob};
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
+pub use orders::CancelDone;
 pub use rows::{Attempt, CancelAsked, Summary};
 pub use tokens::{Role, Token};
 

@@ -1,0 +1,99 @@
+//! Takes claimed attempts to their one end: prepares a place, wins the one-time claim, hands over plan and source, follows
+//! frames into the log, and records how it ended. After a restart it takes up what still runs. Must not know GitHub or HTTP.
+
+mod adopt; // what an earlier daemon left
+mod attempt; // one attempt, from claimed to finished
+mod cancel; // notices that somebody wants it stopped
+mod steps; // how far the steps are
+
+use std::sync::Arc;
+
+use windlass_protocol::id::AttemptId;
+
+use crate::config::{Config, EngineChoice};
+use crate::engine::{AnyEngine, Engine as _, EngineError, Engines, Kind};
+use crate::event;
+use crate::git::Git;
+use crate::logs::LogStore;
+use crate::plan::{AttemptPlan, JobPlan, Transport};
+use crate::store::{Claimed, Store, StoreError, StoredBuild};
+use crate::tasks::Tasks;
+use crate::wake::Wake;
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub logs: LogStore,
+    pub git: Git,
+    pub engines: Engines,
+    pub wake: Wake,
+    pub tasks: Tasks,
+    /// What links to builds begin with.
+    pub public_url: Arc<str>,
+}
+
+impl Executor {
+    /// Runs a claimed attempt in a task of its own.
+    pub fn begin(&self, claimed: Claimed) {
+        let executor = self.clone();
+        self.tasks.spawn(async move {
+            // When the daemon stops, what runs goes on running, and is taken up again at the next start.
+            let stop = executor.tasks.stopping();
+            tokio::select! {
+                () = attempt::run(&executor, &claimed) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// The build and the plan of an attempt.
+    async fn load(&self, id: &AttemptId) -> Result<(StoredBuild, JobPlan), StoreError> {
+        let build = self.store.build(id.build).await?;
+        let jobs = self.store.jobs(id.build).await?;
+        let job = jobs.into_iter().find(|job| job.plan.name == id.job);
+        let job = job.ok_or_else(|| StoreError::Missing { what: format!("job {}", id.job_id()) })?;
+        Ok((build, job.plan))
+    }
+
+    fn plan(&self, id: &AttemptId, token: &str, build: &StoredBuild, job: JobPlan) -> AttemptPlan {
+        let status_url = format!("{}/builds/{}", self.public_url, id.build);
+        let mut environment = job.environment.clone();
+        environment.extend(event::environment(&build.facts.request, id.build, &id.job, id.attempt, &status_url));
+        AttemptPlan {
+            id: id.clone(),
+            job,
+            environment,
+            grace_ms: u64::try_from(self.config.limits.grace.as_millis()).unwrap_or(u64::MAX),
+            transport: Transport::Stdout,
+            workspace: String::new(),
+            token: token.to_owned(),
+        }
+    }
+
+    /// The engine for a repository's jobs. Processes of this host only where the operator wrote it down.
+    fn engine_for(&self, repository: &str) -> Result<AnyEngine, EngineError> {
+        let entry = self.config.repository(repository);
+        match entry.and_then(|entry| entry.engine) {
+            Some(EngineChoice::Local) => self.engines.pick(Some(Kind::Local)),
+            Some(EngineChoice::Docker) => self.engines.pick(Some(Kind::Docker)),
+            Some(EngineChoice::Auto) | None if self.engines.default_kind() == Kind::Docker => self.engines.pick(None),
+            Some(EngineChoice::Auto) | None => Err(EngineError::Refused {
+                what: format!(
+                    "this daemon has no container engine, and {repository} may not run on the host itself: start Docker and \
+                     the daemon again, or give its [[repository]] entry the line engine = \"local\""
+                ),
+            }),
+        }
+    }
+
+    /// Removes what an ended attempt leaves; in the background, for nobody waits for it.
+    fn clean_later(&self, engine: AnyEngine, id: AttemptId) {
+        self.tasks.spawn(async move {
+            if let Err(error) = engine.clean(&id).await {
+                tracing::warn!(attempt = %id, %error, "its leftovers could not be removed; the next start tries again");
+            }
+        });
+    }
+}
