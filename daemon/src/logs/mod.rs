@@ -116,7 +116,10 @@ impl LogStore {
             return Err(LogError::Busy { id: id.clone() });
         }
         let failed = |source| LogError::io("open the log in", &folder, source);
-        let files = Files::create(&folder).map_err(failed)?;
+        let files = {
+            let _folders = lock(&self.known); // nobody removes an empty parent just now
+            Files::create(&folder).map_err(failed)?
+        };
         let recovered = recover::recover(&files, true).map_err(failed)?;
         *written = true;
         drop(written);
@@ -166,6 +169,7 @@ impl LogStore {
         }
         shared.extent.set(None);
         // The job's and the build's folders go with their last log; with others in them, they stay.
+        let _folders = lock(&self.known);
         for parent in folder.ancestors().skip(1).take(2) {
             if fs::remove_dir(parent).is_err() {
                 break;

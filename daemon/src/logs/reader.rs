@@ -130,9 +130,9 @@ impl LogReader {
         search::search(&self.files, &self.extent(), pattern, search).map_err(|source| self.failed(source))
     }
 
-    /// Of a removed log nothing is known.
+    /// Of a removed log nothing is known, but that nothing follows.
     fn extent(&self) -> Extent {
-        self.shared.extent.get().unwrap_or_default()
+        self.shared.extent.get().unwrap_or(Extent { finished: true, ..Extent::default() })
     }
 
     fn failed(&self, source: io::Error) -> LogError {

@@ -61,10 +61,16 @@ pub struct Found {
 }
 
 impl Pattern {
-    /// A regular expression; case is ignored when it has no capital letter.
+    /// A regular expression; case is ignored when it has no capital letter, escapes such as `\S` aside.
     pub fn new(text: &str) -> Result<Self, BadPattern> {
+        let mut escaped = false;
+        let capital = text.chars().any(|letter| {
+            let counts = !escaped && letter.is_uppercase();
+            escaped = !escaped && letter == '\\';
+            counts
+        });
         let regex = RegexBuilder::new(text)
-            .case_insensitive(!text.chars().any(char::is_uppercase))
+            .case_insensitive(!capital)
             .multi_line(true)
             .crlf(true)
             .size_limit(1 << 20)

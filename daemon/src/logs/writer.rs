@@ -19,7 +19,7 @@ use super::recover::Recovered;
 use super::watch::Extent;
 use super::{LogError, Shared, lock};
 
-/// What notices may take beyond the cap: a full log still tells how its job ended.
+/// What the runner's notices may take beyond the cap, and the daemon's beyond that: a full log still tells how its job ended.
 const NOTICE_ROOM: u64 = 64 << 10;
 
 /// Marks that every log may have, and bytes that allow one more. A job that writes byte by byte gets no more marks than
@@ -138,8 +138,9 @@ impl LogWriter {
         if !self.extent.finished {
             if self.dropped > 0 && self.last.is_none_or(|mark| mark.kind != Kind::Gap) {
                 let text = format!(
-                    "[windlass] {} more bytes of output are not in this log: it is limited to {} bytes",
-                    self.dropped, self.cap
+                    "[windlass] output was cut after {} bytes: {} more are not in this log",
+                    self.output - self.dropped,
+                    self.dropped
                 );
                 self.say(Kind::Gap, at, &text, self.position, false)?;
             }
@@ -161,7 +162,8 @@ impl LogWriter {
         let mut line = String::with_capacity(text.len() + 2);
         let fresh = if self.extent.open { "\n" } else { "" };
         writeln!(line, "{fresh}{text}").expect("a String takes everything");
-        if kind == Kind::Notice && self.extent.bytes + line.len() as u64 > self.cap.saturating_add(NOTICE_ROOM) {
+        let room = if frugal { NOTICE_ROOM } else { 2 * NOTICE_ROOM };
+        if kind == Kind::Notice && self.extent.bytes + line.len() as u64 > self.cap.saturating_add(room) {
             return if self.extent.finished { Err(self.finished()) } else { Ok(()) };
         }
         let bytes = line.as_bytes();

@@ -144,6 +144,31 @@ fn a_giant_line_costs_nothing() {
 }
 
 #[test]
+fn lines_at_the_edges_of_the_index() {
+    // Lengths (with line feed) such that records fall on, before and behind 256 lines and 64 KiB.
+    for length in [1usize, 2, 255, 256, 257, 1024, 65_535, 65_536, 65_537] {
+        let (_dir, store) = store();
+        let lines = (3 * 256).min(8 * 65_536 / length) + 2;
+        let line = |number: usize| {
+            let mut line = number.to_string().into_bytes();
+            line.resize(length - 1, b'.');
+            line.push(b'\n');
+            line
+        };
+        written(&store, &(0..lines).flat_map(line).collect::<Vec<_>>());
+        let reader = store.reader(&id()).expect("a reader");
+        assert_eq!(reader.head().lines, lines as u64);
+        for number in 0..lines {
+            let read = reader.lines(number as u64, 1, usize::MAX).expect("read").remove(0);
+            let whole = line(number);
+            let expected = &whole[..length - 1];
+            assert_eq!(read.raw_length, expected.len() as u64, "line {number} of {length} bytes");
+            assert!(read.bytes == expected[..expected.len().min(LINE_CAP)], "line {number} of {length} bytes");
+        }
+    }
+}
+
+#[test]
 fn windows_are_limited_by_bytes_but_never_empty() {
     let (_dir, store) = store();
     written(&store, &b"123456789\n".repeat(1000));
@@ -174,10 +199,7 @@ fn what_is_beyond_the_cap_is_counted_and_told() {
     assert_eq!(first, 9);
     assert_eq!(
         texts(&lines[1..]),
-        [
-            "the job was cancelled",
-            "[windlass] 2500 more bytes of output are not in this log: it is limited to 1000 bytes"
-        ]
+        ["the job was cancelled", "[windlass] output was cut after 1000 bytes: 2500 more are not in this log"]
     );
     assert_eq!(writer.finish(61).expect("finishing again is fine"), summary);
     assert!(matches!(writer.append(0, 62, b"x", 99), Err(LogError::Finished { .. })));
@@ -194,6 +216,9 @@ fn a_job_that_floods_with_notices_fills_no_disk() {
         writer.runner_notice(1, &words, position).expect("taken or dropped");
     }
     assert!(writer.summary().bytes <= 1000 + (64 << 10));
+    writer.notice(2, "the daemon is heard all the same").expect("said");
+    let (_, lines) = store.reader(&id()).expect("a reader").tail(1, 1000).expect("read");
+    assert_eq!(texts(&lines), ["the daemon is heard all the same"]);
 }
 
 #[test]
@@ -220,11 +245,14 @@ fn one_writer_at_a_time_and_none_for_what_is_removed() {
     let writer = store.writer(&id()).expect("a writer");
     assert!(matches!(store.clone().writer(&id()), Err(LogError::Busy { .. })));
     assert!(matches!(store.remove(&id()), Err(LogError::Busy { .. })));
+    let (reader, watch) = (store.reader(&id()).expect("a reader"), store.watch(&id()));
     drop(writer);
     drop(store.writer(&id()).expect("the first is gone"));
     let other = AttemptId { attempt: 2, ..id() };
     drop(store.writer(&other).expect("another"));
+    assert!(!reader.head().finished);
     store.remove(&id()).expect("removed");
+    assert!(watch.has_changed() && reader.head().finished, "whoever follows it is told");
     store.remove(&id()).expect("nothing to remove is fine");
     assert!(matches!(store.reader(&id()), Err(LogError::Missing { .. })));
     store.reader(&other).expect("the other is untouched");

@@ -68,6 +68,8 @@ fn case_counts_only_with_a_capital() {
     let lines = |text| reader.search(&pattern(text), &all(0)).expect("searched").lines;
     assert_eq!(lines("error"), [0, 1, 2]);
     assert_eq!(lines("Error"), [0]);
+    assert_eq!(lines(r"\Arror|\Serror|er\Sor"), [0, 1, 2]);
+    assert_eq!(lines(r"\\Error|ERR"), [2]);
     assert_eq!(lines("ärger"), [3]);
 }
 
