@@ -116,9 +116,9 @@ mod tests {
 
     #[test]
     fn a_name_cannot_pretend_to_be_other_fields() {
-        let stat = b"77 (a) R 1 (b) S 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 4242 23\n";
+        let stat = b"77 (a) R 1 (b) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 4242 23\n";
         let stat = Stat::parse(stat).expect("parsed");
-        assert_eq!((stat.state, stat.parent, stat.started), ('S', 5, 4242));
+        assert_eq!((stat.state, stat.parent, stat.started), ('S', 4, 4242));
         assert!(Stat::parse(b"77 (a) S 5").is_none());
         assert!(Stat::parse(b"").is_none());
     }
