@@ -1,0 +1,246 @@
+//! A job: its steps one after the other, up to the first that fails; limits; cancellation. Decides, and leaves doing to
+//! `family` (processes) and `pump` (bytes). Must not know system calls or how frames look.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use super::family::{self, Family};
+use super::memory::Memory;
+use super::outlet::Outlet;
+use super::pump::{Pump, pipe};
+use super::script::{self, Scripts};
+use super::{Event, Failure, code, trouble};
+use crate::frame::{Body, How, StepEnd};
+use crate::plan::{AttemptPlan, StepPlan};
+
+/// Runs a job whose plan has come and whose source is coming; returns the exit code.
+pub(super) fn run(plan: AttemptPlan, tell: &Sender<Event>, events: Receiver<Event>) -> Result<u8, Failure> {
+    if plan.job.steps.len() > usize::from(u16::MAX) {
+        return Err(Failure { code: code::BAD_FEED, words: "the plan has more steps than can be counted".to_owned() });
+    }
+    let pump = Outlet::open(&plan.transport)
+        .and_then(|outlet| Pump::start(outlet, tell.clone()))
+        .map_err(|error| trouble("cannot write frames", &error))?;
+    let scripts = Scripts::new(plan.workspace.as_ref());
+    let environment = script::environment(&plan, std::env::vars_os());
+    let mut job = Job {
+        events,
+        pump,
+        family: Family::default(),
+        memory: Memory::find(),
+        scripts,
+        environment,
+        terms: 0,
+        deadline: None,
+        plan: &plan,
+    };
+    job.run()
+}
+
+struct Job<'a> {
+    plan: &'a AttemptPlan,
+    events: Receiver<Event>,
+    pump: Pump,
+    family: Family,
+    memory: Memory,
+    scripts: Scripts,
+    environment: BTreeMap<OsString, OsString>,
+    /// How often the daemon asked for the end.
+    terms: u32,
+    deadline: Option<Instant>,
+}
+
+/// A step is being stopped.
+struct Stopping {
+    how: How,
+    kill_at: Instant,
+}
+
+impl Job<'_> {
+    fn run(&mut self) -> Result<u8, Failure> {
+        let mut decided_by = None;
+        if self.unpacked()? {
+            self.pump.say(Body::Ready);
+            self.deadline = after(self.plan.job.timeout_ms);
+            let last = self.plan.job.steps.len().saturating_sub(1);
+            for (index, step) in self.plan.job.steps.iter().enumerate() {
+                if self.terms > 0 {
+                    break;
+                }
+                let number = u16::try_from(index).expect("the number of steps is checked");
+                let end = self.step(number, step, index == last)?;
+                if end.how != How::Exited(0) {
+                    decided_by = Some((number, end));
+                    break;
+                }
+            }
+        }
+        // Also those of a step that passed, when TERM came before the next one.
+        self.family.kill_all();
+        let code = self.exit_code(decided_by.as_ref().map(|(_, end)| &end.how));
+        self.pump.finish(decided_by, self.terms > 0, self.memory.peak());
+        self.wait_for(|event| matches!(event, Event::Done))?;
+        Ok(code)
+    }
+
+    fn exit_code(&self, decided_by: Option<&How>) -> u8 {
+        match decided_by {
+            None if self.terms > 0 => code::CANCELLED,
+            None => code::PASSED,
+            Some(How::Cancelled) => code::CANCELLED,
+            Some(How::TimedOut { .. }) => code::TIMED_OUT,
+            Some(How::Exited(_) | How::Signalled(_) | How::NotStarted(_)) => code::FAILED,
+        }
+    }
+
+    /// Waits for the source. `false`: TERM came first.
+    fn unpacked(&mut self) -> Result<bool, Failure> {
+        while self.terms == 0 {
+            match self.next(None)? {
+                Some(Event::Unpacked) => return Ok(true),
+                Some(Event::NoSource(failure)) => {
+                    self.pump.say(Body::Notice { text: failure.words.clone() });
+                    self.settle_all()?; // the notice is out
+                    return Err(failure);
+                }
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    fn step(&mut self, number: u16, step: &StepPlan, is_last: bool) -> Result<StepEnd, Failure> {
+        let started = Instant::now();
+        let kills_before = self.memory.kills();
+        self.pump.say(Body::StepStarted { step: number });
+        let (how, stopped) = match self.start(number, step) {
+            Err(words) => (How::NotStarted(words), false),
+            Ok(_script) => self.watch(step)?,
+        };
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let job_ends = is_last || how != How::Exited(0) || self.terms > 0;
+        if !stopped && !matches!(how, How::NotStarted(_)) {
+            self.pump.settle();
+            self.wait_for(|event| matches!(event, Event::Settled))?;
+        }
+        if job_ends || self.terms > 0 {
+            self.family.kill_all();
+            self.settle_all()?;
+        }
+        // Outside of a container others share our control group: then only a step that was killed can be meant.
+        let concerned = family::is_first() || matches!(how, How::Signalled(9) | How::Exited(137));
+        let out_of_memory = concerned && self.memory.kills() > kills_before;
+        let end = StepEnd { how, duration_ms, out_of_memory };
+        self.pump.say(Body::StepEnded { step: number, end: end.clone() });
+        Ok(end)
+    }
+
+    /// Starts a step's process; what is returned has to live as long as that. Refused in words.
+    fn start(&mut self, number: u16, step: &StepPlan) -> Result<Option<script::Script>, String> {
+        let workspace = Path::new(&self.plan.workspace);
+        let name = format!("step-{}", number + 1);
+        let (mut command, script) = script::command(&step.run, &name, workspace, &self.environment, &mut self.scripts)?;
+        let (reader, writer) = pipe().map_err(|error| format!("no pipe for its output: {error}"))?;
+        let second = writer.try_clone().map_err(|error| format!("no pipe for its output: {error}"))?;
+        command.stdout(writer).stderr(second);
+        let started = self.family.start(&mut command);
+        drop(command); // and with it our own ends for writing
+        started.map_err(|error| script::why_not_started(&step.run, workspace, &error))?;
+        self.pump.begin(number, reader);
+        Ok(script)
+    }
+
+    /// Waits for the end of a step's process and brings it about when it is time. `true`: it was stopped.
+    fn watch(&mut self, step: &StepPlan) -> Result<(How, bool), Failure> {
+        let own = step.timeout_ms.and_then(|limit| Some((after(limit)?, limit, false)));
+        let jobs = self.deadline.map(|at| (at, self.plan.job.timeout_ms, true));
+        let limit = own.into_iter().chain(jobs).min_by_key(|(at, ..)| *at);
+        let mut stopping: Option<Stopping> = None;
+        loop {
+            match (&stopping, self.family.status()) {
+                (None, Some(status)) => return Ok((how_it_ended(status), false)),
+                // Its own children have the grace as well.
+                (Some(stop), Some(_)) if !self.family.group_lives() => return Ok((stop.how.clone(), true)),
+                _ => {}
+            }
+            let until = stopping.as_ref().map(|stop| stop.kill_at).or(limit.map(|(at, ..)| at));
+            match (self.next(until)?, &stopping) {
+                (Some(Event::Term), None) => stopping = Some(self.stop(How::Cancelled)),
+                (Some(Event::Term), Some(stop)) if self.terms > 1 => return Ok((stop.how.clone(), true)),
+                (Some(_), _) => {}
+                (None, Some(stop)) => return Ok((stop.how.clone(), true)),
+                (None, None) => {
+                    if let Some((_, limit_ms, whole_job)) = limit {
+                        stopping = Some(self.stop(How::TimedOut { limit_ms, whole_job }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn stop(&self, how: How) -> Stopping {
+        self.family.terminate();
+        // A grace without end would be none: a day is more than anybody waits.
+        let grace = Duration::from_millis(self.plan.grace_ms).min(Duration::from_secs(86_400));
+        Stopping { how, kill_at: Instant::now() + grace }
+    }
+
+    fn settle_all(&mut self) -> Result<(), Failure> {
+        self.pump.settle_all();
+        self.wait_for(|event| matches!(event, Event::Settled))
+    }
+
+    fn wait_for(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<(), Failure> {
+        loop {
+            if self.next(None)?.is_some_and(|event| wanted(&event)) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next event, after doing what always has to be done about it. `None`: it is time.
+    fn next(&mut self, until: Option<Instant>) -> Result<Option<Event>, Failure> {
+        let received = match until {
+            None => self.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => self.events.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        let event = match received {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => unreachable!("`run` keeps a sender as long as this job lives"),
+        };
+        match &event {
+            Event::Term => self.terms += 1,
+            Event::Child => {
+                self.family.reap();
+            }
+            Event::OutletBroken(error) => {
+                self.family.kill_all();
+                return Err(broken(error));
+            }
+            _ => {}
+        }
+        Ok(Some(event))
+    }
+}
+
+fn broken(error: &io::Error) -> Failure {
+    trouble("cannot write frames any more", error)
+}
+
+fn after(limit_ms: u64) -> Option<Instant> {
+    Instant::now().checked_add(Duration::from_millis(limit_ms))
+}
+
+fn how_it_ended(status: ExitStatus) -> How {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => How::Exited(code),
+        (None, signal) => How::Signalled(signal.unwrap_or_default()),
+    }
+}
