@@ -12,10 +12,10 @@ use windlass_daemon::frame::{Body, Frame, Report};
 use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Resources, StepPlan, Transport};
 
 /// Longer than anything here takes, also on a busy machine.
-pub const LONG: Duration = Duration::from_secs(120);
+pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 /// A job with these scripts as its steps.
-pub fn plan(job: &str, image: Option<&str>, scripts: &[&str]) -> AttemptPlan {
+pub(crate) fn plan(job: &str, image: Option<&str>, scripts: &[&str]) -> AttemptPlan {
     let step = |(index, script): (usize, &&str)| StepPlan {
         name: format!("step {index}"),
         run: Command::Script((*script).to_owned()),
@@ -42,7 +42,7 @@ pub fn plan(job: &str, image: Option<&str>, scripts: &[&str]) -> AttemptPlan {
 }
 
 /// A source with one file, `hello.txt`.
-pub fn source(folder: &Path) -> Source {
+pub(crate) fn source(folder: &Path) -> Source {
     let archive = folder.join("source.tar");
     let mut builder = tar::Builder::new(std::fs::File::create(&archive).expect("made"));
     let content = b"hello from the source\n";
@@ -57,39 +57,39 @@ pub fn source(folder: &Path) -> Source {
 
 /// What came of a job.
 #[derive(Debug)]
-pub struct Told {
-    pub exit: Exit,
-    pub output: Vec<u8>,
-    pub report: Option<Report>,
+pub(crate) struct Told {
+    pub(crate) exit: Exit,
+    pub(crate) output: Vec<u8>,
+    pub(crate) report: Option<Report>,
 }
 
 impl Told {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.output).into_owned()
     }
 
     /// How the step that decided ended.
-    pub fn decided(&self) -> windlass_daemon::frame::StepEnd {
+    pub(crate) fn decided(&self) -> windlass_daemon::frame::StepEnd {
         self.report.as_ref().and_then(|report| report.decided_by.clone()).expect("a step decided").1
     }
 }
 
 /// Makes and feeds a job.
-pub async fn start(engine: &impl Engine, plan: &AttemptPlan, source: &Source) -> Site {
+pub(crate) async fn start(engine: &impl Engine, plan: &AttemptPlan, source: &Source) -> Site {
     let (say, _said) = mpsc::channel(16);
     let site = in_time(engine.create(plan, &say)).await.expect("created");
     in_time(engine.feed(plan, &site, source.clone())).await.expect("fed")
 }
 
 /// Follows a job from its start to its end.
-pub async fn finish(engine: &impl Engine, plan: &AttemptPlan, site: &Site) -> Told {
+pub(crate) async fn finish(engine: &impl Engine, plan: &AttemptPlan, site: &Site) -> Told {
     let mut frames = Collector::new(engine, plan, site, FramePosition(0));
     frames.rest().await;
     frames.told(in_time(engine.exited(&plan.id, site)).await.expect("exited"))
 }
 
 /// Runs a job from its making to its end, and cleans up.
-pub async fn run(engine: &impl Engine, plan: &AttemptPlan, source: &Source) -> Told {
+pub(crate) async fn run(engine: &impl Engine, plan: &AttemptPlan, source: &Source) -> Told {
     let site = start(engine, plan, source).await;
     let told = finish(engine, plan, &site).await;
     in_time(engine.clean(&plan.id)).await.expect("cleaned");
@@ -97,22 +97,22 @@ pub async fn run(engine: &impl Engine, plan: &AttemptPlan, source: &Source) -> T
 }
 
 /// Takes frames and checks that they come in order and only where they may.
-pub struct Collector {
+pub(crate) struct Collector {
     frames: windlass_daemon::engine::Frames,
-    pub position: FramePosition,
-    pub last: u64,
-    pub output: Vec<u8>,
-    pub report: Option<Report>,
+    pub(crate) position: FramePosition,
+    pub(crate) last: u64,
+    pub(crate) output: Vec<u8>,
+    pub(crate) report: Option<Report>,
 }
 
 impl Collector {
-    pub fn new(engine: &impl Engine, plan: &AttemptPlan, site: &Site, after: FramePosition) -> Self {
+    pub(crate) fn new(engine: &impl Engine, plan: &AttemptPlan, site: &Site, after: FramePosition) -> Self {
         let frames = engine.frames(&plan.id, site, after);
         Self { frames, position: after, last: 0, output: Vec::new(), report: None }
     }
 
     /// The next frame; `None` at the end.
-    pub async fn next(&mut self) -> Option<Frame> {
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
         let (frame, position) = in_time(self.frames.recv()).await?.expect("a frame");
         assert!(self.last == 0 || frame.seq == self.last + 1, "frame {} after {}", frame.seq, self.last);
         assert!(position > self.position);
@@ -127,26 +127,26 @@ impl Collector {
     }
 
     /// Takes frames until the output holds `text`.
-    pub async fn until(&mut self, text: &str) {
+    pub(crate) async fn until(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.output).contains(text) {
             assert!(self.next().await.is_some(), "{text:?} never came: {}", String::from_utf8_lossy(&self.output));
         }
     }
 
-    pub async fn rest(&mut self) {
+    pub(crate) async fn rest(&mut self) {
         while self.next().await.is_some() {}
     }
 
-    pub fn told(self, exit: Exit) -> Told {
+    pub(crate) fn told(self, exit: Exit) -> Told {
         Told { exit, output: self.output, report: self.report }
     }
 }
 
 /// With a limit, so that a story that hangs fails instead.
-pub async fn in_time<T>(call: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(call: impl Future<Output = T>) -> T {
     tokio::time::timeout(LONG, call).await.expect("within two minutes")
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::models::CreateImageInfo;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions};
 use futures_util::StreamExt;
 use hyper::body::Bytes;
 use tokio::sync::mpsc;
 
 use super::call::{Failure, QUICK, within};
+use super::prepare::SHARED_LABEL;
 use crate::engine::EngineError;
 
 /// A pull that shows no progress for so long has failed.
@@ -65,8 +66,9 @@ pub(super) async fn empty(docker: &Docker, namespace: &str) -> Result<String, En
         Err(failure) if failure.is_missing() => {}
         Err(failure) => return Err(failure.trouble("looking for the empty image")),
     }
-    // Two at once make it twice; the name then points to the later one, which is as empty.
-    let options = CreateImageOptionsBuilder::default().from_src("-").repo(&repository).tag("1").build();
+    let label = format!("{SHARED_LABEL}={namespace}");
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(&repository).tag("1");
+    let options = options.changes(vec![format!("LABEL {label}")]).build();
     let nothing = Bytes::from_static(&[0; 1024]); // a tar archive without entries
     let mut events = std::pin::pin!(docker.create_image(Some(options), Some(bollard::body_full(nothing)), None));
     while let Some(event) = within(QUICK, async { events.next().await.transpose() })
@@ -74,6 +76,13 @@ pub(super) async fn empty(docker: &Docker, namespace: &str) -> Result<String, En
         .map_err(|failure| failure.trouble("making the empty image"))?
     {
         drop(event);
+    }
+    // Two daemons at once make it twice; the name then belongs to the later one, and the earlier one has to go.
+    let filters = HashMap::from([("label", vec![label.as_str()]), ("dangling", vec!["true"])]);
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    for image in within(QUICK, docker.list_images(Some(options))).await.unwrap_or_default() {
+        // Fails while a helper container still uses it; then it stays, without a byte in it.
+        let _ = within(QUICK, docker.remove_image(&image.id, None::<RemoveImageOptions>, None)).await;
     }
     Ok(name)
 }

@@ -332,7 +332,8 @@ impl Engine for DockerEngine {
                     pulled = true;
                 }
                 Err(Failure::No { status: 400, message }) => {
-                    return Err(EngineError::Refused { what: format!("the engine refuses the container: {message}") });
+                    let what = format!("the engine refuses a container of image {image}: {}", message.trim());
+                    return Err(EngineError::Refused { what });
                 }
                 Err(failure) => return Err(failure.trouble("creating a container")),
             }

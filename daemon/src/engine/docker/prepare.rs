@@ -25,7 +25,7 @@ use super::{DockerSettings, image};
 use crate::engine::EngineError;
 
 /// Marks everything that daemons on one engine share.
-const SHARED_LABEL: &str = "windlass.shared";
+pub(super) const SHARED_LABEL: &str = "windlass.shared";
 const NO_TRAFFIC_BETWEEN: &str = "com.docker.network.bridge.enable_icc";
 /// The last file that is put into the runner's volume: the executable's SHA-256. Without it the volume is not filled.
 const COMPLETE: &str = "complete";
