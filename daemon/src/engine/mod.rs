@@ -7,6 +7,9 @@
 pub mod docker;
 pub mod local;
 
+mod any; // the engines a daemon has, behind one face
+mod folder; // one folder per attempt on this host
+mod handover; // plan and source, down a runner's standard input
 mod tail; // follows an append-only frame file by byte offset
 
 use std::path::PathBuf;
@@ -14,6 +17,8 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 use windlass_protocol::id::AttemptId;
 
+pub use self::any::{AnyEngine, Choice, Engines, Kind};
+use self::handover::hand_over;
 use crate::frame::Frame;
 pub use crate::plan::Site;
 

@@ -1,0 +1,486 @@
+//! Jobs in containers of a Docker engine, through its API. Must not know the database, or what a job's steps are.
+//!
+//! One container per attempt, named after it and labelled with its owner; the daemon's executable, in a volume, is its
+//! first process. `call` gives every request a deadline, `prepare` makes what an engine needs once, `shape` says what a
+//! container looks like, `image` pulls, `follow` reads frames where they cannot go by file.
+
+mod call;
+mod follow;
+mod image;
+mod prepare;
+mod shape;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummaryStateEnum};
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptions,
+};
+use bollard::{API_DEFAULT_VERSION, Docker};
+use futures_util::StreamExt;
+use tokio::sync::{Mutex, mpsc};
+use windlass_protocol::id::AttemptId;
+use windlass_protocol::view::EngineView;
+
+use self::call::{Failure, QUICK, SLOW, trouble, within};
+use self::prepare::Prepared;
+pub use self::shape::Limits;
+use self::shape::Shape;
+use super::folder::{self, Folders};
+use super::{Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Site, Source, Stop, hand_over, tail};
+use crate::plan::{AttemptPlan, Transport};
+
+/// What [`Site::engine`] says.
+pub const KIND: &str = "docker";
+
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+const DEFAULT_PIDS: u64 = 4096;
+/// A wait is given up and begun anew so often: a connection to an engine that vanished may never end by itself.
+const RECHECK: Duration = Duration::from_secs(30);
+/// An engine that answers nothing for so long has lost the containers it ran.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Between telling a runner to stop at once and doing it for it.
+const NOW: Duration = Duration::from_secs(3);
+
+/// How to reach an engine, and what jobs on it may have.
+#[derive(Debug, Clone)]
+pub struct DockerSettings {
+    pub socket: PathBuf,
+    /// The daemon's own executable, static; `/proc/self/exe` stays the right one while the file is replaced.
+    pub executable: PathBuf,
+    /// A folder of this engine's alone, on this host: one folder per attempt goes there.
+    pub jobs: PathBuf,
+    /// Tells daemons on one engine apart: each only sees its own containers. Lower-case letters and digits.
+    pub owner: String,
+    /// Begins the names of what daemons on one engine share: the network, the runner's volume, an empty image.
+    pub namespace: String,
+    /// What a job gets that asks for nothing. Memory: three quarters of the engine's when not set here.
+    pub defaults: Limits,
+    /// What a job may ask for.
+    pub most: Limits,
+    /// Capabilities that the operator grants to all jobs on top of the documented ones.
+    pub capabilities: Vec<String>,
+    /// Frames over standard output even where the engine sees our files.
+    pub frames_over_stdout: bool,
+}
+
+impl DockerSettings {
+    /// With the usual bounds, and the socket that `DOCKER_HOST` names or the usual one.
+    ///
+    /// # Errors
+    /// When `DOCKER_HOST` is not a Unix socket.
+    pub fn new(executable: PathBuf, jobs: PathBuf, owner: &str) -> Result<Self, EngineError> {
+        let socket = match std::env::var("DOCKER_HOST") {
+            Err(_) => DEFAULT_SOCKET.into(),
+            Ok(host) if host.is_empty() => DEFAULT_SOCKET.into(),
+            Ok(host) => match host.strip_prefix("unix://") {
+                Some(path) => path.into(),
+                None => return Err(trouble(format!("DOCKER_HOST is {host}, but only unix:// sockets are supported"))),
+            },
+        };
+        Ok(Self {
+            socket,
+            executable,
+            jobs,
+            owner: owner.to_owned(),
+            namespace: "windlass".to_owned(),
+            defaults: Limits { memory_bytes: None, cpu_millis: None, pids: Some(DEFAULT_PIDS) },
+            most: Limits::default(),
+            capabilities: Vec::new(),
+            frames_over_stdout: false,
+        })
+    }
+}
+
+/// A Docker engine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct DockerEngine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    docker: Docker,
+    settings: DockerSettings,
+    folders: Folders,
+    machine: Machine,
+    /// Made before the first job; forgotten when it turns out that somebody removed it.
+    prepared: Mutex<Option<Arc<Prepared>>>,
+}
+
+/// What the engine says of its machine.
+#[derive(Debug)]
+struct Machine {
+    node: String,
+    version: Option<String>,
+    cpu_millis: Option<u64>,
+    memory_bytes: Option<u64>,
+    /// What it cannot enforce, in words.
+    lacks: Option<String>,
+    can_limit_memory: bool,
+    can_limit_swap: bool,
+    can_limit_pids: bool,
+    can_limit_cpu: bool,
+}
+
+impl DockerEngine {
+    /// Asks the engine who it is; nothing is made on it yet.
+    ///
+    /// # Errors
+    /// When it does not answer, or the settings make no sense.
+    pub async fn connect(settings: DockerSettings) -> Result<Self, EngineError> {
+        let plain = |text: &str| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if !plain(&settings.owner) || !plain(&settings.namespace) {
+            return Err(trouble("owner and namespace have to be of lower-case letters, digits and hyphens"));
+        }
+        let folders = Folders::open(KIND, settings.jobs.clone())?;
+        let socket = settings.socket.to_string_lossy();
+        let docker = Docker::connect_with_unix(&socket, 120, API_DEFAULT_VERSION)
+            .map_err(|error| Failure::from(error).trouble(&format!("connecting to {socket}")))?;
+        let machine = Machine::ask(&docker, &socket).await?;
+        Ok(Self(Arc::new(Inner { docker, settings, folders, machine, prepared: Mutex::new(None) })))
+    }
+
+    /// Makes what the engine needs before its first job: worth calling at start, in the background. `create` does it
+    /// where nobody has.
+    ///
+    /// # Errors
+    /// When the engine has trouble with it.
+    pub async fn prepare(&self) -> Result<(), EngineError> {
+        self.0.prepared().await.map(drop)
+    }
+
+    /// What to show of it.
+    pub async fn view(&self) -> EngineView {
+        let machine = &self.0.machine;
+        let trouble = match within(Duration::from_secs(2), self.0.docker.ping()).await {
+            Ok(_) => machine.lacks.clone(),
+            Err(_) => Some(format!("the engine at {} does not answer", self.0.settings.socket.display())),
+        };
+        EngineView { kind: KIND.to_owned(), version: machine.version.clone(), trouble }
+    }
+}
+
+impl Machine {
+    async fn ask(docker: &Docker, socket: &str) -> Result<Self, EngineError> {
+        let info =
+            within(QUICK, docker.info()).await.map_err(|failure| failure.trouble(&format!("asking {socket}")))?;
+        let can = [
+            ("memory", info.memory_limit.unwrap_or(false)),
+            ("swap", info.swap_limit.unwrap_or(false)),
+            ("processes", info.pids_limit.unwrap_or(false)),
+            ("cpu", info.cpu_cfs_quota.unwrap_or(false)),
+        ];
+        let missing: Vec<_> = can.iter().filter(|(_, can)| !can).map(|(what, _)| *what).collect();
+        let positive = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).filter(|n| *n > 0);
+        Ok(Self {
+            node: info.name.unwrap_or_default(),
+            version: info.server_version,
+            cpu_millis: positive(info.ncpu).map(|cpus| cpus * 1000),
+            memory_bytes: positive(info.mem_total),
+            lacks: (!missing.is_empty()).then(|| format!("this engine cannot limit: {}", missing.join(", "))),
+            can_limit_memory: can[0].1,
+            can_limit_swap: can[1].1,
+            can_limit_pids: can[2].1,
+            can_limit_cpu: can[3].1,
+        })
+    }
+}
+
+impl Inner {
+    async fn prepared(&self) -> Result<Arc<Prepared>, EngineError> {
+        let mut prepared = self.prepared.lock().await;
+        if let Some(prepared) = &*prepared {
+            return Ok(Arc::clone(prepared));
+        }
+        let made = Arc::new(prepare::prepare(&self.docker, &self.settings, self.folders.root()).await?);
+        Ok(Arc::clone(prepared.insert(made)))
+    }
+
+    /// The name of an attempt's container.
+    fn name(&self, id: &AttemptId) -> Result<String, EngineError> {
+        Ok(format!("{}-{}-{}", self.settings.namespace, self.settings.owner, folder::name(id)?))
+    }
+
+    /// The request for an attempt's container: the same whenever it is asked for.
+    fn wanted(
+        &self,
+        plan: &AttemptPlan,
+        prepared: &Prepared,
+        frames: &Path,
+    ) -> Result<bollard::models::ContainerCreateBody, EngineError> {
+        let refused = |what: String| EngineError::Refused { what };
+        let image = plan.job.image.as_deref();
+        let image = image.ok_or_else(|| refused("a job on the docker engine needs an image".to_owned()))?;
+        let machine = &self.machine;
+        let memory = self.settings.defaults.memory_bytes.or(machine.memory_bytes.map(|bytes| bytes / 4 * 3));
+        let defaults = Limits { memory_bytes: memory, ..self.settings.defaults };
+        let mut limits = defaults.applied(&plan.job.resources, &self.settings.most).map_err(refused)?;
+        // More cores than there are is as good as all of them, but engines refuse it.
+        limits.cpu_millis = limits.cpu_millis.map(|millis| millis.min(machine.cpu_millis.unwrap_or(millis)));
+        limits.memory_bytes = limits.memory_bytes.filter(|_| machine.can_limit_memory);
+        limits.cpu_millis = limits.cpu_millis.filter(|_| machine.can_limit_cpu);
+        limits.pids = limits.pids.filter(|_| machine.can_limit_pids);
+        let mut body = shape::body(&Shape {
+            id: &plan.id,
+            owner: &self.settings.owner,
+            image,
+            runner: &prepared.runner,
+            network: plan.job.network,
+            bridge: &prepared.bridge,
+            frames: prepared.shares_files.then_some(frames),
+            limits,
+            capabilities: &self.settings.capabilities,
+        });
+        if !machine.can_limit_swap
+            && let Some(host) = &mut body.host_config
+        {
+            host.memory_swap = None;
+        }
+        Ok(body)
+    }
+
+    async fn inspect(&self, handle: &str) -> Result<ContainerInspectResponse, EngineError> {
+        within(QUICK, self.docker.inspect_container(handle, None)).await.map_err(|failure| match failure.is_missing() {
+            true => EngineError::Gone { handle: handle.to_owned() },
+            false => failure.trouble("inspecting a container"),
+        })
+    }
+
+    /// Waits until a container has ended, across restarts of the engine.
+    async fn ended(&self, handle: &str) -> Result<Exit, EngineError> {
+        let mut silent_since = None;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            // Whatever waiting says, inspecting decides: it also fails where the container ended with an error.
+            let wait = async {
+                let mut answer = std::pin::pin!(self.docker.wait_container(handle, None::<WaitContainerOptions>));
+                answer.next().await
+            };
+            let waited = tokio::time::timeout(RECHECK, wait).await;
+            match self.inspect(handle).await {
+                Ok(seen) => {
+                    if let Some(exit) = seen.state.and_then(exit) {
+                        return Ok(exit);
+                    }
+                    silent_since = None;
+                    if waited.is_err() {
+                        continue;
+                    }
+                }
+                Err(error @ EngineError::Gone { .. }) => return Err(error),
+                Err(error) => {
+                    let since = *silent_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > PATIENCE {
+                        return Err(error);
+                    }
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn signal(&self, handle: &str, signal: &str) -> Result<(), EngineError> {
+        let options = KillContainerOptionsBuilder::default().signal(signal).build();
+        match within(QUICK, self.docker.kill_container(handle, Some(options))).await {
+            Err(failure) if !failure.is_missing() && !failure.is_conflict() => {
+                Err(failure.trouble(&format!("sending {signal} to a container")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The site of a container that is there already under the attempt's name.
+    async fn existing(&self, name: &str) -> Result<Site, EngineError> {
+        let seen = self.inspect(name).await?;
+        match (seen.id, seen.state.and_then(|state| state.status)) {
+            (Some(id), Some(ContainerStateStatusEnum::CREATED)) => Ok(self.site(id)),
+            _ => Err(trouble(format!("the container {name} is there already and was started before"))),
+        }
+    }
+
+    fn site(&self, handle: String) -> Site {
+        Site { engine: KIND.to_owned(), node: self.machine.node.clone(), handle }
+    }
+}
+
+impl Engine for DockerEngine {
+    async fn create(&self, plan: &AttemptPlan, say: &mpsc::Sender<String>) -> Result<Site, EngineError> {
+        let inner = &*self.0;
+        let name = inner.name(&plan.id)?;
+        let prepared = inner.prepared().await?;
+        inner.folders.make(&plan.id)?;
+        let frames = match prepared.shares_files {
+            true => inner.folders.make_frames(&plan.id)?,
+            false => PathBuf::new(),
+        };
+        let body = inner.wanted(plan, &prepared, &frames)?;
+        let image = body.image.clone().unwrap_or_default();
+        let mut pulled = false;
+        loop {
+            let options = CreateContainerOptionsBuilder::default().name(&name).build();
+            match within(SLOW, inner.docker.create_container(Some(options), body.clone())).await {
+                Ok(made) => return Ok(inner.site(made.id)),
+                Err(failure) if failure.is_conflict() => return inner.existing(&name).await,
+                Err(failure) if failure.is_missing() && !pulled => {
+                    image::pull(&inner.docker, &image, say).await?;
+                    pulled = true;
+                }
+                Err(Failure::No { status: 400, message }) => {
+                    let what = format!("the engine refuses a container of image {image}: {}", message.trim());
+                    return Err(EngineError::Refused { what });
+                }
+                Err(failure) => return Err(failure.trouble("creating a container")),
+            }
+        }
+    }
+
+    async fn feed(&self, plan: &AttemptPlan, site: &Site, source: Source) -> Result<Site, EngineError> {
+        let inner = &*self.0;
+        let handle = &site.handle;
+        let prepared = inner.prepared().await?;
+        let frames = inner.folders.path(&plan.id)?.join(folder::FRAMES);
+        let wanted = inner.wanted(plan, &prepared, &frames)?;
+        let mut plan = plan.clone();
+        plan.workspace = shape::WORKSPACE.to_owned();
+        plan.transport = match prepared.shares_files {
+            true => Transport::File(shape::FRAMES.to_owned()),
+            false => Transport::Stdout,
+        };
+
+        // Attached before it is started, and checked meanwhile: nothing runs that differs from what was asked for.
+        let attach = async {
+            let options = AttachContainerOptionsBuilder::default().stdin(true).stream(true).build();
+            within(QUICK, inner.docker.attach_container(handle, Some(options))).await.map_err(|failure| {
+                match failure.is_missing() {
+                    true => EngineError::Gone { handle: handle.clone() },
+                    false => failure.trouble("attaching to a container"),
+                }
+            })
+        };
+        let (mut attached, made) = tokio::try_join!(attach, inner.inspect(handle))?;
+        if made.state.as_ref().and_then(|state| state.status) != Some(ContainerStateStatusEnum::CREATED) {
+            return Err(trouble(format!("the container of {} was started before", plan.id)));
+        }
+        let differences = shape::differences(&wanted, &made);
+        if !differences.is_empty() {
+            return Err(trouble(format!("made another container than it was asked for: {}", differences.join("; "))));
+        }
+
+        let start = async {
+            within(SLOW, inner.docker.start_container(handle, None)).await.map_err(|failure| match failure {
+                Failure::No { status: 404, .. } => EngineError::Gone { handle: handle.clone() },
+                failure => failure.trouble("starting a container"),
+            })
+        };
+        let write = hand_over(KIND, &plan, &source, &mut attached.input);
+        let (mut start, mut write) = (std::pin::pin!(start), std::pin::pin!(write));
+        let result = tokio::select! {
+            biased;
+            started = &mut start => match started {
+                Ok(()) => write.await,
+                Err(error) => Err(error),
+            },
+            written = &mut write => start.await.and(written),
+        };
+        if result.is_err() {
+            // Somebody may have removed the runner's volume; the next attempt shall look.
+            *inner.prepared.lock().await = None;
+        }
+        result.map(|()| site.clone())
+    }
+
+    fn frames(&self, id: &AttemptId, site: &Site, after: FramePosition) -> Frames {
+        let inner = Arc::clone(&self.0);
+        let handle = site.handle.clone();
+        // Gone or out of reach for good: either way nothing more will come.
+        let gone = async move { drop(inner.ended(&handle).await) };
+        match self.0.folders.path(id).map(|folder| folder.join(folder::FRAMES)) {
+            Ok(frames) if frames.exists() => tail::follow(KIND, frames, after, gone),
+            _ => follow::follow(self.0.docker.clone(), site.handle.clone(), after, gone),
+        }
+    }
+
+    async fn exited(&self, _id: &AttemptId, site: &Site) -> Result<Exit, EngineError> {
+        self.0.ended(&site.handle).await
+    }
+
+    async fn stop(&self, _id: &AttemptId, site: &Site, how: Stop) -> Result<(), EngineError> {
+        self.0.signal(&site.handle, "SIGTERM").await?;
+        if how == Stop::Now {
+            let inner = Arc::clone(&self.0);
+            let handle = site.handle.clone();
+            // A runner that hears TERM twice kills at once and still delivers what was written; one that does not go
+            // is killed with everything in its container.
+            tokio::spawn(async move {
+                if tokio::time::timeout(NOW / 20, inner.ended(&handle)).await.is_ok() {
+                    return;
+                }
+                let _ = inner.signal(&handle, "SIGTERM").await;
+                if tokio::time::timeout(NOW, inner.ended(&handle)).await.is_err()
+                    && let Err(error) = inner.signal(&handle, "SIGKILL").await
+                {
+                    tracing::warn!(%error, handle, "a container could not be killed");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    async fn adopt(&self) -> Result<Vec<Found>, EngineError> {
+        let inner = &*self.0;
+        let label = format!("{}={}", shape::OWNER_LABEL, inner.settings.owner);
+        let filters = HashMap::from([("label", vec![label.as_str(), shape::ATTEMPT_LABEL])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let containers = within(SLOW, inner.docker.list_containers(Some(options)))
+            .await
+            .map_err(|failure| failure.trouble("listing containers"))?;
+        let found = containers.into_iter().filter_map(|container| {
+            let attempt = container.labels?.get(shape::ATTEMPT_LABEL)?.parse().ok()?;
+            let state = match container.state? {
+                ContainerSummaryStateEnum::CREATED => FoundState::Created,
+                ContainerSummaryStateEnum::EXITED
+                | ContainerSummaryStateEnum::DEAD
+                | ContainerSummaryStateEnum::REMOVING => FoundState::Exited,
+                _ => FoundState::Running,
+            };
+            Some(Found { attempt, site: inner.site(container.id?), state })
+        });
+        Ok(found.collect())
+    }
+
+    async fn clean(&self, id: &AttemptId) -> Result<(), EngineError> {
+        let inner = &*self.0;
+        let name = inner.name(id)?;
+        let begun = Instant::now();
+        loop {
+            let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+            match within(SLOW, inner.docker.remove_container(&name, Some(options))).await {
+                Ok(()) => break,
+                Err(failure) if failure.is_missing() => break,
+                // It is being removed already, or something on the engine's side still holds it for a moment.
+                Err(Failure::No { status: 409 | 500, .. }) if begun.elapsed() < SLOW => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(failure) => return Err(failure.trouble("removing a container")),
+            }
+        }
+        inner.folders.remove(id).await
+    }
+}
+
+/// How a container ended; `None` while it has not.
+fn exit(state: ContainerState) -> Option<Exit> {
+    let error = state.error.filter(|error| !error.is_empty());
+    let error = match state.status? {
+        ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD => error,
+        ContainerStateStatusEnum::CREATED => Some(error.unwrap_or_else(|| "it was never started".to_owned())),
+        _ => return None,
+    };
+    Some(Exit { code: state.exit_code.unwrap_or(-1), out_of_memory: state.oom_killed.unwrap_or(false), error })
+}

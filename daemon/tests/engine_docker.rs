@@ -1,0 +1,462 @@
+//! Stories about jobs in containers, with a real engine and the real runner. Each story is an owner of its own; network,
+//! runner volume and images carry this process' name, and go with the last story that uses them.
+
+mod engine_common;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bollard::Docker;
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptionsBuilder, UploadToContainerOptionsBuilder,
+};
+use engine_common::{Collector, finish, in_time, plan, run, sha256, source, start};
+use futures_util::StreamExt;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use windlass_daemon::engine::docker::{DockerEngine, DockerSettings};
+use windlass_daemon::engine::{Engine, EngineError, FoundState, FramePosition, Source, Stop};
+use windlass_daemon::frame::How;
+use windlass_daemon::plan::{AttemptPlan, Network};
+
+const APPLETS: [&str; 24] = [
+    "cat",
+    "dd",
+    "echo",
+    "env",
+    "false",
+    "grep",
+    "head",
+    "hostname",
+    "id",
+    "ip",
+    "ls",
+    "mkdir",
+    "mount",
+    "nc",
+    "seq",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "tail",
+    "tr",
+    "touch",
+    "true",
+    "wc",
+    "yes",
+];
+
+/// How many stories use what they share.
+static USERS: Mutex<usize> = Mutex::new(0);
+
+fn users() -> MutexGuard<'static, usize> {
+    USERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn namespace() -> String {
+    format!("windlass-test-{}", std::process::id())
+}
+
+fn image() -> String {
+    format!("{}-box:1", namespace())
+}
+
+/// One story's engine; removes what the story made when it ends, also when it fails.
+struct Host {
+    home: TempDir,
+    settings: DockerSettings,
+    engine: DockerEngine,
+    source: Source,
+    docker: Docker,
+}
+
+impl Host {
+    async fn new(owner: &str) -> Self {
+        Self::with(owner, |_| {}).await
+    }
+
+    async fn with(owner: &str, change: impl FnOnce(&mut DockerSettings)) -> Self {
+        *users() += 1;
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let executable = PathBuf::from(env!("CARGO_BIN_EXE_windlassd"));
+        let owner = format!("{owner}-{}", std::process::id());
+        let mut settings = DockerSettings::new(executable, home.path().join("jobs"), &owner).expect("a socket");
+        settings.namespace = namespace();
+        change(&mut settings);
+        let engine = DockerEngine::connect(settings.clone()).await.expect("an engine answers");
+        let docker = client(&settings);
+        make_image(&docker).await;
+        let source = source(home.path());
+        Self { home, settings, engine, source, docker }
+    }
+
+    fn plan(&self, job: &str, scripts: &[&str]) -> AttemptPlan {
+        plan(job, Some(&image()), scripts)
+    }
+
+    async fn run(&self, plan: &AttemptPlan) -> engine_common::Told {
+        run(&self.engine, plan, &self.source).await
+    }
+
+    /// Everything of the story's that is on the engine.
+    async fn containers(&self) -> Vec<ContainerSummary> {
+        containers(&self.docker, &self.settings.owner).await
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let mut users = users();
+        *users -= 1;
+        let (settings, last) = (self.settings.clone(), *users == 0);
+        // A runtime of its own: the story's is at its end. The lock is held until all is gone.
+        let cleaner = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let docker = client(&settings);
+                for container in containers(&docker, &settings.owner).await {
+                    remove(&docker, &container.id.expect("an id")).await;
+                }
+                if last {
+                    remove_shared(&docker, &namespace()).await;
+                }
+            });
+        });
+        cleaner.join().expect("cleaned");
+    }
+}
+
+fn client(settings: &DockerSettings) -> Docker {
+    Docker::connect_with_unix(&settings.socket.to_string_lossy(), 120, bollard::API_DEFAULT_VERSION).expect("a client")
+}
+
+async fn containers(docker: &Docker, owner: &str) -> Vec<ContainerSummary> {
+    let filters = std::collections::HashMap::from([("label", vec![format!("windlass.owner={owner}")])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    docker.list_containers(Some(options)).await.expect("listed")
+}
+
+async fn remove(docker: &Docker, container: &str) {
+    let options = bollard::query_parameters::RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let _ = docker.remove_container(container, Some(options)).await;
+}
+
+async fn networks(docker: &Docker, name: &str) -> Vec<String> {
+    let filters = std::collections::HashMap::from([("name", vec![name])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let networks = docker.list_networks(Some(options)).await.expect("listed").into_iter();
+    networks.filter(|network| network.name.as_deref() == Some(name)).filter_map(|network| network.id).collect()
+}
+
+async fn volumes(docker: &Docker, namespace: &str) -> Vec<String> {
+    let filters = std::collections::HashMap::from([("label", vec![format!("windlass.shared={namespace}")])]);
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let volumes = docker.list_volumes(Some(options)).await.expect("listed").volumes;
+    volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect()
+}
+
+async fn remove_shared(docker: &Docker, namespace: &str) {
+    for network in networks(docker, namespace).await {
+        let _ = docker.remove_network(&network).await;
+    }
+    for volume in volumes(docker, namespace).await {
+        let options = RemoveVolumeOptionsBuilder::default().force(true).build();
+        let _ = docker.remove_volume(&volume, Some(options)).await;
+    }
+    let filters = std::collections::HashMap::from([("label", vec![format!("windlass.shared={namespace}")])]);
+    let options = ListImagesOptionsBuilder::default().all(true).filters(&filters).build();
+    for image in docker.list_images(Some(options)).await.expect("listed") {
+        let options = RemoveImageOptionsBuilder::default().force(true).build();
+        let _ = docker.remove_image(&image.id, Some(options), None).await;
+    }
+}
+
+/// An image of the host's static busybox and links to it.
+async fn make_image(docker: &Docker) {
+    static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _making = MAKING.lock().await;
+    if docker.inspect_image(&image()).await.is_ok() {
+        return;
+    }
+    let busybox = std::fs::read("/bin/busybox").expect("busybox-static is installed");
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut put = |path: &str, kind: tar::EntryType, mode: u32, content: &[u8], link: Option<&str>| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_size(content.len() as u64);
+        match link {
+            Some(target) => archive.append_link(&mut header, path, target).expect("appended"),
+            None => archive.append_data(&mut header, path, content).expect("appended"),
+        }
+    };
+    for (folder, mode) in [("bin", 0o755), ("etc", 0o755), ("root", 0o700), ("run", 0o755), ("tmp", 0o1777)] {
+        put(folder, tar::EntryType::Directory, mode, &[], None);
+    }
+    put("bin/busybox", tar::EntryType::Regular, 0o755, &busybox, None);
+    put("etc/passwd", tar::EntryType::Regular, 0o644, b"root:x:0:0:root:/root:/bin/sh\n", None);
+    for applet in APPLETS {
+        put(&format!("bin/{applet}"), tar::EntryType::Symlink, 0o777, &[], Some("busybox"));
+    }
+    let body = bollard::body_full(archive.into_inner().expect("ended").into());
+    let repository = format!("{}-box", namespace());
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(&repository).tag("1");
+    let options =
+        options.changes(vec!["ENV PATH=/bin".to_owned(), format!("LABEL windlass.shared={}", namespace())]).build();
+    let mut events = std::pin::pin!(docker.create_image(Some(options), Some(body), None));
+    while let Some(event) = events.next().await {
+        event.expect("imported");
+    }
+}
+
+#[tokio::test]
+async fn a_job_has_its_source_and_leaves_nothing() {
+    let host = Host::new("noop").await;
+    let plan = host.plan("noop", &["pwd; cat hello.txt", "id -u; test ! -e /var/run/docker.sock"]);
+    let told = host.run(&plan).await;
+    assert_eq!(told.text(), "/workspace\nhello from the source\n0\n");
+    assert_eq!(told.exit.code, 0, "{told:?}");
+    assert_eq!(told.report.expect("a report").decided_by, None);
+    assert_eq!(host.containers().await, []);
+    assert_eq!(host.engine.adopt().await.expect("adopted"), []);
+    assert_eq!(std::fs::read_dir(host.home.path().join("jobs")).expect("listed").count(), 0);
+    host.engine.clean(&plan.id).await.expect("cleaning what is gone is fine");
+}
+
+#[tokio::test]
+async fn fifty_megabytes_arrive_exactly_by_file_and_five_by_standard_output() {
+    let by_file = Host::new("flood").await;
+    let by_output = Host::with("flood-out", |settings| settings.frames_over_stdout = true).await;
+    for (host, length) in [(&by_file, 50_000_000), (&by_output, 5_000_000)] {
+        let script = format!("yes 0123456789abcdef | head -c {length}");
+        let told = host.run(&host.plan("flood", &[&script])).await;
+        let expected: Vec<u8> = b"0123456789abcdef\n".iter().copied().cycle().take(length).collect();
+        let report = told.report.expect("a report");
+        assert_eq!(report.output_bytes, length as u64);
+        assert_eq!(report.output_sha256, sha256(&expected));
+        assert_eq!(sha256(&told.output), sha256(&expected));
+    }
+}
+
+#[tokio::test]
+async fn exit_codes_and_images_that_are_not_there() {
+    let host = Host::new("codes").await;
+    let told = host.run(&host.plan("seven", &["exit 7", "echo never"])).await;
+    assert_eq!(told.decided().how, How::Exited(7));
+    assert_eq!((told.exit.code, told.output.len(), told.exit.out_of_memory), (1, 0, false));
+
+    let (say, mut said) = mpsc::channel(16);
+    for image in ["localhost:1/nobody/has-this:9", "Not A Name"] {
+        let missing = plan("missing", Some(image), &["true"]);
+        let error = in_time(host.engine.create(&missing, &say)).await.expect_err("there is no such image");
+        assert!(matches!(&error, EngineError::Refused { what } if what.contains(image)), "{error:?}");
+        host.engine.clean(&missing.id).await.expect("cleaned");
+    }
+    assert_eq!(said.recv().await.as_deref(), Some("pulling localhost:1/nobody/has-this:9"));
+    let none = plan("none", None, &["true"]);
+    assert!(matches!(host.engine.create(&none, &say).await, Err(EngineError::Refused { .. })));
+    assert_eq!(host.containers().await, []);
+}
+
+#[tokio::test]
+async fn a_cancelled_job_gets_its_grace_and_a_killed_one_does_not() {
+    let host = Host::new("cancel").await;
+    let gentle =
+        host.plan("gentle", &["trap 'echo cleaned up; exit 0' TERM; echo ready; while :; do sleep 0.05; done"]);
+    let mut stubborn = host.plan("stubborn", &["trap '' TERM; echo ready; while :; do sleep 0.05; done"]);
+    stubborn.grace_ms = 600_000;
+    for (plan, stops, expected) in [
+        (&gentle, &[Stop::Gently][..], "cleaned up\n"),
+        (&stubborn, &[Stop::Gently, Stop::Now], "ready\n"),
+        (&stubborn, &[Stop::Now], "ready\n"),
+    ] {
+        let site = start(&host.engine, plan, &host.source).await;
+        let mut frames = Collector::new(&host.engine, plan, &site, FramePosition(0));
+        frames.until("ready").await;
+        for stop in stops {
+            host.engine.stop(&plan.id, &site, *stop).await.expect("told to stop");
+        }
+        frames.rest().await;
+        let told = frames.told(in_time(host.engine.exited(&plan.id, &site)).await.expect("exited"));
+        assert!(told.text().ends_with(expected), "{}", told.text());
+        assert!(told.report.as_ref().expect("a report").cancelled);
+        assert_eq!(told.exit.code, 3);
+        host.engine.stop(&plan.id, &site, Stop::Now).await.expect("stopping what is gone is fine");
+        host.engine.clean(&plan.id).await.expect("cleaned");
+        let gone = host.engine.exited(&plan.id, &site).await;
+        assert!(matches!(gone, Err(EngineError::Gone { .. })), "{gone:?}");
+    }
+}
+
+#[tokio::test]
+async fn too_much_memory_is_told_as_that() {
+    let host = Host::new("memory").await;
+    let mut plan = host.plan("greedy", &["head -c 100m /dev/zero | tail -c 90m | wc -c"]);
+    plan.job.steps[0].run = windlass_daemon::plan::Command::Script("tail /dev/zero".to_owned());
+    plan.job.resources.memory_bytes = Some(32 << 20);
+    let told = host.run(&plan).await;
+    assert!(told.exit.out_of_memory || told.decided().out_of_memory, "{told:?}");
+    assert_ne!(told.exit.code, 0);
+
+    let mut modest = host.plan("modest", &["true"]);
+    modest.job.resources.memory_bytes = Some(32 << 20);
+    let told = host.run(&modest).await;
+    assert!(!told.exit.out_of_memory);
+    assert_eq!(told.exit.code, 0, "{told:?}");
+}
+
+#[tokio::test]
+async fn a_job_has_few_powers() {
+    let host = Host::new("powers").await;
+    let script = "grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr '\\t' ' '
+        touch /windlass/x 2>&1 || echo 'the runner is read-only'
+        mount -o remount,rw /windlass 2>&1 || echo 'and stays so'
+        test \"$(ls /windlass/windlassd)\" = /windlass/windlassd
+        ls /sys/class/net";
+    let told = host.run(&host.plan("powers", &[script])).await;
+    let expected = "NoNewPrivs: 1\n";
+    let text = told.text();
+    // CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, FSETID 4, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10
+    for line in [
+        "CapEff: 00000000000004fb",
+        "CapBnd: 00000000000004fb",
+        expected.trim(),
+        "Seccomp: 2",
+        "the runner is read-only",
+        "and stays so",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    assert_eq!(text.lines().last(), Some("lo"), "no network but loopback: {text}");
+}
+
+#[tokio::test]
+async fn two_jobs_on_the_bridge_do_not_reach_each_other() {
+    let host = Host::new("bridge").await;
+    let serve = "ls /sys/class/net
+        ip -4 addr show eth0 | grep -o 'inet [0-9.]*'
+        (while :; do echo secret | nc -l -p 8080; done) & while ! nc -w 1 127.0.0.1 8080; do sleep 0.05; done
+        echo serving; while :; do sleep 0.1; done";
+    let mut server = host.plan("server", &[serve]);
+    server.job.network = Network::Bridge;
+    let site = start(&host.engine, &server, &host.source).await;
+    let mut frames = Collector::new(&host.engine, &server, &site, FramePosition(0));
+    frames.until("serving").await;
+    let text = String::from_utf8_lossy(&frames.output).into_owned();
+    assert!(text.contains("eth0\n"), "{text}");
+    let address = text.lines().find_map(|line| line.strip_prefix("inet ")).expect("an address");
+
+    let probe = format!("nc -w 3 {address} 8080 || echo not reached");
+    let mut client = host.plan("client", &[&probe]);
+    client.job.network = Network::Bridge;
+    let told = host.run(&client).await;
+    assert_eq!(told.text().lines().last(), Some("not reached"), "{}", told.text());
+    assert!(!told.text().contains("secret"));
+
+    host.engine.clean(&server.id).await.expect("cleaned while it runs");
+    assert_eq!(host.containers().await, []);
+}
+
+#[tokio::test]
+async fn a_new_engine_goes_on_where_the_old_one_stopped() {
+    for (owner, stdout) in [("adopt", false), ("adopt-out", true)] {
+        let mut host = Host::with(owner, |settings| settings.frames_over_stdout = stdout).await;
+        let created = host.plan("created", &["true"]);
+        let (say, _said) = mpsc::channel(1);
+        host.engine.create(&created, &say).await.expect("created");
+        let plan = host.plan("adopted", &["echo before; while ! [ -e go ]; do sleep 0.02; done; echo after; exit 4"]);
+        let site = start(&host.engine, &plan, &host.source).await;
+        let mut frames = Collector::new(&host.engine, &plan, &site, FramePosition(0));
+        frames.until("before\n").await;
+        let (position, last, mut output) = (frames.position, frames.last, std::mem::take(&mut frames.output));
+        drop(frames);
+
+        host.engine = DockerEngine::connect(host.settings.clone()).await.expect("an engine answers");
+        let mut found = host.engine.adopt().await.expect("adopted");
+        found.sort_by(|a, b| a.attempt.cmp(&b.attempt));
+        let states: Vec<_> = found.iter().map(|found| (&found.attempt, found.state)).collect();
+        assert_eq!(states, [(&plan.id, FoundState::Running), (&created.id, FoundState::Created)]);
+        assert_eq!(found[0].site, site);
+
+        let fed_again = host.engine.feed(&plan, &site, host.source.clone()).await;
+        assert!(matches!(fed_again, Err(EngineError::Trouble { .. })), "no step runs twice: {fed_again:?}");
+
+        let mut frames = Collector::new(&host.engine, &plan, &site, position);
+        give_go(&host.docker, &site.handle).await;
+        assert_eq!(frames.next().await.expect("a frame").seq, last + 1);
+        frames.rest().await;
+        output.extend_from_slice(&frames.output);
+        assert_eq!(String::from_utf8_lossy(&output), "before\nafter\n");
+        assert_eq!(in_time(host.engine.exited(&plan.id, &site)).await.expect("exited").code, 1);
+        assert_eq!(frames.report.expect("a report").decided_by.expect("a step").1.how, How::Exited(4));
+
+        // What was made and never fed can be fed by the new one.
+        let told = finish(&host.engine, &created, &start_again(&host, &created).await).await;
+        assert_eq!(told.exit.code, 0);
+        for plan in [&plan, &created] {
+            host.engine.clean(&plan.id).await.expect("cleaned");
+        }
+        assert_eq!(host.containers().await, []);
+    }
+}
+
+async fn start_again(host: &Host, plan: &AttemptPlan) -> windlass_daemon::engine::Site {
+    start(&host.engine, plan, &host.source).await
+}
+
+/// Puts a file named `go` into a running job's workspace.
+async fn give_go(docker: &Docker, container: &str) {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "go", &[][..]).expect("appended");
+    let body = bollard::body_full(archive.into_inner().expect("ended").into());
+    let options = UploadToContainerOptionsBuilder::default().path("/workspace").build();
+    docker.upload_to_container(container, Some(options), body).await.expect("put");
+}
+
+#[tokio::test]
+async fn daemons_that_begin_at_once_share_one_network_and_one_volume() {
+    // Another namespace, and busybox in the runner's place, so that nothing is there yet and filling is quick.
+    let host = Host::new("race").await;
+    let shared = format!("{}-race", namespace());
+    let race = |owner: &str| {
+        let settings = DockerSettings {
+            namespace: shared.clone(),
+            owner: format!("{owner}-{}", std::process::id()),
+            executable: "/bin/busybox".into(),
+            jobs: host.home.path().join(owner),
+            ..host.settings.clone()
+        };
+        async move {
+            let engine = DockerEngine::connect(settings.clone()).await.expect("an engine answers");
+            engine.prepare().await.expect("prepared");
+            containers(&client(&settings), &settings.owner).await
+        }
+    };
+    let (a, b, c) = in_time(async { tokio::join!(race("a"), race("b"), race("c")) }).await;
+    assert_eq!([a, b, c].concat(), [], "helper containers are gone");
+    let (networks, volumes) = (networks(&host.docker, &shared).await, volumes(&host.docker, &shared).await);
+    remove_shared(&host.docker, &shared).await;
+    assert_eq!((networks.len(), volumes.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_in_words() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let mut settings = DockerSettings::new("/bin/busybox".into(), home.path().join("jobs"), "words").expect("a socket");
+    settings.socket = home.path().join("nothing.sock");
+    let error = DockerEngine::connect(settings.clone()).await.expect_err("nobody listens");
+    assert!(error.to_string().contains("nothing.sock"), "{error}");
+
+    let host = Host::with("words", |settings| settings.most.memory_bytes = Some(64 << 20)).await;
+    let mut greedy = host.plan("greedy", &["true"]);
+    greedy.job.resources.memory_bytes = Some(65 << 20);
+    let (say, _said) = mpsc::channel(1);
+    let error = host.engine.create(&greedy, &say).await.expect_err("too much");
+    assert!(matches!(&error, EngineError::Refused { what } if what.contains("67108864")), "{error}");
+    host.engine.clean(&greedy.id).await.expect("cleaned");
+}
