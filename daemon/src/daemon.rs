@@ -1,1 +1,302 @@
-//! (being built)
+//! One daemon: built from a checked configuration, run until told to stop, drained. Knows every part; nothing knows it.
+
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::{Config, ControlTcp, EngineChoice};
+use crate::engine::docker::{DockerSettings, Limits};
+use crate::engine::local::LocalSettings;
+use crate::engine::{self, EngineError, Engines};
+use crate::executor::Executor;
+use crate::git::{Git, GitError};
+use crate::http::{App, control, public, serve};
+use crate::intake::{self, Inbox, Intake};
+use crate::logs::{LogError, LogStore};
+use crate::scheduler;
+use crate::secret::random_token;
+use crate::store::{Store, StoreError};
+use crate::tasks::Tasks;
+use crate::wake::Wake;
+
+/// After SIGTERM everything has ended within this time; jobs go on in their containers.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// Why a daemon could not start. Each has its own exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{what}")]
+    Folder {
+        what: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("another windlassd uses {}: stop it first, or give this one a data_dir of its own", data_dir.display())]
+    InUse { data_dir: PathBuf },
+    #[error("{key} = {address} cannot be listened on")]
+    Listen {
+        key: &'static str,
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{key}: {what}")]
+    Tls { key: &'static str, what: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Logs(#[from] LogError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// A daemon that listens and works. Dropping it does not stop it: call [`Daemon::drain`].
+#[derive(Debug)]
+pub struct Daemon {
+    pub public: SocketAddr,
+    pub control_tcp: Option<SocketAddr>,
+    /// What to tell the operator that is not as one would expect.
+    pub note: Option<String>,
+    tasks: Tasks,
+    store: Store,
+    files: Vec<PathBuf>,
+    _lock: File,
+}
+
+impl Daemon {
+    /// Binds, opens, migrates, and begins to work.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let lock = open_data_dir(&config.data_dir)?;
+        let config = Arc::new(config);
+        let data_dir = &config.data_dir;
+        // Ports first: a taken one is the most likely mistake, and the cheapest to find.
+        let public_listener = bind("public.listen", config.public.listen).await?;
+        let public_addr = address(&public_listener, "public.listen")?;
+        let tcp_listener = match &config.control.tcp {
+            Some(tcp) => Some((bind("control.listen", tcp.listen).await?, tls(tcp)?)),
+            None => None,
+        };
+        let control_tcp = match &tcp_listener {
+            Some((listener, _)) => Some(address(listener, "control.listen")?),
+            None => None,
+        };
+        let control_listener = bind_socket(&config.control.socket)?;
+
+        let store = Store::open(&config.database).await?;
+        let logs = LogStore::open(data_dir.join("logs"))?.with_cap(config.limits.log_bytes);
+        let git = Git::open(data_dir)?;
+        let engines = connect_engines(&config).await?;
+        let note = engines.note().map(str::to_owned);
+
+        let tasks = Tasks::default();
+        let wake = Wake::default();
+        let public_url: Arc<str> = config.public.url.clone().unwrap_or_else(|| format!("http://{public_addr}")).into();
+        let inbox = Inbox::open(store.clone(), &tasks);
+        let executor = Executor {
+            config: Arc::clone(&config),
+            store: store.clone(),
+            logs: logs.clone(),
+            git: git.clone(),
+            engines: engines.clone(),
+            wake: wake.clone(),
+            tasks: tasks.clone(),
+            public_url,
+        };
+        let intake = Intake {
+            config: Arc::clone(&config),
+            store: store.clone(),
+            logs: logs.clone(),
+            git,
+            wake: wake.clone(),
+            tasks: tasks.clone(),
+        };
+        let app = App {
+            config: Arc::clone(&config),
+            store: store.clone(),
+            logs,
+            engines: engines.clone(),
+            inbox,
+            wake,
+            tasks: tasks.clone(),
+            instance: random_token()[..16].into(),
+        };
+        tasks.spawn_loop("scheduler", scheduler::run(executor));
+        tasks.spawn_loop("intake", intake::run(intake));
+        let control = control::router(app.clone());
+        tasks.spawn_loop("control socket", serve::unix(control_listener, control.clone(), tasks.clone()));
+        if let Some((listener, tls)) = tcp_listener {
+            tasks.spawn_loop("control listener", serve::tcp(listener, tls, control, tasks.clone()));
+        }
+        tasks.spawn_loop("public listener", serve::tcp(public_listener, None, public::router(app), tasks.clone()));
+        tasks.spawn(async move {
+            if let Err(error) = engines.prepare().await {
+                tracing::warn!(%error, "the engine is not ready; the first job tries again");
+            }
+        });
+
+        // Written last: whoever finds it can talk to us.
+        let mut files = vec![config.control.socket.clone()];
+        files.push(write_address(data_dir, "public.addr", public_addr)?);
+        if let Some(address) = control_tcp {
+            files.push(write_address(data_dir, "control.addr", address)?);
+        }
+        tracing::info!(
+            public = %public_addr,
+            control = %config.control.socket.display(),
+            data_dir = %data_dir.display(),
+            database = config.database.describe(),
+            jobs = config.limits.jobs,
+            "ready"
+        );
+        Ok(Self { public: public_addr, control_tcp, note, tasks, store, files, _lock: lock })
+    }
+
+    /// Returns when some part ended that must not, and the daemon had better be started again.
+    pub async fn failed(&self) {
+        self.tasks.stopping().cancelled().await;
+    }
+
+    /// Stops accepting and claiming, closes sockets, flushes, and leaves jobs running in their containers. Whether all
+    /// parts ended in time.
+    pub async fn drain(self) -> bool {
+        for file in &self.files {
+            let _ = std::fs::remove_file(file);
+        }
+        let in_time = self.tasks.shut_down(DRAIN).await;
+        if tokio::time::timeout(Duration::from_secs(1), self.store.close()).await.is_err() {
+            tracing::warn!("the database did not close in time");
+        }
+        in_time
+    }
+}
+
+fn open_data_dir(data_dir: &Path) -> Result<File, StartError> {
+    let folder = |source| StartError::Folder {
+        what: format!("data_dir {} cannot be used: it has to be a folder that this user can write", data_dir.display()),
+        source,
+    };
+    std::fs::create_dir_all(data_dir).map_err(folder)?;
+    // Logs and sources of private repositories: nobody else's business.
+    let mut permissions = std::fs::metadata(data_dir).map_err(folder)?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o700);
+        std::fs::set_permissions(data_dir, permissions).map_err(folder)?;
+    }
+    let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock")).map_err(folder)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse { data_dir: data_dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(folder(source)),
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { key, address: address.to_string(), source })
+}
+
+fn address(listener: &TcpListener, key: &'static str) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Listen { key, address: "?".to_owned(), source })
+}
+
+/// A socket that only this user can open. One that a killed daemon left is replaced: the lock says that nobody uses it.
+fn bind_socket(path: &Path) -> Result<UnixListener, StartError> {
+    let failed = |source| StartError::Listen { key: "control.socket", address: path.display().to_string(), source };
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(failed)?;
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if std::os::unix::fs::FileTypeExt::is_socket(&there.file_type()) => {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(failed(std::io::Error::new(std::io::ErrorKind::AddrInUse, "somebody answers there")));
+            }
+            std::fs::remove_file(path).map_err(failed)?;
+        }
+        Ok(_) => return Err(failed(std::io::Error::other("there is a file that is no socket"))),
+        Err(_) => {}
+    }
+    // Made elsewhere in a private folder and moved: there is no moment at which others could open it.
+    let private = path.with_extension(format!("new{}", std::process::id()));
+    std::fs::create_dir(&private).map_err(failed)?;
+    let bound = std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o700)).and_then(|()| {
+        let inside = private.join("s");
+        let listener = UnixListener::bind(&inside)?;
+        std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&inside, path)?;
+        Ok(listener)
+    });
+    let _ = std::fs::remove_dir_all(&private);
+    bound.map_err(failed)
+}
+
+fn tls(tcp: &ControlTcp) -> Result<Option<TlsAcceptor>, StartError> {
+    let Some((certificate, key)) = &tcp.tls else { return Ok(None) };
+    let wrong = |key: &'static str, path: &Path, error: &dyn std::fmt::Display| StartError::Tls {
+        key,
+        what: format!("{}: {error}", path.display()),
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| wrong("control.tls_certificate", certificate, &error))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong("control.tls_key", key, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
+        .map_err(|error| wrong("control.tls_certificate", certificate, &error))?;
+    Ok(Some(TlsAcceptor::from(Arc::new(server))))
+}
+
+async fn connect_engines(config: &Config) -> Result<Engines, StartError> {
+    let jobs = config.data_dir.join("jobs");
+    let executable = PathBuf::from("/proc/self/exe");
+    let mut docker = DockerSettings::new(executable.clone(), jobs.join("docker"), &owner(&config.data_dir)?)?;
+    docker.socket.clone_from(&config.docker_socket);
+    let limits = Limits {
+        memory_bytes: config.limits.memory_bytes,
+        cpu_millis: config.limits.cpu_millis,
+        pids: config.limits.pids,
+    };
+    docker.defaults = limits.clone();
+    docker.most = limits;
+    let choice = match config.engine {
+        EngineChoice::Auto => engine::Choice::Auto,
+        EngineChoice::Docker => engine::Choice::Docker,
+        EngineChoice::Local => engine::Choice::Local,
+    };
+    let local = LocalSettings { executable, jobs: jobs.join("local") };
+    Ok(Engines::connect(choice, docker, local).await?)
+}
+
+/// Tells this data folder's containers from those of other daemons on the same engine; made once, kept.
+fn owner(data_dir: &Path) -> Result<String, StartError> {
+    let file = data_dir.join("owner");
+    let folder = |source| StartError::Folder { what: format!("{} cannot be used", file.display()), source };
+    match std::fs::read_to_string(&file) {
+        Ok(owner) if !owner.trim().is_empty() => Ok(owner.trim().to_owned()),
+        Ok(_) | Err(_) => {
+            let owner = random_token()[..12].to_owned();
+            std::fs::write(&file, &owner).map_err(folder)?;
+            Ok(owner)
+        }
+    }
+}
+
+/// For scripts that asked for port 0. Appears whole.
+fn write_address(data_dir: &Path, name: &str, address: SocketAddr) -> Result<PathBuf, StartError> {
+    let file = data_dir.join(name);
+    let partial = data_dir.join(format!("{name}.part"));
+    std::fs::write(&partial, format!("{address}\n"))
+        .and_then(|()| std::fs::rename(&partial, &file))
+        .map_err(|source| StartError::Folder { what: format!("{} cannot be written", file.display()), source })?;
+    Ok(file)
+}

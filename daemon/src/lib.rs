@@ -29,10 +29,10 @@ pub mod scheduler; // waiting -> claimed // claimed -> finished
 pub mod http;
 
 pub mod clock; // the only source of time
-pub mod error_chain; // an error and its causes in one line
 pub mod config; // the operator's file
 pub mod daemon; // build, run, drain
 pub mod demo; // `windlassd demo`
+pub mod error_chain; // an error and its causes in one line
 pub mod secret; // random tokens and their hashes
 pub mod tasks; // every task is owned
 pub mod wake; // "look again", without payload

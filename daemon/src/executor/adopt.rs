@@ -65,7 +65,9 @@ impl Executor {
         let writer = self.logs.writer(&id)?;
         let Some(found) = found.filter(|found| found.state != FoundState::Created) else {
             let reason = match &attempt.site {
-                Some(site) => format!("it was gone from {} ({}) when the daemon came back; retry it", site.node, site.engine),
+                Some(site) => {
+                    format!("it was gone from {} ({}) when the daemon came back; retry it", site.node, site.engine)
+                }
                 None => "it was gone when the daemon came back; retry it".to_owned(),
             };
             end_unstarted(self, &id, writer, &job, Verdict::because(Outcome::Lost, reason)).await;

@@ -11,8 +11,8 @@ use super::Executor;
 use super::cancel::CancelWatch;
 use super::steps::Steps;
 use crate::clock;
-use crate::error_chain::chain;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Exit, FramePosition, Source, Stop};
+use crate::error_chain::chain;
 use crate::frame::{Body, Frame};
 use crate::git::Commit;
 use crate::logs::{LogError, LogWriter};
@@ -94,7 +94,8 @@ pub(super) async fn run(executor: &Executor, claimed: &Claimed) {
         Err(error) => {
             // Nothing ran. Whether the commit went through is not known, so nobody may run it again: it is lost.
             tracing::error!(attempt = %id, %error, "its start could not be recorded");
-            let verdict = Verdict::because(Outcome::Lost, "its start could not be recorded; nothing of it ran: retry it");
+            let verdict =
+                Verdict::because(Outcome::Lost, "its start could not be recorded; nothing of it ran: retry it");
             end_unstarted(executor, id, writer, &job, verdict).await;
             return executor.clean_later(engine, id.clone());
         }
@@ -234,7 +235,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
     steps.close(now, verdict.outcome);
     let log = close_log(&id, &mut writer).await;
     finish(executor, &id, verdict, steps.views, log).await;
-    executor.clean_later(engine, id);
+    executor.clean_later(engine.clone(), id.clone());
 }
 
 /// Puts one frame where it belongs. Whether steps changed.
@@ -348,9 +349,7 @@ async fn stop(engine: &AnyEngine, id: &AttemptId, site: &Site, how: Stop) {
     }
 }
 
-async fn next(
-    frames: &mut Option<crate::engine::Frames>,
-) -> Option<Result<(Frame, FramePosition), EngineError>> {
+async fn next(frames: &mut Option<crate::engine::Frames>) -> Option<Result<(Frame, FramePosition), EngineError>> {
     match frames {
         Some(frames) => frames.recv().await,
         None => std::future::pending().await,

@@ -49,10 +49,7 @@ struct PageQuery {
     limit: Option<u32>,
 }
 
-async fn builds(
-    State(app): State<App>,
-    query: Result<Query<PageQuery>, QueryRejection>,
-) -> Result<Response, Failure> {
+async fn builds(State(app): State<App>, query: Result<Query<PageQuery>, QueryRejection>) -> Result<Response, Failure> {
     let Query(query) = query.map_err(|error| Failure::invalid(error.body_text()))?;
     let PageQuery { repository, branch, event, author, status, outcome, text, offset, limit } = query;
     let filter = BuildFilter { repository, branch, event, author, status, outcome, text };

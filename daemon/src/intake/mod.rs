@@ -14,8 +14,8 @@ use windlass_protocol::view::DeliveryState as Told;
 pub use inbox::Inbox;
 
 use crate::clock;
-use crate::error_chain::chain;
 use crate::config::Config;
+use crate::error_chain::chain;
 use crate::event::{self, BuildRequest, Decision};
 use crate::git::Git;
 use crate::github::payload::{self, PayloadError};

@@ -52,7 +52,13 @@ pub(super) async fn make_build(
     let facts = BuildFacts { delivery: Some(delivery.to_owned()), request, created_at: clock::now() };
     let build = NewBuild { number, facts, jobs };
     intake.store.create_build(&build).await?;
-    tracing::info!(build = number, delivery, repository = build.facts.request.repository, jobs = build.jobs.len(), "build made");
+    tracing::info!(
+        build = number,
+        delivery,
+        repository = build.facts.request.repository,
+        jobs = build.jobs.len(),
+        "build made"
+    );
     intake.wake.wake();
     Ok(())
 }
@@ -80,10 +86,8 @@ async fn plan(intake: &Intake, request: &BuildRequest, entry: &Repository) -> Re
             Err(error) => return Err(broken(format!("the repository cannot be read: {error}"))),
         }
     };
-    let options = spec::Options {
-        image_required: entry.engine != Some(EngineChoice::Local),
-        ..spec::Options::default()
-    };
+    let options =
+        spec::Options { image_required: entry.engine != Some(EngineChoice::Local), ..spec::Options::default() };
     let problems = match file {
         FileAtCommit::Contents(text) => match spec::parse(spec::FILE, &text, &options) {
             Ok(spec) => return Ok(spec),
@@ -98,7 +102,10 @@ async fn plan(intake: &Intake, request: &BuildRequest, entry: &Repository) -> Re
         [one] => format!("{}:{}:{}: {}", one.file, one.line, one.column, one.message),
         many => format!("{} has {} problems: the log shows each", spec::FILE, many.len()),
     };
-    let log = problems.iter().flat_map(|problem| format!("{problem}\n").lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let log = problems
+        .iter()
+        .flat_map(|problem| format!("{problem}\n").lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
     Err(Unplanned { outcome: Outcome::Broken, reason, log })
 }
 

@@ -10,7 +10,7 @@ use windlass_protocol::view::Outcome;
 use super::builds::{NewAttempt, insert_attempt};
 use super::{FirstState, Store, StoreError, rows, signed, sql, touch, unsigned};
 use crate::plan::JobPlan;
-use crate::plan::graph::{self, Begins, Next, Node, NoRetry, Standing};
+use crate::plan::graph::{self, Begins, Next, NoRetry, Node, Standing};
 use crate::state::attempt::State;
 
 /// What a cancel did.
@@ -26,7 +26,6 @@ pub struct CancelDone {
 struct StandingRow {
     job: String,
     number: i64,
-    position: i64,
     state: String,
     outcome: Option<String>,
     plan: String,
@@ -36,7 +35,6 @@ struct StandingRow {
 struct Stands {
     job: String,
     number: i64,
-    position: i64,
     state: State,
     standing: Standing,
     plan: JobPlan,
@@ -53,11 +51,13 @@ impl TryFrom<StandingRow> for Stands {
             (State::Waiting, _) => Standing::Waiting,
             (State::Claimed | State::Running, _) => Standing::Running,
             (State::Finished, Some(outcome)) => Standing::Finished(outcome),
-            (State::Finished, None) => return Err(StoreError::Corrupt { what: "a finished attempt without outcome".into() }),
+            (State::Finished, None) => {
+                return Err(StoreError::Corrupt { what: "a finished attempt without outcome".into() });
+            }
         };
         let plan = serde_json::from_str(&row.plan)
             .map_err(|error| StoreError::Corrupt { what: format!("plan of {}: {error}", row.job) })?;
-        Ok(Self { job: row.job, number: row.number, position: row.position, state, standing, plan })
+        Ok(Self { job: row.job, number: row.number, state, standing, plan })
     }
 }
 
@@ -135,7 +135,9 @@ impl Store {
         }
         let nodes: Vec<Node<'_>> = jobs.iter().map(Stands::node).collect();
         let again = graph::retry(&nodes, what).map_err(|refused| match refused {
-            NoRetry::NoSuchJob { .. } => StoreError::Missing { what: refused.to_string().replacen("there is no ", "", 1) },
+            NoRetry::NoSuchJob { .. } => {
+                StoreError::Missing { what: refused.to_string().replacen("there is no ", "", 1) }
+            }
             other => StoreError::Conflict { why: other.to_string() },
         })?;
         let mut made = Vec::new();

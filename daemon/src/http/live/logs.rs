@@ -12,7 +12,6 @@ use windlass_protocol::view::Status;
 
 use super::{End, Outbox};
 use crate::http::App;
-use crate::http::failure::Failure;
 use crate::logs::{LogError, LogReader, LogWatch};
 use crate::state::attempt::State;
 use crate::store::Attempt;
@@ -67,7 +66,8 @@ impl<'a> Followed<'a> {
         let Some(reader) = self.reader.clone() else {
             return Ok(LogHead { lines: 0, bytes: 0, seq: 0, finished, steps: Vec::new() });
         };
-        let (head, starts) = blocking(move || Ok((reader.head(), reader.steps()?))).await?;
+        let look = move || Ok::<_, LogError>((reader.head(), reader.steps()?));
+        let (head, starts) = blocking(look).await?;
         let name = |step: u16| {
             attempt.steps.get(usize::from(step)).map_or_else(|| format!("step {}", step + 1), |step| step.name.clone())
         };
@@ -79,13 +79,7 @@ impl<'a> Followed<'a> {
     }
 }
 
-pub(super) async fn window(
-    app: &App,
-    outbox: &Outbox,
-    sub: Sub,
-    id: &AttemptId,
-    window: LogWindow,
-) -> Result<(), End> {
+pub(super) async fn window(app: &App, outbox: &Outbox, sub: Sub, id: &AttemptId, window: LogWindow) -> Result<(), End> {
     let mut followed = Followed::new(app, id);
     let mut sent_head: Option<LogHead> = None;
     // Lines below this were sent whole and do not change any more.
@@ -164,4 +158,3 @@ where
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
-
