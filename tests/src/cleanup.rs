@@ -41,13 +41,23 @@ pub fn left(root: &Path) -> Vec<i32> {
 }
 
 /// Removes every container that has something of `root` mounted.
-pub fn containers(root: &Path) {
-    let root = root.to_str().expect("temporary folders have plain names");
-    let Ok(listed) = Command::new("docker").args(["ps", "--all", "--quiet"]).output() else { return };
-    for id in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
-        let Ok(inspected) = Command::new("docker").args(["inspect", id]).output() else { continue };
-        if String::from_utf8_lossy(&inspected.stdout).contains(root) {
-            let _ = Command::new("docker").args(["rm", "--force", "--volumes", id]).output();
-        }
+pub fn remove_containers(root: &Path) {
+    for id in containers(root) {
+        let _ = Command::new("docker").args(["rm", "--force", "--volumes", &id]).output(); // it may be gone already
     }
+}
+
+/// Ids of all containers, running or not, that have something of `root` mounted.
+#[must_use]
+pub fn containers(root: &Path) -> Vec<String> {
+    let root = root.to_str().expect("temporary folders have plain names");
+    let listed = docker(&["ps", "--all", "--quiet", "--no-trunc"]);
+    listed.split_whitespace().filter(|id| docker(&["inspect", id]).contains(root)).map(str::to_owned).collect()
+}
+
+/// What the engine's own command prints; nothing when it fails.
+#[must_use]
+pub fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }

@@ -394,7 +394,7 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if self.uses_docker {
-            cleanup::containers(self.root.path());
+            cleanup::remove_containers(self.root.path());
         }
         cleanup::processes(self.root.path());
     }

@@ -9,6 +9,7 @@ pub mod cleanup; // nothing outlives a story
 pub mod daemon; // windlassd on a data folder of its own
 pub mod delivery; // webhooks as GitHub sends them
 pub mod http; // a small HTTP/1.1 client
+pub mod image; // the image without a registry
 pub mod live; // the live socket
 pub mod repository; // git repositories
 pub mod terminal; // the client in a pseudo-terminal

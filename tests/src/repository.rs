@@ -55,13 +55,13 @@ impl Repository {
     }
 
     /// Writes the files, commits them on `branch` (made if there is none) and pushes it.
-    pub fn commit(&self, branch: &str, files: &[(&str, &str)], message: &str) -> Commit {
+    pub fn commit(&self, branch: &str, files: &[(&str, impl AsRef<[u8]>)], message: &str) -> Commit {
         let parent = self.try_git(&["rev-parse", "--verify", "--quiet", "HEAD"]).unwrap_or_else(|| "0".repeat(40));
         self.git(&["checkout", "--quiet", "-B", branch]);
-        for (path, text) in files {
+        for (path, contents) in files {
             let path = self.work().join(path);
             std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).expect("a folder for the file");
-            std::fs::write(path, text).expect("a file in the work tree");
+            std::fs::write(path, contents).expect("a file in the work tree");
         }
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);

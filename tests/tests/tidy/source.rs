@@ -2,14 +2,14 @@
 //! only as far as that needs; must not know any rule.
 
 /// A source file of the workspace: its path from the top with `/`, and its text.
-pub struct Source {
-    pub path: String,
-    pub text: String,
+pub(super) struct Source {
+    pub(super) path: String,
+    pub(super) text: String,
 }
 
 impl Source {
     /// What is compiled into the product: comments and literals blanked, cut where the unit tests begin.
-    pub fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         let code = blank(&self.text);
         let end = code
             .match_indices("#[cfg(test)]")
@@ -26,12 +26,12 @@ fn declares_only(after: &str) -> bool {
 }
 
 /// The 1-based line of a byte offset.
-pub fn line_of(text: &str, offset: usize) -> usize {
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
     1 + text[..offset].bytes().filter(|byte| *byte == b'\n').count()
 }
 
 /// Byte offsets at which `word` stands alone, that is not as a part of a longer name.
-pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(super) fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let in_name = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).map(|(at, _)| at).filter(move |at| {
         !code[..*at].chars().next_back().is_some_and(in_name)
@@ -41,7 +41,7 @@ pub fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 
 
 /// The first path segments after `crate::`, as in `crate::plan::graph` or `crate::{plan, frame::Frame}`, with offsets.
 /// `super::` counts as `crate::` where it reaches the crate's root.
-pub fn crate_imports(path: &str, code: &str) -> Vec<(usize, String)> {
+pub(super) fn crate_imports(path: &str, code: &str) -> Vec<(usize, String)> {
     let below_src = path.split_once("/src/").map_or(path, |(_, rest)| rest);
     let depth = below_src.matches('/').count() + usize::from(!below_src.ends_with("/mod.rs"));
     let to_root = "super::".repeat(depth);
@@ -97,7 +97,7 @@ fn name_at(text: &str) -> String {
 }
 
 /// Comments and the insides of literals become spaces; lines and byte offsets stay.
-pub fn blank(text: &str) -> String {
+pub(super) fn blank(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
     let mut at = 0;
