@@ -3,10 +3,17 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
 pub struct Connection {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
     host: String,
 }
 
@@ -42,9 +49,22 @@ impl Connection {
     pub fn open(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { stream: BufReader::with_capacity(64 * 1024, stream), host: address.to_owned() })
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self::over(Box::new(stream), address))
+    }
+
+    /// # Errors
+    /// When nobody listens at the socket.
+    pub fn unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self::over(Box::new(stream), "localhost"))
+    }
+
+    fn over(stream: Box<dyn Stream>, host: &str) -> Self {
+        Self { stream: BufReader::with_capacity(64 * 1024, stream), host: host.to_owned() }
     }
 
     /// # Errors
@@ -59,7 +79,7 @@ impl Connection {
         }
         message.extend_from_slice(b"\r\n");
         message.extend_from_slice(body);
-        let sent = self.stream.get_mut().write_all(&message);
+        let sent = self.stream.get_mut().write_all(&message).and_then(|()| self.stream.get_mut().flush());
         self.response(method == "HEAD").map_err(|error| sent.err().unwrap_or(error))
     }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use crate::wait::{SHORT, wait_for};
@@ -155,11 +157,16 @@ impl Terminal {
         })
     }
 
+    #[must_use]
+    #[track_caller]
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.process_id().and_then(|pid| i32::try_from(pid).ok()).expect("it runs"))
+    }
+
     /// Asks it to end as the system does.
     #[track_caller]
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
-        let pid = self.child.process_id().and_then(|pid| i32::try_from(pid).ok()).expect("it runs");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("our own child");
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("our own child");
     }
 }
 

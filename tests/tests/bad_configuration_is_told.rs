@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use windlass_tests::daemon::{finish, prepare, windlassd};
-use windlass_tests::{DaemonOptions, SHORT};
+use windlass_tests::{Daemon, DaemonOptions, SHORT, wait_for};
 
 /// Starts a daemon that must refuse, and returns what it says.
 #[track_caller]
@@ -32,9 +32,9 @@ fn an_unknown_key_is_told_with_its_line() {
 
 #[test]
 fn every_problem_is_told_at_once() {
-    let options = DaemonOptions::local().set("public", "url = \"not a url\"").set("engine", "knid = 1");
+    let options = DaemonOptions::local().set("public", "url = \"not a url\"").set("limits", "memory = \"4GB\"");
     let said = refused(&options, |_| {}, &["check"]);
-    assert!(said.contains("url") && said.contains("knid"), "{said}");
+    assert!(said.contains("url") && said.contains("memory"), "{said}");
 }
 
 #[test]
@@ -83,11 +83,14 @@ fn a_data_folder_that_cannot_be_written_is_told() {
 }
 
 #[test]
-fn an_engine_that_is_not_there_is_told() {
-    let root = prepare(&DaemonOptions::docker());
-    let mut command = windlassd(root.path(), &["serve", "--config", "windlassd.toml"]);
-    command.env("DOCKER_HOST", format!("unix://{}", root.path().join("no-engine.sock").display()));
-    let output = finish(command, SHORT);
-    assert!(output.code != 0 && output.code < 100, "code {}", output.code);
-    assert!(output.stderr.contains("no-engine.sock"), "{}", output.stderr);
+fn an_engine_that_is_not_there_is_told_and_waited_for() {
+    // Engines restart: the daemon takes deliveries meanwhile, and says what is wrong.
+    let daemon = Daemon::start(&DaemonOptions::docker().set("engine", "docker_socket = \"no-engine.sock\""));
+    let trouble = wait_for("the trouble is told", SHORT, || {
+        let queue = daemon.json(&["queue"]);
+        queue["engine"]["trouble"].as_str().map(str::to_owned).ok_or(queue)
+    });
+    assert!(trouble.contains("no-engine.sock"), "{trouble}");
+    assert!(daemon.printed().contains("no-engine.sock"), "the daemon's own log tells it too");
+    assert_eq!(daemon.get("/healthz").status, 200);
 }
