@@ -1,1 +1,23 @@
-//! placeholder
+//! What the stories stand on: real daemons, real repositories, signed deliveries, the real client and its commands.
+//! Blocking, so that a story reads from top to bottom. Must not know how the daemon does anything: it uses only the
+//! executables, the listeners, and the names that DESIGN promises to scripts.
+//!
+//! A fault in a harness is a failed test, so these functions panic with a sentence instead of returning errors.
+
+pub mod binaries; // where windlassd and windlass are
+pub mod cleanup; // nothing outlives a story
+pub mod daemon; // windlassd on a data folder of its own
+pub mod delivery; // webhooks as GitHub sends them
+pub mod http; // a small HTTP/1.1 client
+pub mod image; // the image without a registry
+pub mod live; // the live socket
+pub mod repository; // git repositories
+pub mod terminal; // the client in a pseudo-terminal
+pub mod view; // reading what the commands print as JSON
+pub mod wait; // the only place that sleeps
+
+pub use daemon::{Daemon, DaemonOptions};
+pub use delivery::Delivery;
+pub use repository::Repository;
+pub use view::{Build, Job};
+pub use wait::{LONG, SHORT, wait_for};

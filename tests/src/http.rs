@@ -1,0 +1,137 @@
+//! A small blocking HTTP/1.1 client that keeps its connection: enough for deliveries, logs and health. Must not know
+//! what is asked for.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
+pub struct Connection {
+    stream: BufReader<Box<dyn Stream>>,
+    host: String,
+}
+
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("status {}, not JSON ({error}): {}", self.status, self.text()))
+    }
+}
+
+impl Connection {
+    /// # Errors
+    /// When nobody listens at `address` (`host:port`).
+    pub fn open(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self::over(Box::new(stream), address))
+    }
+
+    /// # Errors
+    /// When nobody listens at the socket.
+    pub fn unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self::over(Box::new(stream), "localhost"))
+    }
+
+    fn over(stream: Box<dyn Stream>, host: &str) -> Self {
+        Self { stream: BufReader::with_capacity(64 * 1024, stream), host: host.to_owned() }
+    }
+
+    /// # Errors
+    /// When the other side closes or stays silent. An answer that comes before the whole body was taken is an answer.
+    pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Response> {
+        let mut message = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host).into_bytes();
+        for (name, value) in headers {
+            message.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        if !body.is_empty() || method == "POST" {
+            message.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+        }
+        message.extend_from_slice(b"\r\n");
+        message.extend_from_slice(body);
+        let sent = self.stream.get_mut().write_all(&message).and_then(|()| self.stream.get_mut().flush());
+        self.response(method == "HEAD").map_err(|error| sent.err().unwrap_or(error))
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    fn response(&mut self, without_body: bool) -> io::Result<Response> {
+        let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let status = self.line()?;
+        let status: u16 = status.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| bad(&status))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').ok_or_else(|| bad(&line))?;
+            headers.push((name.to_owned(), value.trim().to_owned()));
+        }
+        if status == 100 {
+            return self.response(without_body);
+        }
+        let mut response = Response { status, headers, body: Vec::new() };
+        let chunked = response.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+        let length = response.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        if without_body || status == 204 || status == 304 {
+            return Ok(response);
+        }
+        if chunked {
+            loop {
+                let size = self.line()?;
+                let size = usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16)
+                    .map_err(|_| bad("chunk without a size"))?;
+                let start = response.body.len();
+                response.body.resize(start + size, 0);
+                self.stream.read_exact(&mut response.body[start..])?;
+                self.line()?;
+                if size == 0 {
+                    break;
+                }
+            }
+        } else if let Some(length) = length {
+            response.body.resize(length, 0);
+            self.stream.read_exact(&mut response.body)?;
+        } else {
+            self.stream.read_to_end(&mut response.body)?;
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,217 @@
+//! The real client in a pseudo-terminal: what it paints, what it writes when nothing happens, what it leaves behind.
+//! Must not know the client's screens.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use crate::wait::{SHORT, wait_for};
+
+pub struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    writer: Arc<Mutex<Box<dyn Write + Send>>>,
+    child: Box<dyn Child + Send + Sync>,
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// What has come out of the program so far.
+struct Shown {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+    ended: bool,
+}
+
+impl Terminal {
+    /// Starts a program whose only terminal this is.
+    #[must_use]
+    #[track_caller]
+    pub fn start(program: &Path, arguments: &[&str], home: &Path, rows: u16, columns: u16) -> Self {
+        Self::start_with(program, arguments, home, rows, columns, &[])
+    }
+
+    #[must_use]
+    #[track_caller]
+    pub fn start_with(
+        program: &Path,
+        arguments: &[&str],
+        home: &Path,
+        rows: u16,
+        columns: u16,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let pair = native_pty_system().openpty(size(rows, columns)).expect("a pseudo-terminal");
+        let mut command = CommandBuilder::new(program);
+        command.args(arguments);
+        command.env_clear();
+        for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("PATH", "/usr/bin:/bin")] {
+            command.env(name, value);
+        }
+        command.env("HOME", home);
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        command.cwd(home);
+        let child = pair.slave.spawn_command(command).expect("the program can be executed");
+        drop(pair.slave); // so that reading ends when the program does
+        let reader = pair.master.try_clone_reader().expect("a second handle");
+        let writer = Arc::new(Mutex::new(pair.master.take_writer().expect("the only writer")));
+        let shown = Shown { parser: vt100::Parser::new(rows, columns, 0), raw: Vec::new(), ended: false };
+        let shown = Arc::new(Mutex::new(shown));
+        let (into, answers) = (Arc::clone(&shown), Arc::clone(&writer));
+        std::thread::spawn(move || listen(reader, &into, &answers));
+        Self { master: pair.master, writer, child, shown }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().expect("the reading thread does not panic")
+    }
+
+    /// The screen as text, a line per row.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        self.shown().parser.screen().contents()
+    }
+
+    /// Bytes that the program wrote until now.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.shown().raw.len()
+    }
+
+    #[must_use]
+    pub fn raw(&self) -> Vec<u8> {
+        self.shown().raw.clone()
+    }
+
+    /// What is not as a shell expects it: alternate screen, hidden cursor, mouse reports, bracketed paste. Empty is good.
+    #[must_use]
+    pub fn left_behind(&self) -> Vec<&'static str> {
+        let shown = self.shown();
+        let screen = shown.parser.screen();
+        let mouse = screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+        [
+            (screen.alternate_screen(), "the alternate screen"),
+            (screen.hide_cursor(), "a hidden cursor"),
+            (mouse, "mouse reports"),
+            (screen.bracketed_paste(), "bracketed paste"),
+        ]
+        .into_iter()
+        .filter_map(|(left, what)| left.then_some(what))
+        .collect()
+    }
+
+    #[track_caller]
+    pub fn keys(&self, keys: &str) {
+        let mut writer = self.writer.lock().expect("nobody panics while writing");
+        writer.write_all(keys.as_bytes()).and_then(|()| writer.flush()).expect("the terminal takes keys");
+    }
+
+    #[track_caller]
+    pub fn resize(&self, rows: u16, columns: u16) {
+        self.shown().parser.screen_mut().set_size(rows, columns);
+        self.master.resize(size(rows, columns)).expect("the terminal can be resized");
+    }
+
+    /// Waits until the screen shows all of these words.
+    #[track_caller]
+    pub fn wait_words(&self, words: &[&str]) {
+        wait_for(&format!("{words:?} on the screen"), SHORT, || {
+            let screen = self.screen();
+            if words.iter().all(|word| screen.contains(word)) { Ok(()) } else { Err(Lines(screen)) }
+        });
+    }
+
+    /// Waits until nothing was written for a while: the program has come to rest. Returns how much it has written.
+    #[track_caller]
+    pub fn wait_still(&self, quiet: Duration) -> usize {
+        let mut last = (self.written(), std::time::Instant::now());
+        wait_for("the program comes to rest", SHORT, || {
+            let now = self.written();
+            if now != last.0 {
+                last = (now, std::time::Instant::now());
+            }
+            if last.1.elapsed() >= quiet { Ok(now) } else { Err(now) }
+        })
+    }
+
+    #[track_caller]
+    pub fn assert_runs(&mut self) {
+        let ended = self.child.try_wait().expect("our own child");
+        assert!(ended.is_none(), "it ended: {ended:?}\n{}", self.screen());
+    }
+
+    /// Waits for the program's end and for everything it wrote; its exit code.
+    #[track_caller]
+    pub fn wait_end(&mut self) -> u32 {
+        let (child, shown) = (&mut self.child, &self.shown);
+        wait_for("the program ends", SHORT, || {
+            let shown = shown.lock().expect("the reading thread does not panic");
+            let state = || Lines(shown.parser.screen().contents());
+            let ended = child.try_wait().expect("our own child").ok_or_else(state)?;
+            if shown.ended { Ok(ended.exit_code()) } else { Err(state()) }
+        })
+    }
+
+    #[must_use]
+    #[track_caller]
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.process_id().and_then(|pid| i32::try_from(pid).ok()).expect("it runs"))
+    }
+
+    /// Asks it to end as the system does.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("our own child");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Shown in failures as the lines they are.
+struct Lines(String);
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\n{}", self.0)
+    }
+}
+
+fn size(rows: u16, cols: u16) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+/// Answers the two questions that programs ask a terminal at their start, as an ordinary terminal does.
+fn listen(mut reader: Box<dyn Read + Send>, shown: &Mutex<Shown>, answers: &Mutex<Box<dyn Write + Send>>) {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let count = reader.read(&mut buffer).unwrap_or(0); // an error is how a pseudo-terminal says that it was closed
+        let bytes = &buffer[..count];
+        let Ok(mut shown) = shown.lock() else { return };
+        if count == 0 {
+            shown.ended = true;
+            return;
+        }
+        shown.raw.extend_from_slice(bytes);
+        shown.parser.process(bytes);
+        drop(shown);
+        let asks = |question: &[u8]| bytes.windows(question.len()).any(|window| window == question);
+        if let Ok(mut answers) = answers.lock() {
+            if asks(b"\x1b[c") {
+                let _ = answers.write_all(b"\x1b[?62;22c");
+            }
+            if asks(b"\x1b[6n") {
+                let _ = answers.write_all(b"\x1b[1;1R");
+            }
+        }
+    }
+}

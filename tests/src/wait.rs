@@ -1,0 +1,26 @@
+//! Waiting for a condition: the only place in the stories that sleeps. Must not know what is waited for.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant};
+
+/// For what takes a moment.
+pub const SHORT: Duration = Duration::from_secs(20);
+
+/// For what takes a build, on a machine that does much else.
+pub const LONG: Duration = Duration::from_secs(120);
+
+/// Looks again and again until `look` gives a value; panics with what it said last when `within` has passed.
+#[track_caller]
+pub fn wait_for<T, S: Debug>(what: &str, within: Duration, mut look: impl FnMut() -> Result<T, S>) -> T {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let state = match look() {
+            Ok(value) => return value,
+            Err(state) => state,
+        };
+        assert!(start.elapsed() < within, "{what}: not after {within:?}; the last that was seen: {state:#?}");
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
