@@ -354,14 +354,13 @@ impl Git {
     }
 }
 
-/// Writes the folder as a tar archive; it appears whole or not at all. Owner 0, so that it means the same everywhere.
+/// Writes the folder as a tar archive; it appears whole or not at all.
 fn pack(work: &Path, archive: &Path) -> Result<(), GitError> {
     let io = |source| GitError::Io { what: format!("archive {} cannot be written", archive.display()), source };
     let partial = archive.with_extension("part");
     let file = std::fs::File::create(&partial).map_err(io)?;
     let mut builder = tar::Builder::new(std::io::BufWriter::with_capacity(1 << 20, file));
     builder.follow_symlinks(false);
-    builder.mode(tar::HeaderMode::Deterministic);
     builder.append_dir_all(".", work).map_err(io)?;
     builder.into_inner().and_then(|file| file.into_inner().map_err(std::io::IntoInnerError::into_error)).map_err(io)?;
     std::fs::rename(&partial, archive).map_err(io)
