@@ -164,6 +164,24 @@ fn aliases_repeat_values() {
 }
 
 #[test]
+fn what_an_alias_repeats_is_told_once() {
+    let text = "jobs:\n  a: { image: x, environment: &e { 1A: 1 }, execute: a }\n  b: { image: x, environment: *e, execute: b }";
+    assert_eq!(told(text), ["2:36 `1A` is not the name of an environment variable"]);
+}
+
+#[test]
+fn lines_are_counted_as_the_parser_does() {
+    for text in [
+        "image: a\rexecute: b\rfoo: c",
+        "image: a\r\nexecute: b\r\nfoo: c",
+        "image: a # ä\nexecute: \"\\u2028\"\nfoo: c",
+    ] {
+        let problem = bad(text).remove(0);
+        assert_eq!((problem.line, problem.column, problem.text.as_str()), (3, 1, "foo: c"), "{text:?}");
+    }
+}
+
+#[test]
 fn files_from_other_systems_are_read() {
     let plain = good("image: a\nexecute: |\n  one\n  two\n");
     assert_eq!(plain, good("image: a\r\nexecute: |\r\n  one\r\n  two\r\n"));
