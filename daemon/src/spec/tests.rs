@@ -174,7 +174,7 @@ fn lines_are_counted_as_the_parser_does() {
     for text in [
         "image: a\rexecute: b\rfoo: c",
         "image: a\r\nexecute: b\r\nfoo: c",
-        "image: a # ä\nexecute: \"\\u2028\"\nfoo: c",
+        "image: a # ä\nexecute: x\u{2028}y\nfoo: c",
     ] {
         let problem = bad(text).remove(0);
         assert_eq!((problem.line, problem.column, problem.text.as_str()), (3, 1, "foo: c"), "{text:?}");
