@@ -324,12 +324,29 @@ fn hints_show_the_way_out() {
         ),
         ("image: python:${python}\nexecute: b", "`${…}` comes from `matrix`, which this version does not support yet"),
         ("image: a\nexecute: b\nimage: c", "the first one is in line 1: keep one of them"),
+        (
+            "image: a\nexecute: - b",
+            "a list begins on a line of its own; text that begins with `-` and a space has to be quoted",
+        ),
+        ("image: a\nexecute: `date`", "text that begins with `%`, `@` or a backtick has to be quoted"),
+        (
+            "image: a\nexecute: [*.whl]",
+            "`*name` repeats what `&name` marked earlier; text that begins with `*` has to be quoted",
+        ),
+        ("image: a\nexecute: \"b", "is the closing quote missing?"),
+        (
+            "image: a\n execute: b",
+            "a colon and a space make a key: quote the text if it is none, or check the indentation",
+        ),
         ("image: a\nexecute:\n\t- b", "indent with spaces; YAML knows no tabs there"),
         (
             "image: a\nexecute: [pip install -e .[test]]",
             "brackets and commas inside of […] or {…} belong to YAML: quote the text, or write one item a line",
         ),
-        ("image: a: b\nexecute: c", "a colon and a space make a key: quote the text, or write it as a block after `|`"),
+        (
+            "image: a: b\nexecute: c",
+            "a colon and a space make a key: quote the text if it is none, or check the indentation",
+        ),
     ] {
         assert_eq!(hint(text), expected, "{text:?}");
     }
