@@ -1,9 +1,11 @@
 //! Gathers what is wrong with a spec, by position, so that everything is told at once. Must not know what a spec means.
 
+use std::collections::HashSet;
+
 use windlass_protocol::problem::Problem;
 
 /// Where something stands in the file; both count from 1, columns count characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Pos {
     pub(super) line: u32,
     pub(super) column: u32,
@@ -57,6 +59,9 @@ impl<'t> Problems<'t> {
     pub(super) fn into_list(self) -> Vec<Problem> {
         let Self { file, lines, mut found } = self;
         found.sort_by_key(|found| found.at);
+        // What an alias repeats is wrong in one place only.
+        let mut told = HashSet::new();
+        found.retain(|found| told.insert((found.at, found.message.clone())));
         let more = found.len().saturating_sub(MOST_PROBLEMS);
         if more > 0 {
             found.truncate(MOST_PROBLEMS + 1);

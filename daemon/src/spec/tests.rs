@@ -164,6 +164,24 @@ fn aliases_repeat_values() {
 }
 
 #[test]
+fn what_an_alias_repeats_is_told_once() {
+    let text = "jobs:\n  a: { image: x, environment: &e { 1A: 1 }, execute: a }\n  b: { image: x, environment: *e, execute: b }";
+    assert_eq!(told(text), ["2:36 `1A` is not the name of an environment variable"]);
+}
+
+#[test]
+fn lines_are_counted_as_the_parser_does() {
+    for text in [
+        "image: a\rexecute: b\rfoo: c",
+        "image: a\r\nexecute: b\r\nfoo: c",
+        "image: a # ä\nexecute: x\u{2028}y\nfoo: c",
+    ] {
+        let problem = bad(text).remove(0);
+        assert_eq!((problem.line, problem.column, problem.text.as_str()), (3, 1, "foo: c"), "{text:?}");
+    }
+}
+
+#[test]
 fn files_from_other_systems_are_read() {
     let plain = good("image: a\nexecute: |\n  one\n  two\n");
     assert_eq!(plain, good("image: a\r\nexecute: |\r\n  one\r\n  two\r\n"));
@@ -306,12 +324,29 @@ fn hints_show_the_way_out() {
         ),
         ("image: python:${python}\nexecute: b", "`${…}` comes from `matrix`, which this version does not support yet"),
         ("image: a\nexecute: b\nimage: c", "the first one is in line 1: keep one of them"),
+        (
+            "image: a\nexecute: - b",
+            "a list begins on a line of its own; text that begins with `-` and a space has to be quoted",
+        ),
+        ("image: a\nexecute: `date`", "text that begins with `%`, `@` or a backtick has to be quoted"),
+        (
+            "image: a\nexecute: [*.whl]",
+            "`*name` repeats what `&name` marked earlier; text that begins with `*` has to be quoted",
+        ),
+        ("image: a\nexecute: \"b", "is the closing quote missing?"),
+        (
+            "image: a\n execute: b",
+            "a colon and a space make a key: quote the text if it is none, or check the indentation",
+        ),
         ("image: a\nexecute:\n\t- b", "indent with spaces; YAML knows no tabs there"),
         (
             "image: a\nexecute: [pip install -e .[test]]",
             "brackets and commas inside of […] or {…} belong to YAML: quote the text, or write one item a line",
         ),
-        ("image: a: b\nexecute: c", "a colon and a space make a key: quote the text, or write it as a block after `|`"),
+        (
+            "image: a: b\nexecute: c",
+            "a colon and a space make a key: quote the text if it is none, or check the indentation",
+        ),
     ] {
         assert_eq!(hint(text), expected, "{text:?}");
     }

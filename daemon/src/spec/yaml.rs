@@ -328,7 +328,7 @@ fn hint_for(info: &str) -> Option<&'static str> {
     if has("tab") {
         Some("indent with spaces; YAML knows no tabs there")
     } else if has("mapping values are not allowed") || has("illegal placement of ':'") {
-        Some("a colon and a space make a key: quote the text, or write it as a block after `|`")
+        Some("a colon and a space make a key: quote the text if it is none, or check the indentation")
     } else if has("flow sequence") || has("flow mapping") || has("misplaced bracket") {
         Some("brackets and commas inside of […] or {…} belong to YAML: quote the text, or write one item a line")
     } else if has("indentation") || has("did not find expected key") || has("simple key") {
@@ -337,7 +337,9 @@ fn hint_for(info: &str) -> Option<&'static str> {
         Some("`*name` repeats what `&name` marked earlier; text that begins with `*` has to be quoted")
     } else if has("quoted scalar") {
         Some("is the closing quote missing?")
-    } else if has("next token") {
+    } else if has("block sequence entries") {
+        Some("a list begins on a line of its own; text that begins with `-` and a space has to be quoted")
+    } else if has("unexpected character") {
         Some("text that begins with `%`, `@` or a backtick has to be quoted")
     } else {
         None

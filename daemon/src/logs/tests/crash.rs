@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::model::{any_frames, write};
 use super::*;
 
-/// Cuts a file to a part of its length; a torn end may hold anything.
-fn cut(store: &LogStore, file: &str, part: f64, torn: bool) {
+/// Cuts a file to a part of its length, and spoils the byte that is `torn` before the new end.
+fn cut(store: &LogStore, file: &str, part: f64, torn: Option<usize>) {
     let path = store.folder(&id()).expect("a folder").join(file);
     let mut bytes = fs::read(&path).expect("there");
     #[expect(
@@ -18,8 +18,8 @@ fn cut(store: &LogStore, file: &str, part: f64, torn: bool) {
         reason = "a place"
     )]
     bytes.truncate((part * (bytes.len() + 1) as f64) as usize);
-    if torn && let Some(last) = bytes.last_mut() {
-        *last ^= 0x55;
+    if let Some(spoilt) = torn.and_then(|torn| bytes.iter_mut().rev().nth(torn)) {
+        *spoilt ^= 0x55;
     }
     fs::write(path, bytes).expect("written");
 }
@@ -37,7 +37,7 @@ proptest! {
         frames in any_frames(),
         killed in 0.0f64..1.0,
         parts in (part(), part(), part()),
-        torn: bool,
+        torn in proptest::option::of(0usize..40),
         finished: bool,
         cap in prop_oneof![Just(None), (0u64..100_000).prop_map(Some)],
     ) {
@@ -58,7 +58,7 @@ proptest! {
             writer.finish(9).expect("finished");
         }
         drop(writer);
-        cut(&store, "log", parts.0, false);
+        cut(&store, "log", parts.0, None);
         cut(&store, "index", parts.1, torn);
         cut(&store, "marks", parts.2, torn);
 
