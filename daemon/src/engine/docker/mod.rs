@@ -41,6 +41,8 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const DEFAULT_PIDS: u64 = 4096;
 /// A wait is given up and begun anew so often: a connection to an engine that vanished may never end by itself.
 const RECHECK: Duration = Duration::from_secs(30);
+/// Before asking again when waiting failed; doubles, up to five seconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// An engine that answers nothing for so long has lost the containers it ran.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Between telling a runner to stop at once and doing it for it.
@@ -254,7 +256,7 @@ impl Inner {
     /// Waits until a container has ended, across restarts of the engine.
     async fn ended(&self, handle: &str) -> Result<Exit, EngineError> {
         let mut silent_since = None;
-        let mut pause = Duration::from_millis(20);
+        let mut pause = FIRST_PAUSE;
         loop {
             // Whatever waiting says, inspecting decides: it also fails where the container ended with an error.
             let wait = async {
@@ -269,6 +271,7 @@ impl Inner {
                     }
                     silent_since = None;
                     if waited.is_err() {
+                        pause = FIRST_PAUSE;
                         continue;
                     }
                 }
@@ -374,7 +377,10 @@ impl Engine for DockerEngine {
 
         let start = async {
             within(SLOW, inner.docker.start_container(handle, None)).await.map_err(|failure| match failure {
-                Failure::No { status: 404, .. } => EngineError::Gone { handle: handle.clone() },
+                // A network that is gone is not found, too.
+                Failure::No { status: 404, message } if message.contains("No such container") => {
+                    EngineError::Gone { handle: handle.clone() }
+                }
                 failure => failure.trouble("starting a container"),
             })
         };
@@ -389,7 +395,7 @@ impl Engine for DockerEngine {
             written = &mut write => start.await.and(written),
         };
         if result.is_err() {
-            // Somebody may have removed the runner's volume; the next attempt shall look.
+            // Somebody may have removed the runner's volume or the network; the next attempt shall look.
             *inner.prepared.lock().await = None;
         }
         result.map(|()| site.clone())
