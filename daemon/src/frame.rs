@@ -98,7 +98,7 @@ pub enum How {
 pub struct Report {
     /// The step that decided, and how; `None`: every step that ran passed.
     pub decided_by: Option<(u16, StepEnd)>,
-    /// TERM came before the end.
+    /// TERM came before the end. Never when every step passed.
     pub cancelled: bool,
     /// SHA-256 (hex) and length of all `Output` bytes, in order.
     pub output_sha256: String,

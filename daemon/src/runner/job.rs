@@ -65,7 +65,9 @@ struct Stopping {
 impl Job<'_> {
     fn run(&mut self) -> Result<u8, Failure> {
         let mut decided_by = None;
-        if self.unpacked()? {
+        let mut passed = 0;
+        let ready = self.unpacked()?;
+        if ready {
             self.pump.say(Body::Ready);
             self.deadline = after(self.plan.job.timeout_ms);
             let last = self.plan.job.steps.len().saturating_sub(1);
@@ -79,24 +81,24 @@ impl Job<'_> {
                     decided_by = Some((number, end));
                     break;
                 }
+                passed += 1;
             }
         }
         // Also those of a step that passed, when TERM came before the next one.
         self.family.kill_all();
-        let code = self.exit_code(decided_by.as_ref().map(|(_, end)| &end.how));
-        self.pump.finish(decided_by, self.terms > 0, self.memory.peak());
-        self.wait_for(|event| matches!(event, Event::Done))?;
-        Ok(code)
-    }
-
-    fn exit_code(&self, decided_by: Option<&How>) -> u8 {
-        match decided_by {
-            None if self.terms > 0 => code::CANCELLED,
+        // When TERM found nothing left to stop, it changed nothing.
+        let complete = ready && passed == self.plan.job.steps.len();
+        let cancelled = self.terms > 0 && !complete;
+        let code = match decided_by.as_ref().map(|(_, end)| &end.how) {
+            None if cancelled => code::CANCELLED,
             None => code::PASSED,
             Some(How::Cancelled) => code::CANCELLED,
             Some(How::TimedOut { .. }) => code::TIMED_OUT,
             Some(How::Exited(_) | How::Signalled(_) | How::NotStarted(_)) => code::FAILED,
-        }
+        };
+        self.pump.finish(decided_by, cancelled, self.memory.peak());
+        self.wait_for(|event| matches!(event, Event::Done))?;
+        Ok(code)
     }
 
     /// Waits for the source. `false`: TERM came first.

@@ -81,6 +81,12 @@ fn run() -> Result<u8, Failure> {
     let (tell, events) = mpsc::channel();
     // First of all: process 1 is deaf to TERM as long as nobody handles it.
     watch_signals(tell.clone()).map_err(|error| trouble("cannot handle signals", &error))?;
+    if family::is_first() {
+        // Steps run as the same user: they shall not read the plan, with its token, out of this process' memory. Should
+        // it fail, the job's own things are all there is to see. Outside of containers nothing is isolated, and the
+        // local engine has to find us in /proc.
+        let _ = nix::sys::prctl::set_dumpable(false);
+    }
     family::adopt_orphans().map_err(|error| trouble("cannot become the reaper of my descendants", &error))?;
     let feeder = tell.clone();
     thread::spawn(move || take_feed(&feeder));
