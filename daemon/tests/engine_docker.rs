@@ -222,7 +222,14 @@ async fn a_job_has_its_source_and_leaves_nothing() {
     assert_eq!(told.report.expect("a report").decided_by, None);
     assert_eq!(host.containers().await, []);
     assert_eq!(host.engine.adopt().await.expect("adopted"), []);
-    assert_eq!(std::fs::read_dir(host.home.path().join("jobs")).expect("listed").count(), 0);
+    let jobs = host.home.path().join("jobs");
+    assert_eq!(std::fs::read_dir(&jobs).expect("listed").count(), 0);
+
+    // A folder whose container a daemon that died did not come to make.
+    std::fs::create_dir(jobs.join("1.1.orphan")).expect("made");
+    std::fs::write(jobs.join("1.1.orphan/attempt"), "1/orphan#1").expect("written");
+    assert_eq!(host.engine.adopt().await.expect("adopted"), []);
+    assert_eq!(std::fs::read_dir(&jobs).expect("listed").count(), 0);
     host.engine.clean(&plan.id).await.expect("cleaning what is gone is fine");
 }
 
@@ -292,10 +299,21 @@ async fn a_cancelled_job_gets_its_grace_and_a_killed_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_cancelled_as_it_starts_is_cancelled() {
+    let host = Host::new("early").await;
+    let plan = host.plan("early", &["sleep 1000"]);
+    let site = start(&host.engine, &plan, &host.source).await;
+    host.engine.stop(&plan.id, &site, Stop::Gently).await.expect("told to stop");
+    let told = finish(&host.engine, &plan, &site).await;
+    assert!(told.report.expect("a report").cancelled);
+    assert_eq!(told.exit.code, 3);
+    host.engine.clean(&plan.id).await.expect("cleaned");
+}
+
+#[tokio::test]
 async fn too_much_memory_is_told_as_that() {
     let host = Host::new("memory").await;
-    let mut plan = host.plan("greedy", &["head -c 100m /dev/zero | tail -c 90m | wc -c"]);
-    plan.job.steps[0].run = windlass_daemon::plan::Command::Script("tail /dev/zero".to_owned());
+    let mut plan = host.plan("greedy", &["tail /dev/zero"]);
     plan.job.resources.memory_bytes = Some(32 << 20);
     let told = host.run(&plan).await;
     assert!(told.exit.out_of_memory || told.decided().out_of_memory, "{told:?}");
