@@ -10,7 +10,8 @@ use bollard::Docker;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
-    ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptionsBuilder, UploadToContainerOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptions, RemoveVolumeOptionsBuilder,
+    UploadToContainerOptionsBuilder, WaitContainerOptions,
 };
 use engine_common::{Collector, finish, in_time, plan, run, sha256, source, start};
 use futures_util::StreamExt;
@@ -221,7 +222,14 @@ async fn a_job_has_its_source_and_leaves_nothing() {
     assert_eq!(told.report.expect("a report").decided_by, None);
     assert_eq!(host.containers().await, []);
     assert_eq!(host.engine.adopt().await.expect("adopted"), []);
-    assert_eq!(std::fs::read_dir(host.home.path().join("jobs")).expect("listed").count(), 0);
+    let jobs = host.home.path().join("jobs");
+    assert_eq!(std::fs::read_dir(&jobs).expect("listed").count(), 0);
+
+    // A folder whose container a daemon that died did not come to make.
+    std::fs::create_dir(jobs.join("1.1.orphan")).expect("made");
+    std::fs::write(jobs.join("1.1.orphan/attempt"), "1/orphan#1").expect("written");
+    assert_eq!(host.engine.adopt().await.expect("adopted"), []);
+    assert_eq!(std::fs::read_dir(&jobs).expect("listed").count(), 0);
     host.engine.clean(&plan.id).await.expect("cleaning what is gone is fine");
 }
 
@@ -291,10 +299,21 @@ async fn a_cancelled_job_gets_its_grace_and_a_killed_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_cancelled_as_it_starts_is_cancelled() {
+    let host = Host::new("early").await;
+    let plan = host.plan("early", &["sleep 1000"]);
+    let site = start(&host.engine, &plan, &host.source).await;
+    host.engine.stop(&plan.id, &site, Stop::Gently).await.expect("told to stop");
+    let told = finish(&host.engine, &plan, &site).await;
+    assert!(told.report.expect("a report").cancelled);
+    assert_eq!(told.exit.code, 3);
+    host.engine.clean(&plan.id).await.expect("cleaned");
+}
+
+#[tokio::test]
 async fn too_much_memory_is_told_as_that() {
     let host = Host::new("memory").await;
-    let mut plan = host.plan("greedy", &["head -c 100m /dev/zero | tail -c 90m | wc -c"]);
-    plan.job.steps[0].run = windlass_daemon::plan::Command::Script("tail /dev/zero".to_owned());
+    let mut plan = host.plan("greedy", &["tail /dev/zero"]);
     plan.job.resources.memory_bytes = Some(32 << 20);
     let told = host.run(&plan).await;
     assert!(told.exit.out_of_memory || told.decided().out_of_memory, "{told:?}");
@@ -442,6 +461,147 @@ async fn daemons_that_begin_at_once_share_one_network_and_one_volume() {
     let (networks, volumes) = (networks(&host.docker, &shared).await, volumes(&host.docker, &shared).await);
     remove_shared(&host.docker, &shared).await;
     assert_eq!((networks.len(), volumes.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_large_source_arrives_whole() {
+    let host = Host::new("source").await;
+    let content: Vec<u8> = (0..30_000_000_u32)
+        .flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 24).to_le_bytes())
+        .take(30_000_000)
+        .collect();
+    let archive = host.home.path().join("large.tar");
+    let mut builder = tar::Builder::new(std::fs::File::create(&archive).expect("made"));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, "large", &content[..]).expect("appended");
+    builder.into_inner().expect("ended");
+    let told = run(&host.engine, &host.plan("source", &["sha256sum large"]), &Source { archive }).await;
+    assert_eq!(told.text(), format!("{}  large\n", sha256(&content)));
+}
+
+#[tokio::test]
+async fn a_job_that_writes_into_its_frame_file_is_told_of() {
+    let host = Host::new("tamper").await;
+    let plan = host.plan("tamper", &["echo before; sleep 0.2; echo garbage >>/run/windlass/frames; sleep 1000"]);
+    let site = start(&host.engine, &plan, &host.source).await;
+    let mut frames = host.engine.frames(&plan.id, &site, FramePosition(0));
+    let error = loop {
+        match in_time(frames.recv()).await.expect("an error comes first") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, EngineError::Garbled { at: 1.., .. }), "{error:?}");
+    assert!(frames.recv().await.is_none(), "an error is the last item");
+    host.engine.clean(&plan.id).await.expect("cleaned");
+}
+
+#[tokio::test]
+async fn a_volume_or_network_that_somebody_removed_is_made_again() {
+    let shared = format!("{}-gone", namespace());
+    let host = Host::with("gone", |settings| settings.namespace = shared.clone()).await;
+    let mut made = Vec::new();
+    let run = async {
+        let told = host.run(&host.plan("first", &["true"])).await;
+        assert_eq!(told.exit.code, 0);
+        made = volumes(&host.docker, &shared).await;
+        assert_eq!(made.len(), 1);
+        for what in ["volume", "network"] {
+            match what {
+                "volume" => {
+                    host.docker.remove_volume(&made[0], None::<RemoveVolumeOptions>).await.expect("nobody uses it");
+                }
+                _ => {
+                    let network = networks(&host.docker, &shared).await.remove(0);
+                    host.docker.remove_network(&network).await.expect("nobody uses it");
+                }
+            }
+            let mut second = host.plan("second", &["true"]);
+            second.job.network = Network::Bridge;
+            let (say, _said) = mpsc::channel(1);
+            let site = host.engine.create(&second, &say).await.expect("created");
+            let error = host.engine.feed(&second, &site, host.source.clone()).await.expect_err("a part is missing");
+            assert!(matches!(error, EngineError::Trouble { .. }), "trying again helps: {error:?}");
+            let exit = in_time(host.engine.exited(&second.id, &site)).await.expect("told");
+            assert!(exit.error.is_some(), "{what}: {exit:?}");
+            host.engine.clean(&second.id).await.expect("cleaned");
+            let told = host.run(&second).await;
+            assert_eq!(told.exit.code, 0, "{what}");
+        }
+    };
+    let result = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(in_time(run))).await;
+    for container in host.containers().await {
+        remove(&host.docker, &container.id.expect("an id")).await;
+    }
+    remove_shared(&host.docker, &shared).await;
+    for volume in made {
+        // The engine itself made it again, without a label.
+        let _ = host.docker.remove_volume(&volume, None::<RemoveVolumeOptions>).await;
+    }
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+/// A door to the engine that can be shut, as when the engine restarts.
+struct Door {
+    path: PathBuf,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Door {
+    fn open(path: PathBuf, engine: PathBuf) -> Self {
+        let listener = tokio::net::UnixListener::bind(&path).expect("bound");
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new(); // ends with this task
+            while let Ok((mut near, _)) = listener.accept().await {
+                let engine = engine.clone();
+                connections.spawn(async move {
+                    if let Ok(mut far) = tokio::net::UnixStream::connect(engine).await {
+                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    }
+                });
+            }
+        });
+        Self { path, task }
+    }
+
+    async fn shut(self) {
+        self.task.abort();
+        let _ = self.task.await;
+        std::fs::remove_file(self.path).expect("removed");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_goes_away_for_a_while_loses_nothing() {
+    for (owner, stdout) in [("away", false), ("away-out", true)] {
+        let host = Host::with(owner, |settings| settings.frames_over_stdout = stdout).await;
+        let path = host.home.path().join("engine.sock");
+        let door = Door::open(path.clone(), host.settings.socket.clone());
+        let settings = DockerSettings { socket: path.clone(), ..host.settings.clone() };
+        let engine = DockerEngine::connect(settings).await.expect("an engine answers");
+        let plan = host.plan("away", &["echo before; while ! [ -e go ]; do sleep 0.02; done; echo after; exit 4"]);
+        let site = start(&engine, &plan, &host.source).await;
+        let mut frames = Collector::new(&engine, &plan, &site, FramePosition(0));
+        let exited = engine.exited(&plan.id, &site);
+        let story = async {
+            frames.until("before\n").await;
+            door.shut().await;
+            assert!(engine.view().await.trouble.is_some());
+            // The job ends while nobody can ask how.
+            give_go(&host.docker, &site.handle).await;
+            let mut ends = std::pin::pin!(host.docker.wait_container(&site.handle, None::<WaitContainerOptions>));
+            let _ = ends.next().await;
+            let door = Door::open(path, host.settings.socket.clone());
+            frames.rest().await;
+            door
+        };
+        let (exit, _door) = in_time(async { tokio::join!(exited, story) }).await;
+        assert_eq!(exit.expect("exited").code, 1);
+        assert_eq!(String::from_utf8_lossy(&frames.output), "before\nafter\n");
+        assert!(frames.report.is_some());
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use engine_common::{Collector, finish, in_time, plan, run, sha256, source, start};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
+use windlass_daemon::engine::docker::DockerSettings;
 use windlass_daemon::engine::local::{LocalEngine, LocalSettings};
-use windlass_daemon::engine::{Engine, EngineError, FoundState, FramePosition, Source, Stop};
+use windlass_daemon::engine::{
+    Choice, Engine, EngineError, Engines, FoundState, FramePosition, Kind, Site, Source, Stop,
+};
 use windlass_daemon::frame::How;
 
 struct Host {
@@ -114,8 +117,15 @@ async fn a_runner_that_hangs_is_killed_with_its_step() {
     frames.rest().await;
     let exit = in_time(host.engine.exited(&plan.id, &site)).await.expect("exited");
     assert_eq!(exit.code, 128 + 9);
-    assert!(!std::path::Path::new(&format!("/proc/{step}/cwd")).exists(), "the step lives on");
+    in_time(ends(step)).await;
     host.engine.clean(&plan.id).await.expect("cleaned");
+}
+
+/// Waits until a process has ended; a dead one has no folder.
+async fn ends(pid: i32) {
+    while std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok() {
+        tokio::task::yield_now().await;
+    }
 }
 
 fn signal(pid: i32, signal: nix::sys::signal::Signal) {
@@ -159,9 +169,9 @@ async fn cleaning_ends_what_still_runs_and_removes_what_is_locked() {
     let site = start(&host.engine, &plan, &host.source).await;
     let mut frames = Collector::new(&host.engine, &plan, &site, FramePosition(0));
     frames.until("\n").await;
-    let sleeper = String::from_utf8_lossy(&frames.output).trim().to_owned();
+    let sleeper: i32 = String::from_utf8_lossy(&frames.output).trim().parse().expect("a number");
     host.engine.clean(&plan.id).await.expect("cleaned");
-    assert!(!std::path::Path::new(&format!("/proc/{sleeper}/cwd")).exists(), "a process lives on");
+    in_time(ends(sleeper)).await;
     assert_eq!(host.jobs(), Vec::<PathBuf>::new());
 }
 
@@ -178,4 +188,31 @@ async fn an_attempt_is_fed_once_and_sees_little_of_the_daemons_environment() {
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     assert!(!told.text().contains("CARGO_MANIFEST_DIR"), "{}", told.text());
     host.engine.clean(&plan.id).await.expect("cleaned");
+}
+
+#[tokio::test]
+async fn without_a_container_engine_auto_means_processes_and_says_so() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let executable: PathBuf = env!("CARGO_BIN_EXE_windlassd").into();
+    let mut docker = DockerSettings::new(executable.clone(), home.path().join("docker"), "auto").expect("settings");
+    docker.socket = home.path().join("silent.sock");
+    let local = LocalSettings { executable, jobs: home.path().join("jobs") };
+    assert!(Engines::connect(Choice::Docker, docker.clone(), local.clone()).await.is_err());
+
+    // Somebody listens and never answers.
+    let _listener = std::os::unix::net::UnixListener::bind(&docker.socket).expect("bound");
+    let engines = in_time(Engines::connect(Choice::Auto, docker, local)).await.expect("there is always this host");
+    assert_eq!(engines.default_kind(), Kind::Local);
+    let note = engines.note().expect("a sentence");
+    assert!(note.contains("silent.sock") && note.contains("without isolation"), "{note}");
+    assert_eq!(engines.view().await.trouble.as_deref(), Some(note));
+    assert!(engines.pick(Some(Kind::Docker)).is_err());
+
+    let plan = plan("auto", None, &["echo here"]);
+    let told = run(&engines, &plan, &source(home.path())).await;
+    assert_eq!(told.text(), "here\n");
+    let site = Site { engine: "docker".to_owned(), node: String::new(), handle: "x".to_owned() };
+    let mut frames = engines.frames(&plan.id, &site, FramePosition(0));
+    assert!(matches!(frames.recv().await, Some(Err(EngineError::Trouble { .. }))));
+    assert!(frames.recv().await.is_none());
 }

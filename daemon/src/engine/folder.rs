@@ -29,8 +29,11 @@ pub(super) struct Folders {
 impl Folders {
     /// Makes the root if it is missing, for this user alone.
     pub(super) fn open(engine: &'static str, root: PathBuf) -> Result<Self, EngineError> {
-        let folders = Self { engine, root };
-        private_folder(&folders.root).map_err(|error| folders.trouble("cannot make the folder for jobs", error))?;
+        let mut folders = Self { engine, root };
+        // Absolute: runners and engines that get such paths have other working folders.
+        folders.root = std::path::absolute(&folders.root)
+            .and_then(|root| private_folder(&root).map(|()| root))
+            .map_err(|error| folders.trouble("cannot make the folder for jobs", error))?;
         Ok(folders)
     }
 

@@ -31,14 +31,18 @@ pub(super) fn follow(
 ) -> Frames {
     let (sender, frames) = mpsc::channel(ON_THE_WAY);
     tokio::spawn(async move {
+        let mut changes = Changes::of(&path); // before the first read, so that nothing is missed
         tokio::select! {
             () = sender.closed() => {}
-            result = run(engine, &path, after, gone, &sender) => {
+            result = run(engine, &path, after, gone, &mut changes, &sender) => {
                 if let Err(error) = result {
                     let _ = sender.send(Err(error)).await;
                 }
             }
         }
+        drop(sender);
+        // Closing a watch waits some milliseconds inside of the kernel: nobody shall wait with it.
+        tokio::task::spawn_blocking(move || drop(changes));
     });
     frames
 }
@@ -48,6 +52,7 @@ async fn run(
     path: &Path,
     after: FramePosition,
     gone: impl Future<Output = ()>,
+    changes: &mut Changes,
     sender: &mpsc::Sender<Result<(Frame, FramePosition), EngineError>>,
 ) -> Result<(), EngineError> {
     let trouble = |error: io::Error| EngineError::Trouble {
@@ -55,7 +60,6 @@ async fn run(
         what: format!("cannot read {}", path.display()),
         source: Some(Box::new(error)),
     };
-    let mut changes = Changes::of(path); // before the first read, so that nothing is missed
     let file = match folder::open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

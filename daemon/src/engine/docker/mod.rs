@@ -10,9 +10,9 @@ mod image;
 mod prepare;
 mod shape;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummaryStateEnum};
@@ -41,8 +41,12 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const DEFAULT_PIDS: u64 = 4096;
 /// A wait is given up and begun anew so often: a connection to an engine that vanished may never end by itself.
 const RECHECK: Duration = Duration::from_secs(30);
+/// Before asking again when waiting failed; doubles, up to five seconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// An engine that answers nothing for so long has lost the containers it ran.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// After this long a runner that has started hears signals.
+const HANDLERS: Duration = Duration::from_secs(1);
 /// Between telling a runner to stop at once and doing it for it.
 const NOW: Duration = Duration::from_secs(3);
 
@@ -108,6 +112,17 @@ struct Inner {
     machine: Machine,
     /// Made before the first job; forgotten when it turns out that somebody removed it.
     prepared: Mutex<Option<Arc<Prepared>>>,
+    /// Attempts that have a folder already and no container yet.
+    making: StdMutex<HashSet<AttemptId>>,
+}
+
+/// Says that an attempt is being made, as long as it lives.
+struct Making<'a>(&'a Inner, &'a AttemptId);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.0.making().remove(self.1);
+    }
 }
 
 /// What the engine says of its machine.
@@ -142,7 +157,14 @@ impl DockerEngine {
         let docker = Docker::connect_with_unix(&socket, 120, API_DEFAULT_VERSION)
             .map_err(|error| Failure::from(error).trouble(&format!("connecting to {socket}")))?;
         let machine = Machine::ask(&docker, &socket).await?;
-        Ok(Self(Arc::new(Inner { docker, settings, folders, machine, prepared: Mutex::new(None) })))
+        Ok(Self(Arc::new(Inner {
+            docker,
+            settings,
+            folders,
+            machine,
+            prepared: Mutex::new(None),
+            making: StdMutex::default(),
+        })))
     }
 
     /// Makes what the engine needs before its first job: worth calling at start, in the background. `create` does it
@@ -192,6 +214,10 @@ impl Machine {
 }
 
 impl Inner {
+    fn making(&self) -> MutexGuard<'_, HashSet<AttemptId>> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn prepared(&self) -> Result<Arc<Prepared>, EngineError> {
         let mut prepared = self.prepared.lock().await;
         if let Some(prepared) = &*prepared {
@@ -254,7 +280,7 @@ impl Inner {
     /// Waits until a container has ended, across restarts of the engine.
     async fn ended(&self, handle: &str) -> Result<Exit, EngineError> {
         let mut silent_since = None;
-        let mut pause = Duration::from_millis(20);
+        let mut pause = FIRST_PAUSE;
         loop {
             // Whatever waiting says, inspecting decides: it also fails where the container ended with an error.
             let wait = async {
@@ -269,6 +295,7 @@ impl Inner {
                     }
                     silent_since = None;
                     if waited.is_err() {
+                        pause = FIRST_PAUSE;
                         continue;
                     }
                 }
@@ -314,6 +341,8 @@ impl Engine for DockerEngine {
         let inner = &*self.0;
         let name = inner.name(&plan.id)?;
         let prepared = inner.prepared().await?;
+        inner.making().insert(plan.id.clone());
+        let _making = Making(inner, &plan.id);
         inner.folders.make(&plan.id)?;
         let frames = match prepared.shares_files {
             true => inner.folders.make_frames(&plan.id)?,
@@ -374,7 +403,10 @@ impl Engine for DockerEngine {
 
         let start = async {
             within(SLOW, inner.docker.start_container(handle, None)).await.map_err(|failure| match failure {
-                Failure::No { status: 404, .. } => EngineError::Gone { handle: handle.clone() },
+                // A network that is gone is not found, too.
+                Failure::No { status: 404, message } if message.contains("No such container") => {
+                    EngineError::Gone { handle: handle.clone() }
+                }
                 failure => failure.trouble("starting a container"),
             })
         };
@@ -389,7 +421,7 @@ impl Engine for DockerEngine {
             written = &mut write => start.await.and(written),
         };
         if result.is_err() {
-            // Somebody may have removed the runner's volume; the next attempt shall look.
+            // Somebody may have removed the runner's volume or the network; the next attempt shall look.
             *inner.prepared.lock().await = None;
         }
         result.map(|()| site.clone())
@@ -410,7 +442,24 @@ impl Engine for DockerEngine {
         self.0.ended(&site.handle).await
     }
 
-    async fn stop(&self, _id: &AttemptId, site: &Site, how: Stop) -> Result<(), EngineError> {
+    async fn stop(&self, id: &AttemptId, site: &Site, how: Stop) -> Result<(), EngineError> {
+        let frames = self.0.folders.path(id)?.join(folder::FRAMES);
+        let is_silent = move || std::fs::metadata(&frames).is_ok_and(|frames| frames.len() == 0);
+        if how == Stop::Gently && is_silent() {
+            // The kernel drops a signal that the first process of a container has no handler for, and this one may
+            // have been started a moment ago. Its first frame says that it has.
+            let (inner, handle) = (Arc::clone(&self.0), site.handle.clone());
+            tokio::spawn(async move {
+                let until = Instant::now() + HANDLERS;
+                while is_silent() && Instant::now() < until {
+                    tokio::time::sleep(FIRST_PAUSE).await;
+                }
+                if let Err(error) = inner.signal(&handle, "SIGTERM").await {
+                    tracing::warn!(%error, handle, "a container could not be told to stop");
+                }
+            });
+            return Ok(());
+        }
         self.0.signal(&site.handle, "SIGTERM").await?;
         if how == Stop::Now {
             let inner = Arc::clone(&self.0);
@@ -434,6 +483,10 @@ impl Engine for DockerEngine {
 
     async fn adopt(&self) -> Result<Vec<Found>, EngineError> {
         let inner = &*self.0;
+        // Looked at before the containers: a folder whose container is not made at this moment has one by now, or is
+        // what a daemon left behind that died in between.
+        let making = inner.making().clone();
+        let mut orphans: HashSet<_> = inner.folders.list()?.into_iter().filter(|id| !making.contains(id)).collect();
         let label = format!("{}={}", shape::OWNER_LABEL, inner.settings.owner);
         let filters = HashMap::from([("label", vec![label.as_str(), shape::ATTEMPT_LABEL])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
@@ -451,7 +504,14 @@ impl Engine for DockerEngine {
             };
             Some(Found { attempt, site: inner.site(container.id?), state })
         });
-        Ok(found.collect())
+        let found: Vec<_> = found.collect();
+        for found in &found {
+            orphans.remove(&found.attempt);
+        }
+        for orphan in &orphans {
+            inner.folders.remove(orphan).await?;
+        }
+        Ok(found)
     }
 
     async fn clean(&self, id: &AttemptId) -> Result<(), EngineError> {

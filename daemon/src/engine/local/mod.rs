@@ -73,9 +73,12 @@ impl LocalEngine {
     /// When the folder for jobs cannot be made.
     pub fn open(settings: LocalSettings) -> Result<Self, EngineError> {
         let folders = Folders::open(KIND, settings.jobs)?;
+        // It is started from another folder.
+        let executable = std::path::absolute(&settings.executable)
+            .map_err(|error| caused("cannot tell where the runner's executable is", error))?;
         let node = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let children = Mutex::default();
-        Ok(Self(Arc::new(Inner { executable: settings.executable, folders, node, children })))
+        Ok(Self(Arc::new(Inner { executable, folders, node, children })))
     }
 
     /// What to show of it.
