@@ -127,7 +127,7 @@ impl World {
             tag: None,
             base_branch: None,
             pull_request: None,
-            sha: format!("{:040x}", number * 0x9e37_79b9_7f4a_7c15),
+            sha: format!("{:016x}9b7c1d2e3f4a5b6c7d8e9f0a", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             title: title.to_owned(),
             author: ["octocat", "grace", "linus", "ada"][usize::try_from(number % 4).unwrap_or(0)].to_owned(),
             delivery: None,
