@@ -67,6 +67,11 @@ impl SafeLine {
         self.text.width()
     }
 
+    /// Columns that a stretch of a safe line takes.
+    pub(crate) fn width_of(text: &str) -> usize {
+        text.width()
+    }
+
     /// About how many bytes it occupies in memory.
     #[must_use]
     pub fn weight(&self) -> usize {
