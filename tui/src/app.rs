@@ -2,10 +2,11 @@
 //! carry out effects; paint once if something changed. Must not know what events mean.
 
 use std::io::{self, Write};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{Event as Input, EventStream, KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use jiff::tz::TimeZone;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -108,7 +109,7 @@ impl App {
                             dirty = true;
                         }
                         room -= 1;
-                        next = if room == 0 { None } else { input.next().now_or_never() };
+                        next = if room == 0 { None } else { at_hand(&mut input).await };
                     }
                 }
                 event = self.link.next() => {
@@ -210,6 +211,16 @@ fn translate_key(code: KeyCode, modifiers: KeyModifiers) -> Option<Key> {
         KeyCode::PageDown => Key::PageDown,
         _ => return None,
     })
+}
+
+/// The next input, if it is there already. Asks with this task's own waker: the stream keeps the first waker it is given,
+/// so looking with an empty one would lose the wake-up for the key after.
+async fn at_hand(input: &mut EventStream) -> Option<Option<io::Result<Input>>> {
+    std::future::poll_fn(|context| match input.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn until(moment: Option<Instant>) {
