@@ -1,1 +1,33 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+//!
+//! Speaks `windlass-protocol` and nothing else: this crate must not know how the daemon works.
+
+// Text from elsewhere, and words for what the wire says.
+pub mod safe_text; // the one door for text from elsewhere
+mod words; // states, durations and names in words
+
+// The connection: sockets, back-off, resume.
+pub mod link;
+
+// The terminal client, in the order an event takes through it.
+mod app; // the only loop
+pub mod keymap; // every key, in one table
+pub mod state; // what the client knows, and how that changes
+
+pub mod screens; // what is painted, from the state
+pub mod theme; // what a tone looks like
+pub mod widgets; // things that can be painted: plain values in, cells out
+
+mod terminal; // taken over and given back
+
+// The command line.
+mod commands; // one file per subcommand
+mod exit; // exit codes and faults
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs `windlass` with these arguments, the program's name first.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    commands::run(args).into()
+}

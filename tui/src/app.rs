@@ -1,0 +1,274 @@
+//! The only loop of the terminal client: wait for keys, the link, signals or a deadline; drain what is queued; update;
+//! carry out effects; paint once if something changed. Must not know what events mean.
+
+use std::io::{self, Write};
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use crossterm::event::{Event as Input, EventStream, KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
+use futures_util::StreamExt;
+use jiff::tz::TimeZone;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+use windlass_protocol::time::Timestamp;
+
+use crate::exit::{Exit, Failure};
+use crate::keymap::Key;
+use crate::link::target::Target;
+use crate::link::{Link, LinkEvent};
+use crate::screens::{self, Hits};
+use crate::state::{Effect, Event, State};
+use crate::terminal::Terminal;
+use crate::theme::Theme;
+use crate::words;
+
+/// What the command line asks of the client.
+pub(crate) struct Options {
+    pub(crate) animation: bool,
+    pub(crate) mouse: bool,
+}
+
+/// The least time between two frames.
+const FRAME: Duration = Duration::from_millis(10);
+const WHEEL: isize = 3;
+/// The most events taken in before a frame is due.
+const BATCH: usize = 256;
+
+/// Runs until the reader leaves or a signal ends it.
+pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failure> {
+    let broken = |error: io::Error| Failure::Ours(format!("the terminal cannot be used: {error}"));
+    let mut signals = Signals::listen().map_err(broken)?;
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let theme = Theme::new(!no_colour);
+    let size = crossterm::terminal::size().map_err(broken)?;
+    let zone = TimeZone::system();
+    let mut state = State::new(target.place.to_string(), size, now(), zone, options.animation, options.mouse);
+    let mut terminal = Terminal::enter(options.mouse).map_err(broken)?;
+    let link = Link::open(target);
+    for effect in state.begin() {
+        if let Effect::Send(message) = effect {
+            link.send(message);
+        }
+    }
+    let mut app = App { state, theme, link, hits: Hits::default(), quit: None };
+    let result = app.turn(&mut terminal, &mut signals).await;
+    drop(terminal);
+    match result {
+        Ok(exit) => {
+            app.farewell();
+            Ok(exit)
+        }
+        Err(error) => Err(Failure::Ours(format!("the terminal went away: {error}"))),
+    }
+}
+
+struct App {
+    state: State,
+    theme: Theme,
+    link: Link,
+    hits: Hits,
+    quit: Option<Exit>,
+}
+
+impl App {
+    async fn turn(&mut self, terminal: &mut Terminal, signals: &mut Signals) -> io::Result<Exit> {
+        let mut input = EventStream::new();
+        let mut painted = Instant::now();
+        self.paint(terminal)?;
+        let mut dirty = false;
+        loop {
+            let frame = dirty.then(|| painted + FRAME);
+            let deadline = self.state.deadline().map(|at| {
+                let left = at.0.saturating_sub(now().0).max(1);
+                Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(1))
+            });
+            tokio::select! {
+                biased;
+                () = until(frame) => {
+                    self.paint(terminal)?;
+                    (painted, dirty) = (Instant::now(), false);
+                }
+                ending = signals.next() => match ending {
+                    Woken::End(exit) => return Ok(exit),
+                    Woken::Stop => {
+                        terminal.suspend()?;
+                        dirty = true;
+                    }
+                    Woken::Continued => {
+                        terminal.resume()?;
+                        dirty = true;
+                    }
+                },
+                event = input.next() => {
+                    let mut next = Some(event);
+                    let mut room = BATCH;
+                    while let Some(event) = next {
+                        let event = event.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))??;
+                        if let Some(event) = self.translate(event) {
+                            self.happen(event, terminal)?;
+                            dirty = true;
+                        }
+                        room -= 1;
+                        next = if room == 0 { None } else { at_hand(&mut input).await };
+                    }
+                }
+                event = self.link.next() => {
+                    let mut next = event;
+                    let mut room = BATCH;
+                    while let Some(event) = next {
+                        self.happen(from_link(event), terminal)?;
+                        dirty = true;
+                        room -= 1;
+                        next = if room == 0 { None } else { self.link.try_next() };
+                    }
+                }
+                () = until(deadline) => {
+                    self.happen(Event::Deadline, terminal)?;
+                    dirty = true;
+                }
+            }
+            if let Some(exit) = self.quit {
+                return Ok(exit);
+            }
+        }
+    }
+
+    fn happen(&mut self, event: Event, terminal: &mut Terminal) -> io::Result<()> {
+        for effect in self.state.update(now(), event) {
+            match effect {
+                Effect::Send(message) => self.link.send(message),
+                Effect::Mouse(on) => terminal.set_mouse(on)?,
+                Effect::Redraw => terminal.redraw()?,
+                Effect::Suspend => terminal.suspend()?,
+                Effect::Quit => self.quit = Some(Exit::Ok),
+            }
+        }
+        Ok(())
+    }
+
+    fn paint(&mut self, terminal: &mut Terminal) -> io::Result<()> {
+        self.hits = terminal.draw(|frame| screens::draw(&self.state, self.theme, frame))?;
+        Ok(())
+    }
+
+    fn translate(&self, input: Input) -> Option<Event> {
+        match input {
+            Input::Key(key) if key.kind != KeyEventKind::Release => {
+                translate_key(key.code, key.modifiers).map(Event::Key)
+            }
+            Input::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => self.hits.at(mouse.column, mouse.row).map(Event::Click),
+                MouseEventKind::ScrollUp => Some(Event::Wheel(-WHEEL)),
+                MouseEventKind::ScrollDown => Some(Event::Wheel(WHEEL)),
+                _ => None,
+            },
+            Input::Resize(width, height) => Some(Event::Resize(width, height)),
+            _ => None,
+        }
+    }
+
+    /// Leaving stops nothing; whoever leaves while something runs is told so.
+    fn farewell(&self) {
+        let running = self.state.queue.as_ref().map_or(0, |queue| queue.running);
+        if running > 0 {
+            let words = words::plural(running, "job");
+            let _ = writeln!(io::stdout(), "{words} still running; leaving the client stops nothing (windlass queue)");
+        }
+    }
+}
+
+fn from_link(event: LinkEvent) -> Event {
+    match event {
+        LinkEvent::Connected(hello) => Event::Connected(hello),
+        LinkEvent::Lost { error, pause } => {
+            Event::Lost { error: error.to_string(), pause: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX) }
+        }
+        LinkEvent::Message(message) => Event::Message(message),
+        LinkEvent::Log(frame) => Event::Log(frame),
+    }
+}
+
+fn translate_key(code: KeyCode, modifiers: KeyModifiers) -> Option<Key> {
+    if modifiers.contains(KeyModifiers::ALT) {
+        return None;
+    }
+    Some(match code {
+        KeyCode::Char(c) if modifiers.contains(KeyModifiers::CONTROL) => Key::Ctrl(c.to_ascii_lowercase()),
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::F(number) => Key::Function(number),
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Esc,
+        KeyCode::Tab => Key::Tab,
+        KeyCode::BackTab => Key::BackTab,
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        _ => return None,
+    })
+}
+
+/// The next input, if it is there already. Asks with this task's own waker: the stream keeps the first waker it is given,
+/// so looking with an empty one would lose the wake-up for the key after.
+async fn at_hand(input: &mut EventStream) -> Option<Option<io::Result<Input>>> {
+    std::future::poll_fn(|context| match input.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(Some(event)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Signals that end, stop or wake the client.
+struct Signals {
+    terminate: Signal,
+    hangup: Signal,
+    interrupt: Signal,
+    stop: Signal,
+    resume: Signal,
+}
+
+enum Woken {
+    End(Exit),
+    Stop,
+    Continued,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let by_number = |number: nix::sys::signal::Signal| signal(SignalKind::from_raw(number as i32));
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            stop: by_number(nix::sys::signal::Signal::SIGTSTP)?,
+            resume: by_number(nix::sys::signal::Signal::SIGCONT)?,
+        })
+    }
+
+    async fn next(&mut self) -> Woken {
+        tokio::select! {
+            _ = self.terminate.recv() => Woken::End(Exit::Interrupted),
+            _ = self.hangup.recv() => Woken::End(Exit::Interrupted),
+            _ = self.interrupt.recv() => Woken::End(Exit::Interrupted),
+            _ = self.stop.recv() => Woken::Stop,
+            _ = self.resume.recv() => Woken::Continued,
+        }
+    }
+}

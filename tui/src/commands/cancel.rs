@@ -1,0 +1,56 @@
+//! `windlass cancel`: stops what waits or runs. Must not know how processes are stopped.
+
+use serde::Serialize;
+use windlass_protocol::id::Address;
+use windlass_protocol::live::{Request, Response};
+
+use super::output::Output;
+use super::session::{Session, strange};
+use super::watch::until_ended;
+use crate::exit::{Exit, Failure};
+
+/// Stops a build or a job: what waits at once, what runs after a grace in which it may clean up.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass cancel 42
+  windlass cancel 42/test --wait    comes back when it has ended
+  windlass cancel 42 --force        kills at once")]
+pub(super) struct Args {
+    /// A build, or a job of it.
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// Kills at once instead of after the grace.
+    #[arg(long)]
+    force: bool,
+    /// Comes back when everything has ended.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    stopping: Vec<String>,
+    cancelled: Vec<String>,
+}
+
+pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
+    let Address { build, job, .. } = args.address.clone();
+    let request = Request::Cancel { build, job, force: args.force };
+    let Response::Cancel { stopping, cancelled } = session.ask(request).await? else { return Err(strange()) };
+    if output.json {
+        output.json(&Answer { stopping, cancelled })?;
+    } else {
+        for job in &cancelled {
+            output.line(format!("{build}/{job} is cancelled"))?;
+        }
+        for job in &stopping {
+            output.line(format!("{build}/{job} is being stopped"))?;
+        }
+    }
+    output.flush()?;
+    if args.wait {
+        until_ended(&args.address, session, output, false).await?;
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,82 @@
+//! `windlass logs`: the log of one attempt, exactly or made safe. Must not know how logs are kept.
+
+use windlass_protocol::id::Address;
+use windlass_protocol::live::{ServerMessage, Topic};
+use windlass_protocol::log::LogFrame;
+use windlass_protocol::view::Status;
+
+use super::output::{LineCutter, Output};
+use super::session::{Session, find_attempt};
+use crate::exit::{Exit, Failure};
+use crate::link::LinkEvent;
+
+/// Prints the log of a job. To a terminal it is made safe, colours kept; into a file or pipe go the exact bytes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass logs 42                 the job that failed, or the only one
+  windlass logs 42/test#1          the first attempt
+  windlass logs -f 42/test         follow it until it ends
+  windlass logs 42/test > log      the exact bytes")]
+pub(super) struct Args {
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// Goes on until the attempt is finished.
+    #[arg(short, long)]
+    follow: bool,
+    /// The exact bytes also to a terminal. They may do anything to it.
+    #[arg(long)]
+    raw: bool,
+}
+
+pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
+    let view = session.build(args.address.build).await?;
+    let log = find_attempt(&view, &args.address)?;
+    let attempt = view
+        .jobs
+        .iter()
+        .filter(|job| job.name == log.job)
+        .flat_map(|job| &job.attempts)
+        .find(|attempt| attempt.number == log.attempt);
+    // Without following: what is there now. A finished log is printed to its end in any case.
+    let enough = match attempt {
+        Some(attempt) if !args.follow && attempt.status != Status::Finished => Some(attempt.log.bytes),
+        _ => None,
+    };
+    let safe = output.terminal && !args.raw;
+    let mut cutter = LineCutter::default();
+    let mut have = 0;
+    session.subscribe(Topic::LogBytes { log, from: 0 });
+    while enough.is_none_or(|enough| have < enough) {
+        match session.next().await? {
+            LinkEvent::Log(LogFrame::Bytes { offset, bytes, .. }) => {
+                if offset != have {
+                    return Err(Failure::Ours(format!("bytes {have} to {offset} of the log did not come")));
+                }
+                let wanted = enough.map_or(u64::MAX, |enough| enough - have);
+                let bytes = &bytes[..bytes.len().min(usize::try_from(wanted).unwrap_or(usize::MAX))];
+                have += bytes.len() as u64;
+                if safe {
+                    for line in cutter.push(bytes) {
+                        output.log_line(&line)?;
+                    }
+                } else {
+                    output.raw(bytes)?;
+                }
+                output.flush()?;
+            }
+            LinkEvent::Message(message) => match *message {
+                ServerMessage::LogHead { head, .. } if head.finished && have >= head.bytes => break,
+                ServerMessage::Ended { refusal, .. } => return Err(refusal.into()),
+                _ => {}
+            },
+            // Following goes on where it was; a log that is only printed is not worth waiting for.
+            LinkEvent::Lost { error, .. } if !args.follow => return Err(Failure::Unreachable(error.to_string())),
+            LinkEvent::Lost { .. } | LinkEvent::Connected(_) | LinkEvent::Log(_) => {}
+        }
+    }
+    if let Some(line) = cutter.finish() {
+        output.log_line(&line)?;
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,184 @@
+//! The scriptable commands, one file each. Here: what they share, the command line's shape and the way out. Must not know
+//! the terminal client's state or screens.
+
+mod builds;
+mod cancel;
+mod deliveries;
+mod logs;
+mod output;
+mod queue;
+mod retry;
+mod session;
+mod show;
+mod watch;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app;
+use crate::exit::{self, Exit, Failure};
+use crate::link::target::{Target, Wishes};
+use output::Output;
+use session::Session;
+
+/// Browse and follow builds, cancel and retry them, from the keyboard. Without a command: the terminal client.
+#[derive(Debug, Parser)]
+#[command(name = "windlass", version, after_help = format!("{EXAMPLES}\n\n{}\n\n{CONFIGURATION}", exit::HELP))]
+struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    /// Nothing moves on the screen by itself: running times stand still until something happens.
+    #[arg(long)]
+    no_animation: bool,
+    /// Leaves the mouse to the terminal, so that its own selection works.
+    #[arg(long)]
+    no_mouse: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+struct Shared {
+    /// Where windlassd listens: unix:PATH, ws://HOST:PORT or wss://HOST:PORT. Default: `connect` of client.toml, else the
+    /// socket in this user's data folder.
+    #[arg(long, global = true, env = "WINDLASS_CONNECT", value_name = "ADDRESS", hide_env_values = true)]
+    connect: Option<String>,
+    /// A file that holds the token for a daemon behind TCP; WINDLASS_TOKEN may hold the token itself.
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// PEM certificates to trust for wss:// in addition to the usual ones.
+    #[arg(long, global = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Prints JSON as the daemon says it, instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Builds(builds::Args),
+    Show(show::Args),
+    Logs(logs::Args),
+    Watch(watch::Args),
+    Retry(retry::Args),
+    Cancel(cancel::Args),
+    Queue(queue::Args),
+    Deliveries(deliveries::Args),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  windlass                          the terminal client
+  windlass builds --branch main     the newest builds of a branch
+  windlass show 42                  what happened to build 42, and what to do
+  windlass logs -f 42/test          follow the log of a job
+  windlass watch 42 && deploy       wait for a build; the exit code tells its outcome
+
+An ADDRESS is a build, a job or an attempt: 42, 42/test, 42/test#2.";
+
+const CONFIGURATION: &str = "\
+Configuration: connect, token_file and ca in client.toml in the configuration folder (~/.config/windlass on Linux).";
+
+/// Runs the command line and tells how it ended.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print(); // help to stdout, faults to stderr; nobody is left to tell if that fails
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    match dispatch(cli) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if let Some(words) = failure.words() {
+                let _ = writeln!(std::io::stderr(), "windlass: {words}");
+            }
+            failure.exit()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { shared, no_animation, no_mouse, command } = cli;
+    let wishes = Wishes {
+        connect: shared.connect,
+        token: std::env::var("WINDLASS_TOKEN").ok().filter(|token| !token.is_empty()),
+        token_file: shared.token_file,
+        ca: shared.ca,
+    };
+    let target = Target::choose(wishes).map_err(Failure::Usage)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Ours(format!("cannot start: {error}")))?;
+    let Some(command) = command else {
+        if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+            let words = "the terminal client needs a terminal, and standard input or output is none\n\
+                         for scripts there are commands: windlass builds, show, logs, watch (see windlass --help)";
+            return Err(Failure::Usage(words.to_owned()));
+        }
+        return runtime.block_on(app::run(target, app::Options { animation: !no_animation, mouse: !no_mouse }));
+    };
+    let mut output = Output::new(shared.json);
+    runtime.block_on(async {
+        let interrupted = async {
+            match tokio::signal::ctrl_c().await {
+                Ok(()) => Failure::Interrupted,
+                Err(error) => Failure::Ours(format!("cannot listen for Ctrl-C: {error}")),
+            }
+        };
+        tokio::select! {
+            failure = interrupted => Err(failure),
+            result = carry_out(command, &target, &mut output) => result,
+        }
+    })
+}
+
+async fn carry_out(command: Command, target: &Target, output: &mut Output) -> Result<Exit, Failure> {
+    let mut session = Session::open(target).await?;
+    let exit = match command {
+        Command::Builds(args) => builds::run(args, &mut session, output).await,
+        Command::Show(args) => show::run(args, &mut session, output).await,
+        Command::Logs(args) => logs::run(args, &mut session, output).await,
+        Command::Watch(args) => watch::run(args, &mut session, output).await,
+        Command::Retry(args) => retry::run(args, &mut session, output).await,
+        Command::Cancel(args) => cancel::run(args, &mut session, output).await,
+        Command::Queue(args) => queue::run(args, &mut session, output).await,
+        Command::Deliveries(args) => deliveries::run(args, &mut session, output).await,
+    }?;
+    output.flush()?;
+    Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_exit_code_as_documented() {
+        let help = Cli::command().render_help().to_string();
+        for exit in Exit::ALL {
+            let line = format!("{:5}  ", exit as u8);
+            assert!(help.contains(&line), "{exit:?} is not documented");
+        }
+    }
+
+    #[test]
+    fn every_command_teaches_by_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:\n  windlass "), "{} shows no example", command.get_name());
+        }
+    }
+}

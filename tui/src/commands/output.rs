@@ -1,0 +1,198 @@
+//! Where commands write: standard output, as JSON or as text that is safe for a terminal. Must not know what is said.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use serde::Serialize;
+
+use crate::exit::Failure;
+use crate::safe_text::{SafeLine, Sgr, label};
+use crate::words::Standing;
+use windlass_protocol::view::Outcome;
+
+pub(super) struct Output {
+    out: BufWriter<Stdout>,
+    pub(super) json: bool,
+    pub(super) terminal: bool,
+    colours: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { out: BufWriter::new(io::stdout()), json, terminal, colours: terminal && !no_colour }
+    }
+
+    /// One JSON document: indented for people, one line for programs.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let written = if self.terminal {
+            serde_json::to_writer_pretty(&mut self.out, value)
+        } else {
+            serde_json::to_writer(&mut self.out, value)
+        };
+        written.map_err(io::Error::from)?;
+        self.out.write_all(b"\n")?;
+        Ok(())
+    }
+
+    /// A line of text. Whatever is in it is made safe.
+    pub(super) fn line(&mut self, text: impl AsRef<str>) -> Result<(), Failure> {
+        writeln!(self.out, "{}", label(text.as_ref()).as_str().trim_end())?;
+        Ok(())
+    }
+
+    /// A line that begins with a state: glyph and word, coloured where colours are wanted.
+    pub(super) fn standing(&mut self, standing: Standing, width: usize, text: impl AsRef<str>) -> Result<(), Failure> {
+        let state = format!("{} {:width$}", standing.glyph(), standing.word());
+        let text = label(text.as_ref());
+        let code = match standing {
+            Standing::Ended(Outcome::Passed) => 32,
+            Standing::Ended(Outcome::Cancelled | Outcome::Skipped) | Standing::Waiting | Standing::Unknown => 2,
+            Standing::Running => 36,
+            Standing::Stopping => 33,
+            Standing::Ended(_) => 31,
+        };
+        if self.colours {
+            writeln!(self.out, "\x1b[{code}m{state}\x1b[0m  {}", text.as_str().trim_end())?;
+        } else {
+            writeln!(self.out, "{state}  {}", text.as_str().trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// A line of a log, its colours kept where colours are wanted.
+    pub(super) fn log_line(&mut self, line: &SafeLine) -> Result<(), Failure> {
+        if self.colours {
+            writeln!(self.out, "{}", line.to_ansi())?
+        } else {
+            writeln!(self.out, "{line}")?
+        }
+        Ok(())
+    }
+
+    /// Exactly these bytes.
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes)?;
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush()?;
+        Ok(())
+    }
+}
+
+/// Makes a stream of log bytes safe, line by line. A line without an end is cut at [`LineCutter::CAP`].
+#[derive(Default)]
+pub(super) struct LineCutter {
+    rest: Vec<u8>,
+    style: Sgr,
+}
+
+impl LineCutter {
+    const CAP: usize = 64 * 1024;
+
+    /// The lines that are complete with these bytes.
+    pub(super) fn push(&mut self, mut bytes: &[u8]) -> Vec<SafeLine> {
+        let mut lines = Vec::new();
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            self.keep(&bytes[..end], &mut lines);
+            lines.push(self.take());
+            bytes = &bytes[end + 1..];
+        }
+        self.keep(bytes, &mut lines);
+        lines
+    }
+
+    /// What is left when nothing follows.
+    pub(super) fn finish(&mut self) -> Option<SafeLine> {
+        (!self.rest.is_empty()).then(|| self.take())
+    }
+
+    fn keep(&mut self, mut bytes: &[u8], lines: &mut Vec<SafeLine>) {
+        while self.rest.len() + bytes.len() > Self::CAP {
+            let (head, tail) = bytes.split_at(Self::CAP - self.rest.len());
+            self.rest.extend_from_slice(head);
+            lines.push(self.take());
+            bytes = tail;
+        }
+        self.rest.extend_from_slice(bytes);
+    }
+
+    fn take(&mut self) -> SafeLine {
+        let line = crate::safe_text::log_line(&self.rest, &mut self.style);
+        self.rest.clear();
+        line
+    }
+}
+
+/// A table of plain text: every column as wide as its widest cell, the last one as it is.
+pub(super) struct Table {
+    rows: Vec<(Standing, Vec<SafeLine>)>,
+}
+
+impl Table {
+    pub(super) fn new() -> Self {
+        Self { rows: Vec::new() }
+    }
+
+    pub(super) fn row(&mut self, standing: Standing, cells: impl IntoIterator<Item = String>) {
+        self.rows.push((standing, cells.into_iter().map(label).collect()));
+    }
+
+    pub(super) fn write(self, output: &mut Output) -> Result<(), Failure> {
+        const WIDEST: usize = 48;
+        let columns = self.rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| {
+                let cells = self.rows.iter().filter_map(|(_, cells)| cells.get(column));
+                cells.map(SafeLine::width).max().unwrap_or(0).min(WIDEST)
+            })
+            .collect();
+        let state = self.rows.iter().map(|(standing, _)| standing.word().len()).max().unwrap_or(0);
+        for (standing, cells) in self.rows {
+            let mut text = String::new();
+            for (column, cell) in cells.iter().enumerate() {
+                let last = column + 1 == cells.len();
+                let cell = if last { cell.clone() } else { cell.fitted(WIDEST) };
+                text.push_str(cell.as_str());
+                if !last {
+                    text.push_str(&" ".repeat(widths[column].saturating_sub(cell.width()) + 2));
+                }
+            }
+            output.standing(standing, state, text)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_are_cut_at_line_feeds_and_at_the_cap() {
+        let mut cutter = LineCutter::default();
+        assert!(cutter.push(b"one").is_empty());
+        let lines: Vec<_> = cutter.push(b" and\ntwo\nthr").iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["one and", "two"]);
+        let long = vec![b'x'; LineCutter::CAP * 2];
+        assert_eq!(cutter.push(&long).len(), 2);
+        assert_eq!(cutter.finish().map(|line| line.width()), Some(3));
+        assert_eq!(cutter.finish(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_lines_however_the_bytes_come(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..300) {
+            let whole = { let mut c = LineCutter::default(); let mut l = c.push(&bytes); l.extend(c.finish()); l };
+            let (a, b) = bytes.split_at(at.min(bytes.len()));
+            let mut cutter = LineCutter::default();
+            let mut parts = cutter.push(a);
+            parts.extend(cutter.push(b));
+            parts.extend(cutter.finish());
+            prop_assert_eq!(parts, whole);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A command's connection: it must exist when the command begins, and requests are asked and answered one after the other.
+//! Must not know what is asked.
+
+use std::collections::VecDeque;
+
+use windlass_protocol::id::{Address, AttemptId, BuildNumber};
+use windlass_protocol::live::{ClientMessage, Hello, Request, Response, ServerMessage, Topic};
+use windlass_protocol::refusal::{Refusal, RefusalCode};
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{BuildView, JobView};
+
+use crate::exit::Failure;
+use crate::link::target::{Place, Target};
+use crate::link::{Link, LinkError, LinkEvent};
+use crate::words;
+
+pub(super) struct Session {
+    link: Link,
+    pub(super) hello: Hello,
+    next_id: u64,
+    /// What came while an answer was awaited.
+    early: VecDeque<LinkEvent>,
+}
+
+impl Session {
+    pub(super) async fn open(target: &Target) -> Result<Self, Failure> {
+        let mut link = Link::open(target.clone());
+        match link.next().await {
+            Some(LinkEvent::Connected(hello)) => Ok(Self { link, hello, next_id: 1, early: VecDeque::new() }),
+            Some(LinkEvent::Lost { error: LinkError::Denied(words), .. }) => {
+                Err(Refusal::new(RefusalCode::Forbidden, words).into())
+            }
+            Some(LinkEvent::Lost { error, .. }) => Err(Failure::Unreachable(no_daemon(&target.place, &error))),
+            _ => Err(Failure::Ours("the connection's task ended".to_owned())),
+        }
+    }
+
+    pub(super) async fn ask(&mut self, request: Request) -> Result<Response, Failure> {
+        let asked = self.next_id;
+        self.next_id += 1;
+        self.link.send(ClientMessage::Request { id: asked, request });
+        loop {
+            match self.link.next().await {
+                Some(LinkEvent::Message(message)) => match *message {
+                    ServerMessage::Response { id, response } if id == asked => return Ok(response),
+                    ServerMessage::Refused { id, refusal } if id == asked => {
+                        return Err(match refusal.code {
+                            RefusalCode::Unavailable => Failure::Unreachable(refusal.message),
+                            _ => refusal.into(),
+                        });
+                    }
+                    other => self.early.push_back(LinkEvent::Message(Box::new(other))),
+                },
+                Some(event) => self.early.push_back(event),
+                None => return Err(Failure::Ours("the connection's task ended".to_owned())),
+            }
+        }
+    }
+
+    /// From now on [`Session::next`] tells of this topic, over reconnections too. A command has one subscription at most.
+    pub(super) fn subscribe(&mut self, topic: Topic) {
+        self.link.send(ClientMessage::Subscribe { sub: 1, topic, after: None });
+    }
+
+    pub(super) async fn next(&mut self) -> Result<LinkEvent, Failure> {
+        if let Some(event) = self.early.pop_front() {
+            return Ok(event);
+        }
+        self.link.next().await.ok_or_else(|| Failure::Ours("the connection's task ended".to_owned()))
+    }
+
+    pub(super) async fn build(&mut self, number: BuildNumber) -> Result<BuildView, Failure> {
+        match self.ask(Request::Build { number }).await? {
+            Response::Build { build } => Ok(*build),
+            _ => Err(strange()),
+        }
+    }
+
+    /// The daemon's clock as it was when the command began: near enough for ages.
+    pub(super) fn now(&self) -> Timestamp {
+        self.hello.now
+    }
+}
+
+pub(super) fn strange() -> Failure {
+    Failure::Ours("the daemon answered something else than was asked: is it of another version?".to_owned())
+}
+
+/// The job that an address names. A build alone means the one that failed, or the only one.
+pub(super) fn find_job<'a>(build: &'a BuildView, address: &Address) -> Result<&'a JobView, Failure> {
+    let number = build.build.number;
+    let names = || build.jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>().join(", ");
+    match &address.job {
+        Some(name) => build.jobs.iter().find(|job| job.name == *name).ok_or_else(|| {
+            let words = format!("build {number} has no job {name}; its jobs: {}", names());
+            Refusal::new(RefusalCode::NotFound, words).into()
+        }),
+        None => words::telling_job(build).ok_or_else(|| {
+            let words = match build.jobs.is_empty() {
+                true => format!("build {number} has no jobs"),
+                false => format!("no job of build {number} has begun yet; its jobs: {}", names()),
+            };
+            Refusal::new(RefusalCode::NotFound, words).into()
+        }),
+    }
+}
+
+/// The attempt that an address names, the newest if it names none.
+pub(super) fn find_attempt(build: &BuildView, address: &Address) -> Result<AttemptId, Failure> {
+    let job = find_job(build, address)?;
+    let found = match address.attempt {
+        Some(number) => job.attempts.iter().find(|attempt| attempt.number == number),
+        None => job.attempts.last(),
+    };
+    let number = build.build.number;
+    let attempt = found.ok_or_else(|| {
+        let words = match (address.attempt, &job.waiting_for) {
+            (Some(wanted), _) => {
+                format!("{number}/{} has no attempt {wanted}; it has {}", job.name, job.attempts.len())
+            }
+            (None, Some(waiting)) => format!("{number}/{} has not begun: {waiting}", job.name),
+            (None, None) => format!("{number}/{} never ran", job.name),
+        };
+        Failure::from(Refusal::new(RefusalCode::NotFound, words))
+    })?;
+    Ok(AttemptId { build: number, job: job.name.clone(), attempt: attempt.number })
+}
+
+fn no_daemon(place: &Place, error: &LinkError) -> String {
+    let advice = match place {
+        Place::Unix(_) => {
+            "is windlassd running? start it with: windlassd serve\n\
+             it listens elsewhere? say where: --connect unix:PATH, WINDLASS_CONNECT, or connect in client.toml"
+        }
+        Place::Tcp { .. } => "is windlassd running there, with [control] listening on this address?",
+    };
+    format!("{error}\n{advice}")
+}

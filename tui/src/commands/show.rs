@@ -1,0 +1,176 @@
+//! `windlass show`: what happened to one build, and what to do. Must not know how it is watched.
+
+use windlass_protocol::id::{Address, AttemptId};
+use windlass_protocol::live::{LogWindow, ServerMessage, Topic};
+use windlass_protocol::log::{LogFrame, LogLine};
+use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
+
+use super::output::Output;
+use super::session::{Session, find_job};
+use crate::exit::{Exit, Failure};
+use crate::link::LinkEvent;
+use crate::safe_text::{Sgr, log_line};
+use crate::words::{self, Standing};
+
+/// Shows one build: its jobs and steps, what failed and its last lines, and how to try again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass show 42
+  windlass show 42/test             only this job
+  windlass show 42 --json | jq -r .outcome")]
+pub(super) struct Args {
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// How many of the last lines of a failing step are shown.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(0..=500))]
+    lines: u32,
+}
+
+pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
+    let mut view = session.build(args.address.build).await?;
+    if args.address.job.is_some() {
+        find_job(&view, &args.address)?;
+        view.jobs.retain(|job| Some(&job.name) == args.address.job.as_ref());
+    }
+    if output.json {
+        output.json(&view)?;
+        return Ok(Exit::Ok);
+    }
+    head(&view, session, output)?;
+    for job in &view.jobs {
+        describe(job, args.address.attempt, session, output)?;
+    }
+    if args.lines > 0 {
+        for job in view.jobs.iter().filter(|job| words::is_bad(job.outcome)) {
+            if let Some(attempt) = job.attempts.last() {
+                last_lines(&view, job, attempt, args.lines, session, output).await?;
+            }
+        }
+    }
+    advice(&view, output)?;
+    Ok(Exit::Ok)
+}
+
+fn head(view: &BuildView, session: &Session, output: &mut Output) -> Result<(), Failure> {
+    let build = &view.build;
+    let standing = Standing::of(build.status, build.outcome);
+    let took = words::took(build.started_at, build.finished_at, session.now());
+    let time = took.map(|took| format!(" in {took}")).unwrap_or_default();
+    output.standing(standing, 0, format!("build {}{time}: {}", build.number, build.title))?;
+    let what = [
+        build.repository.clone(),
+        words::branch_of(build),
+        words::short_sha(&build.sha).to_owned(),
+        format!("{} by {}", build.event, build.author),
+        words::age(build.created_at, session.now()),
+    ];
+    output.line(format!("  {}", what.join("  ")))?;
+    if let Some(reason) = &build.reason {
+        output.line(format!("  {reason}"))?;
+    }
+    output.line("")
+}
+
+fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut Output) -> Result<(), Failure> {
+    let shown = match attempt {
+        Some(number) => job.attempts.iter().find(|attempt| attempt.number == number),
+        None => job.attempts.last(),
+    };
+    let mut text = job.name.clone();
+    if let Some(attempt) = shown {
+        if job.attempts.len() > 1 {
+            text += &format!("#{}", attempt.number);
+        }
+        if let Some(took) = words::took(attempt.started_at, attempt.finished_at, session.now()) {
+            text += &format!("  {took}");
+        }
+    }
+    if job.status == Status::Waiting {
+        text += &format!("  {}", words::waiting(job.waiting_for.as_ref()));
+    } else if let Some(reason) = shown.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref()) {
+        text += &format!("  {reason}");
+    }
+    output.standing(Standing::of_job(job), 9, text)?;
+    for step in shown.iter().flat_map(|attempt| &attempt.steps) {
+        let mut text = format!("  {}", step.name);
+        if let Some(took) = words::took(step.started_at, step.finished_at, session.now()) {
+            text += &format!("  {took}");
+        }
+        if let Some(ending) = words::ending(step.exit_code, step.signal) {
+            text += &format!("  {ending}");
+        }
+        output.standing(Standing::of(step.status, step.outcome), 9, text)?;
+    }
+    Ok(())
+}
+
+/// The last lines of the step that failed, or of the whole log when no step did.
+async fn last_lines(
+    view: &BuildView,
+    job: &JobView,
+    attempt: &AttemptView,
+    count: u32,
+    session: &mut Session,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let failed = words::failing_step(attempt);
+    let begin = failed.and_then(|(_, step)| step.first_line).unwrap_or(0);
+    let next = failed.and_then(|(index, _)| attempt.steps.get(index + 1..)).unwrap_or_default();
+    let end = next.iter().find_map(|step| step.first_line).unwrap_or(attempt.log.lines);
+    let first = begin.max(end.saturating_sub(u64::from(count)));
+    if first >= end {
+        return Ok(());
+    }
+    let log = AttemptId { build: view.build.number, job: job.name.clone(), attempt: attempt.number };
+    let what = failed.map(|(_, step)| format!(", step {}", step.name)).unwrap_or_default();
+    output.line("")?;
+    output.line(format!("{log}{what}, lines {} to {}:", words::count(first + 1), words::count(end)))?;
+    let mut style = Sgr::default();
+    for line in window(log, first, end, session).await? {
+        output.log_line(&log_line(&line.bytes, &mut style))?;
+    }
+    Ok(())
+}
+
+/// The lines `first .. end`, or those that exist.
+async fn window(log: AttemptId, first: u64, end: u64, session: &mut Session) -> Result<Vec<LogLine>, Failure> {
+    let count = u32::try_from(end - first).unwrap_or(u32::MAX);
+    let mut found: Vec<LogLine> = Vec::new();
+    let (mut lines, mut finished) = (None, false);
+    session.subscribe(Topic::Log { log, window: LogWindow::Range { first, count } });
+    loop {
+        let have = first + found.len() as u64;
+        if have >= end || (finished && lines.is_some_and(|lines| have >= lines)) {
+            return Ok(found);
+        }
+        match session.next().await? {
+            LinkEvent::Log(LogFrame::Lines { first: at, lines, .. }) => {
+                let known = usize::try_from(have.saturating_sub(at)).unwrap_or(usize::MAX);
+                found.extend(lines.into_iter().skip(known));
+            }
+            LinkEvent::Message(message) => match *message {
+                ServerMessage::LogHead { head, .. } => (lines, finished) = (Some(head.lines), head.finished),
+                ServerMessage::Ended { refusal, .. } => return Err(refusal.into()),
+                _ => {}
+            },
+            LinkEvent::Lost { error, .. } => return Err(Failure::Unreachable(error.to_string())),
+            LinkEvent::Connected(_) | LinkEvent::Log(_) => {}
+        }
+    }
+}
+
+fn advice(view: &BuildView, output: &mut Output) -> Result<(), Failure> {
+    let number = view.build.number;
+    if view.build.status != Status::Finished {
+        output.line("")?;
+        output.line(format!("follow it: windlass watch {number}"))?;
+    } else if words::is_bad(view.build.outcome) {
+        output.line("")?;
+        if let Some(id) = words::telling_job(view).and_then(|job| words::newest_attempt(view, job)) {
+            output.line(format!("the whole log:  windlass logs {}", id.job_id()))?;
+        }
+        output.line(format!("try again:      windlass retry {number}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! `windlass watch`: waits for a build or a job, telling what happens; the exit code is the outcome. Must not know logs.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use windlass_protocol::id::Address;
+use windlass_protocol::live::{ServerMessage, Topic};
+use windlass_protocol::view::{BuildView, JobView, Status};
+
+use super::output::Output;
+use super::session::{Session, find_job};
+use crate::exit::{Exit, Failure};
+use crate::link::LinkEvent;
+use crate::words::{self, Standing};
+
+/// Waits until a build or job has ended, with a line for each thing that happens. The exit code tells the outcome.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windlass watch 42 && ./deploy
+  windlass watch 42/test            only this job
+  windlass watch 42 --json          nothing until the end, then the build as one object")]
+pub(super) struct Args {
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+}
+
+pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
+    let build = until_ended(&args.address, session, output, true).await?;
+    if output.json {
+        output.json(&build)?;
+    }
+    let outcome = match &args.address.job {
+        Some(_) => find_job(&build, &args.address)?.outcome,
+        None => build.build.outcome,
+    };
+    if !output.json {
+        let took = words::took(build.build.started_at, build.build.finished_at, session.now());
+        let reason = build.build.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        if args.address.job.is_none() {
+            let text = format!("build {}  {}{reason}", build.build.number, took.unwrap_or_default());
+            output.standing(Standing::of(build.build.status, outcome), 9, text)?;
+        }
+    }
+    Ok(outcome.map_or(Exit::Ours, Exit::from))
+}
+
+/// Follows a build until it, or the job that the address names, is finished.
+pub(super) async fn until_ended(
+    address: &Address,
+    session: &mut Session,
+    output: &mut Output,
+    telling: bool,
+) -> Result<BuildView, Failure> {
+    let mut told = BTreeMap::new();
+    session.subscribe(Topic::Build { number: address.build });
+    loop {
+        match session.next().await? {
+            LinkEvent::Message(message) => match *message {
+                ServerMessage::Build { build, .. } => {
+                    let finished = match &address.job {
+                        Some(_) => find_job(&build, address)?.status == Status::Finished,
+                        None => build.build.status == Status::Finished,
+                    };
+                    if telling && !output.json {
+                        let wanted = |job: &&JobView| address.job.as_ref().is_none_or(|name| *name == job.name);
+                        for job in build.jobs.iter().filter(wanted) {
+                            tell(job, &mut told, output)?;
+                        }
+                        output.flush()?;
+                    }
+                    if finished {
+                        return Ok(*build);
+                    }
+                }
+                ServerMessage::Ended { refusal, .. } => return Err(refusal.into()),
+                _ => {}
+            },
+            LinkEvent::Lost { error, .. } => {
+                let _ = writeln!(std::io::stderr(), "windlass: {error}; trying again");
+            }
+            LinkEvent::Connected(_) | LinkEvent::Log(_) => {}
+        }
+    }
+}
+
+/// Says what is new about a job: each state of it and of its steps once.
+fn tell(job: &JobView, told: &mut BTreeMap<String, String>, output: &mut Output) -> Result<(), Failure> {
+    let attempt = job.attempts.last();
+    let name = match attempt {
+        Some(attempt) if attempt.number > 1 => format!("{}#{}", job.name, attempt.number),
+        _ => job.name.clone(),
+    };
+    let mut say = |key: String, standing: Standing, text: String| {
+        let state = format!("{} {text}", standing.word());
+        let new = told.get(&key) != Some(&state);
+        if new {
+            told.insert(key, state);
+            output.standing(standing, 9, text)?;
+        }
+        Ok::<(), Failure>(())
+    };
+    let standing = Standing::of_job(job);
+    if standing != Standing::Waiting && job.status != Status::Finished {
+        say(name.clone(), standing, name.clone())?;
+    }
+    for (index, step) in attempt.iter().flat_map(|attempt| attempt.steps.iter().enumerate()) {
+        let standing = Standing::of(step.status, step.outcome);
+        if standing == Standing::Waiting {
+            continue;
+        }
+        let mut text = format!("{name}: {}", step.name);
+        if let (Some(started), Some(finished)) = (step.started_at, step.finished_at) {
+            text += &format!("  {}", words::duration(finished.since(started)));
+        }
+        if let Some(ending) = words::ending(step.exit_code, step.signal) {
+            text += &format!("  {ending}");
+        }
+        say(format!("{name} {index}"), standing, text)?;
+    }
+    if job.status == Status::Waiting {
+        say(name.clone(), standing, format!("{name}  {}", words::waiting(job.waiting_for.as_ref())))?;
+    } else if job.status == Status::Finished {
+        let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
+        say(name.clone(), standing, format!("{name}  {}", reason.map_or("", String::as_str)))?;
+    }
+    Ok(())
+}

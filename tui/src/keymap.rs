@@ -1,0 +1,263 @@
+//! Every key, in one table: the dispatcher, the help and the footer are made from it. Must not know what an action does,
+//! nor which library reads the keyboard.
+
+/// A key with its modifiers. Shift is part of the letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    Char(char),
+    Ctrl(char),
+    Function(u8),
+    Enter,
+    Esc,
+    Tab,
+    BackTab,
+    Backspace,
+    Up,
+    Down,
+    Left,
+    Right,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+}
+
+/// What the keyboard speaks to. Each mode has keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// The lists: builds, queue, deliveries.
+    List,
+    /// One build: its jobs and steps.
+    Build,
+    Log,
+    /// Text is being typed: what is no key of this mode is text.
+    Prompt,
+    /// A question with a few answers.
+    Dialog,
+    Help,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    Quit,
+    Back,
+    Close,
+    Accept,
+    Help,
+    Suspend,
+    Redraw,
+    Resync,
+    View(u8),
+    NextView,
+    PreviousView,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    HalfUp,
+    HalfDown,
+    First,
+    Last,
+    Left,
+    Right,
+    Into,
+    NextFailed,
+    PreviousFailed,
+    OnlyFailed,
+    Filter,
+    Search,
+    NextMatch,
+    PreviousMatch,
+    Mark,
+    ClearMarks,
+    Cancel,
+    Kill,
+    RetryFailed,
+    RetryMenu,
+    Follow,
+    Times,
+    Wrap,
+    StepHeaders,
+    Mouse,
+    Erase,
+    EraseWord,
+    EraseAll,
+    Older,
+    Newer,
+}
+
+pub struct Binding {
+    pub action: Action,
+    pub modes: &'static [Mode],
+    pub keys: &'static [Key],
+    /// What it does, for the help.
+    pub help: &'static str,
+    /// A word for the footer, where it is worth the room there.
+    pub footer: Option<&'static str>,
+}
+
+use Key::{Char, Ctrl, Function};
+use Mode::{Build, Dialog, Help, List, Log, Prompt};
+
+const EVERY: &[Mode] = &[List, Build, Log, Prompt, Dialog, Help];
+const PAGES: &[Mode] = &[List, Build, Log];
+const MOVES: &[Mode] = &[List, Build, Log, Help];
+
+const fn bind(
+    action: Action,
+    modes: &'static [Mode],
+    keys: &'static [Key],
+    help: &'static str,
+    footer: Option<&'static str>,
+) -> Binding {
+    Binding { action, modes, keys, help, footer }
+}
+
+/// The table. Order is the order of help and footer.
+pub const TABLE: &[Binding] = &[
+    bind(Action::Accept, &[Prompt], &[Key::Enter], "take what was typed", Some("accept")),
+    bind(Action::Close, &[Prompt], &[Key::Esc], "leave without it", Some("clear")),
+    bind(Action::Erase, &[Prompt], &[Key::Backspace], "erase a letter", None),
+    bind(Action::EraseWord, &[Prompt], &[Ctrl('w')], "erase a word", None),
+    bind(Action::EraseAll, &[Prompt], &[Ctrl('u')], "erase everything", None),
+    bind(Action::Older, &[Prompt], &[Key::Up], "up in the list, or what was searched before", None),
+    bind(Action::Newer, &[Prompt], &[Key::Down], "down in the list, or what was searched after", None),
+    bind(Action::Accept, &[Dialog], &[Key::Enter, Char(' ')], "take the focused answer", Some("choose")),
+    bind(Action::Up, &[Dialog], &[Key::Up, Key::Left, Key::BackTab, Char('k'), Char('h')], "answer before", None),
+    bind(
+        Action::Down,
+        &[Dialog],
+        &[Key::Down, Key::Right, Key::Tab, Char('j'), Char('l')],
+        "answer after",
+        Some("move"),
+    ),
+    bind(Action::Close, &[Dialog, Help], &[Key::Esc, Char('q')], "close", Some("close")),
+    bind(Action::Close, &[Help], &[Char('?'), Function(1)], "close", None),
+    bind(Action::Into, &[List], &[Key::Enter, Char('l'), Key::Right], "open", Some("open")),
+    bind(Action::Into, &[Build], &[Key::Enter, Char('l'), Key::Right], "open the log", Some("log")),
+    bind(Action::Follow, &[Log], &[Char('f')], "follow the end", Some("follow")),
+    bind(Action::Filter, &[List], &[Char('/')], "filter as you type", Some("filter")),
+    bind(Action::Search, &[Log], &[Char('/')], "search, a regular expression", Some("search")),
+    bind(Action::NextMatch, &[Log], &[Char('n')], "next match", Some("next")),
+    bind(Action::PreviousMatch, &[Log], &[Char('N')], "match before", None),
+    bind(Action::Cancel, PAGES, &[Char('x')], "cancel, after a question", Some("cancel")),
+    bind(Action::Kill, PAGES, &[Char('X')], "kill at once, after a question", None),
+    bind(Action::RetryFailed, &[List, Build], &[Char('r')], "retry what did not pass", Some("retry")),
+    bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
+    bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
+    bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
+    bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
+    bind(Action::NextFailed, &[List, Build], &[Char('e')], "next that did not pass", None),
+    bind(Action::PreviousFailed, &[List, Build], &[Char('E')], "one before that did not pass", None),
+    bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),
+    bind(Action::Wrap, &[Log], &[Char('w')], "wrap long lines", Some("wrap")),
+    bind(
+        Action::Times,
+        &[Log],
+        &[Char('t')],
+        "times: off, clock, since the start, since the line before",
+        Some("times"),
+    ),
+    bind(Action::StepHeaders, &[Log], &[Char('H')], "hide or show where steps begin", None),
+    bind(Action::Up, MOVES, &[Char('k'), Key::Up], "up", None),
+    bind(Action::Down, MOVES, &[Char('j'), Key::Down], "down", None),
+    bind(Action::PageUp, MOVES, &[Key::PageUp], "a page up", None),
+    bind(Action::PageDown, MOVES, &[Key::PageDown], "a page down", None),
+    bind(Action::PageDown, &[Log], &[Char(' ')], "a page down", None),
+    bind(Action::HalfUp, MOVES, &[Ctrl('u')], "half a page up", None),
+    bind(Action::HalfDown, MOVES, &[Ctrl('d')], "half a page down", None),
+    bind(Action::First, MOVES, &[Char('g'), Key::Home], "to the beginning", None),
+    bind(Action::Last, &[List, Build, Help], &[Char('G'), Key::End], "to the end", None),
+    bind(Action::Last, &[Log], &[Char('G'), Key::End], "to the end, and follow it", None),
+    bind(Action::Left, &[Log], &[Char('h'), Key::Left], "to the left", None),
+    bind(Action::Right, &[Log], &[Char('l'), Key::Right], "to the right", None),
+    bind(Action::Back, &[List], &[Key::Esc], "clear the filter, or back", None),
+    bind(Action::Back, &[Build], &[Key::Esc, Char('q'), Char('h'), Key::Left, Key::Backspace], "back", Some("back")),
+    bind(Action::Back, &[Log], &[Key::Esc, Char('q'), Key::Backspace], "back", Some("back")),
+    bind(Action::View(1), PAGES, &[Char('1')], "builds", None),
+    bind(Action::View(2), PAGES, &[Char('2')], "queue", None),
+    bind(Action::View(3), PAGES, &[Char('3')], "deliveries", None),
+    bind(Action::NextView, PAGES, &[Key::Tab], "next view", None),
+    bind(Action::PreviousView, PAGES, &[Key::BackTab], "view before", None),
+    bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
+    bind(Action::Resync, PAGES, &[Ctrl('r'), Function(5)], "ask the daemon for everything anew", None),
+    bind(Action::Redraw, EVERY, &[Ctrl('l')], "paint everything anew", None),
+    bind(Action::Suspend, EVERY, &[Ctrl('z')], "suspend", None),
+    bind(Action::Help, PAGES, &[Char('?'), Function(1)], "this help", Some("help")),
+    bind(Action::Quit, &[List], &[Char('q')], "quit the client; builds go on", Some("quit")),
+    bind(Action::Quit, EVERY, &[Ctrl('c')], "quit the client; builds go on", None),
+];
+
+/// What a key does in a mode.
+#[must_use]
+pub fn lookup(mode: Mode, key: Key) -> Option<Action> {
+    let fits = |binding: &&Binding| binding.modes.contains(&mode) && binding.keys.contains(&key);
+    TABLE.iter().find(fits).map(|binding| binding.action)
+}
+
+/// The bindings of a mode, in the table's order.
+pub fn of(mode: Mode) -> impl Iterator<Item = &'static Binding> {
+    TABLE.iter().filter(move |binding| binding.modes.contains(&mode))
+}
+
+impl Key {
+    /// How the key is written.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Char(' ') => "Space".to_owned(),
+            Char(c) => c.to_string(),
+            Ctrl(c) => format!("Ctrl-{}", c.to_ascii_uppercase()),
+            Function(number) => format!("F{number}"),
+            Self::BackTab => "Shift-Tab".to_owned(),
+            Self::PageUp => "PgUp".to_owned(),
+            Self::PageDown => "PgDn".to_owned(),
+            Self::Up => "↑".to_owned(),
+            Self::Down => "↓".to_owned(),
+            Self::Left => "←".to_owned(),
+            Self::Right => "→".to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn no_two_actions_share_a_key_in_one_mode() {
+        let mut taken: HashMap<(Mode, Key), Action> = HashMap::new();
+        for binding in TABLE {
+            for (mode, key) in binding.modes.iter().flat_map(|mode| binding.keys.iter().map(move |key| (*mode, *key))) {
+                if let Some(other) = taken.insert((mode, key), binding.action) {
+                    panic!("{} means {other:?} and {:?} in {mode:?}", key.name(), binding.action);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_multiplexers_and_old_terminals_own_stay_free() {
+        for key in TABLE.iter().flat_map(|binding| binding.keys) {
+            assert!(!"abhijmsq[".chars().any(|c| *key == Ctrl(c)), "{} is bound", key.name());
+        }
+    }
+
+    #[test]
+    fn nothing_destructive_on_enter_arrows_or_ctrl() {
+        for binding in TABLE.iter().filter(|binding| matches!(binding.action, Action::Cancel | Action::Kill)) {
+            assert!(binding.keys.iter().all(|key| matches!(key, Char(c) if c.is_alphabetic())));
+        }
+    }
+
+    #[test]
+    fn every_mode_can_be_left_and_the_client_quit() {
+        for mode in EVERY {
+            assert_eq!(lookup(*mode, Ctrl('c')), Some(Action::Quit), "{mode:?}");
+            assert!(lookup(*mode, Key::Esc).is_some(), "{mode:?}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! One build: its jobs and steps, and beside them, where there is room, the selected one's log. Must not know the lists.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
+
+use super::builds::standing_words;
+use super::log::{clock_or_day, countdown};
+use super::{Hits, log, overlay};
+use crate::state::State;
+use crate::state::build::{BuildPage, Row};
+use crate::theme::{Theme, Tone, tone_of};
+use crate::widgets::table::{self, Column, Table, Width};
+use crate::widgets::text::Words;
+use crate::words::{self, Standing};
+
+pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let Some(view) = &page.view else {
+        let words = match &page.refused {
+            Some(refusal) => format!("build {}: {refusal}", page.number),
+            None => format!("waiting for build {}", page.number),
+        };
+        return overlay::empty(&[&words], theme, area, buffer);
+    };
+    let layout = state.layout();
+    head(state, view, theme, Rect { height: layout.build_head(), ..area }, buffer);
+    let jobs = Rect { y: area.y + layout.build_head(), width: layout.jobs_width(), height: layout.jobs(), ..area };
+    let columns = [
+        Column { title: "state", width: Width::Fixed(11), right: false },
+        Column { title: "job", width: Width::Rest, right: false },
+        Column { title: "took", width: Width::Fixed(if jobs.width >= 60 { 8 } else { 7 }), right: true },
+    ];
+    let row = |index: usize| Some(table::Row { cells: cells(state, view, *page.rows.get(index)?), marked: false });
+    let table = Table {
+        columns: &columns,
+        length: page.rows.len(),
+        top: page.cursor.top,
+        selected: Some(page.cursor.at),
+        row: &row,
+        titles: false,
+    };
+    hits.rows(table.paint(jobs, theme, buffer));
+    if let Some((width, height)) = layout.preview() {
+        let beside = Rect { x: jobs.right() + 2, y: jobs.y, width, height: height + 2 };
+        for y in beside.y..beside.bottom() {
+            buffer.set_string(jobs.right(), y, "│", theme.style(Tone::Dim));
+        }
+        preview(state, page, view, theme, beside, buffer);
+    }
+}
+
+fn head(state: &State, view: &BuildView, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let build = &view.build;
+    let now = state.daemon_now();
+    let line = |y: u16| Rect { x: area.x + 1, y: area.y + y, width: area.width.saturating_sub(2), height: 1 };
+    let cancelling =
+        view.jobs.iter().filter_map(|job| job.attempts.last()).find_map(|attempt| attempt.cancelling.as_ref());
+    let standing = match cancelling {
+        Some(_) if build.status != Status::Finished => Standing::Stopping,
+        _ => Standing::of(build.status, build.outcome),
+    };
+    let title = Words::new().and(tone_of(standing), format!("{} {}", standing.glyph(), standing.word()));
+    let title = title.and(Tone::Strong, format!("  #{} {}", build.number, build.title));
+    title.paint(line(0), Style::new(), theme, buffer);
+    let mut facts = Words::new().plain(&build.repository).plain("  ").and(Tone::Accent, words::branch_of(build));
+    facts = facts.and(Tone::Dim, format!("  {}  {} by {}", words::short_sha(&build.sha), build.event, build.author));
+    facts = facts.and(Tone::Dim, format!("  came {}", clock_or_day(build.created_at, now, &state.zone)));
+    if let Some(took) = words::took(build.started_at, build.finished_at, now) {
+        facts = facts.and(Tone::Dim, "  took ").plain(took);
+    }
+    if area.height >= 3 {
+        facts.paint(line(1), Style::new(), theme, buffer);
+    }
+    if area.height >= 4 {
+        let reason = match (cancelling, &build.reason) {
+            (Some(cancelling), _) => Words::from((Tone::Warn, countdown(cancelling, now))),
+            (None, Some(reason)) => Words::from((tone_of(standing), reason)),
+            (None, None) => Words::new(),
+        };
+        reason.paint(line(2), Style::new(), theme, buffer);
+    }
+    overlay::rule(
+        &words::plural(view.jobs.len() as u64, "job"),
+        theme,
+        Rect { y: area.bottom() - 1, height: 1, ..area },
+        buffer,
+    );
+}
+
+fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {
+    let now = state.daemon_now();
+    let time = |attempt: &AttemptView| {
+        let tone = if attempt.status == Status::Running { Tone::Running } else { Tone::Dim };
+        Words::from((tone, words::took(attempt.started_at, attempt.finished_at, now).unwrap_or_default()))
+    };
+    match row {
+        Row::Whole => {
+            let build = &view.build;
+            let took = words::took(build.started_at, build.finished_at, now).unwrap_or_default();
+            let standing = Standing::of(build.status, build.outcome);
+            vec![standing_words(standing), Words::from((Tone::Strong, "whole build")), Words::from((Tone::Dim, took))]
+        }
+        Row::Job(index) => {
+            let job = &view.jobs[index];
+            let attempt = job.attempts.last();
+            vec![standing_words(Standing::of_job(job)), job_words(job, now), attempt.map_or_else(Words::new, time)]
+        }
+        Row::Step(job, index) => {
+            let job = &view.jobs[job];
+            let Some(step) = job.attempts.last().and_then(|attempt| attempt.steps.get(index)) else {
+                return Vec::new();
+            };
+            let standing = Standing::of(step.status, step.outcome);
+            let last = job.attempts.last().is_some_and(|attempt| attempt.steps.len() == index + 1);
+            let branch = if last && job.attempts.len() == 1 { "  └ " } else { "  ├ " };
+            let mut name = Words::new().and(Tone::Dim, branch).plain(&step.name);
+            if let Some(ending) = words::ending(step.exit_code, step.signal) {
+                name = name.and(Tone::Bad, format!("  {ending}"));
+            }
+            let took = words::took(step.started_at, step.finished_at, now).unwrap_or_default();
+            let tone = if step.status == Status::Running { Tone::Running } else { Tone::Dim };
+            vec![standing_words(standing), name, Words::from((tone, took))]
+        }
+        Row::Attempt(job, index) => {
+            let Some(attempt) = view.jobs[job].attempts.get(index) else { return Vec::new() };
+            let mut name = Words::new().and(Tone::Dim, format!("  └ earlier attempt #{}", attempt.number));
+            if let Some(reason) = &attempt.reason {
+                name = name.and(Tone::Dim, format!("  {reason}"));
+            }
+            vec![standing_words(Standing::of_attempt(attempt)), name, time(attempt)]
+        }
+    }
+}
+
+/// A job's name, and the most important thing to know about it.
+fn job_words(job: &JobView, now: windlass_protocol::time::Timestamp) -> Words {
+    let mut words = Words::new().and(Tone::Strong, &job.name);
+    let attempt = job.attempts.last();
+    if job.attempts.len() > 1 {
+        words = words.and(Tone::Dim, format!(" #{}", job.attempts.len()));
+    }
+    if job.status == Status::Waiting {
+        return words.and(Tone::Dim, format!("  {}", words::waiting(job.waiting_for.as_ref())));
+    }
+    if let Some(cancelling) = attempt.and_then(|attempt| attempt.cancelling.as_ref()) {
+        return words.and(Tone::Warn, format!("  {}", countdown(cancelling, now)));
+    }
+    let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
+    match reason {
+        Some(reason) => words.and(tone_of(Standing::of_job(job)), format!("  {reason}")),
+        None => words,
+    }
+}
+
+/// What is known of the selected job beyond its row, and its log as it would open.
+fn preview(state: &State, page: &BuildPage, view: &BuildView, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let Some(shown) = &page.preview else {
+        let waiting = page.job().or(view.jobs.first()).and_then(|job| job.waiting_for.as_ref());
+        let words = waiting.map_or_else(|| "it never ran".to_owned(), |waiting| format!("it has not begun: {waiting}"));
+        return overlay::empty(&[&words], theme, area, buffer);
+    };
+    let line = Rect { height: 1, ..area };
+    let mut words = Words::new().and(Tone::Strong, shown.id.to_string());
+    if let Some(attempt) = page.attempt(&shown.id) {
+        let on =
+            [attempt.engine.as_deref(), attempt.node.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" on ");
+        let size = format!("{}, {}", words::plural(attempt.log.lines, "line"), words::bytes(attempt.log.bytes));
+        words = words.and(Tone::Dim, format!("  {on}  {size}"));
+    }
+    if let Some(image) = page.job().and_then(|job| job.image.as_ref()) {
+        words = words.and(Tone::Dim, format!("  {image}"));
+    }
+    words.paint(line, Style::new(), theme, buffer);
+    log::rows(state, shown, theme, Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area }, buffer);
+}

@@ -1,0 +1,134 @@
+//! What surrounds every page: header, banner, footer; and all that a very small terminal shows. Must not know the pages'
+//! insides.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::Hits;
+use super::log::clock;
+use crate::keymap::{self, Action};
+use crate::state::{Connection, Hit, Page, PromptKind, State, View};
+use crate::theme::{Theme, Tone};
+use crate::widgets::text::Words;
+
+/// Views on the left, how busy the daemon is on the right.
+pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let mut x = area.x + 1;
+    let put = |x: &mut u16, words: &Words, buffer: &mut Buffer| {
+        let place = Rect { x: *x, width: area.right().saturating_sub(*x), ..area };
+        let used = words.paint(place, Style::new(), theme, buffer);
+        let place = Rect { width: used, ..place };
+        *x += used;
+        place
+    };
+    if area.width >= 60 {
+        put(&mut x, &Words::new().and(Tone::Strong, "windlass").plain("  "), buffer);
+    }
+    for (index, view) in View::ALL.into_iter().enumerate() {
+        let here = state.view == view;
+        let name = if area.width >= 60 || here { view.name() } else { "" };
+        let tone = if here { Tone::Accent } else { Tone::Plain };
+        let words = Words::new().and(Tone::Dim, (index + 1).to_string()).plain(" ").and(tone, name);
+        let place = put(&mut x, &words, buffer);
+        hits.add(place, Hit::View(view));
+        x += 2;
+    }
+    for page in &state.pages {
+        let name = match page {
+            Page::Build(page) => format!("#{}", page.number),
+            Page::Log(page) => page.id.job.clone(),
+        };
+        put(&mut x, &Words::new().and(Tone::Dim, "› ").and(Tone::Accent, name).plain(" "), buffer);
+    }
+    let busy = busy(state, area.width);
+    if x + 2 + u16::try_from(busy.width()).unwrap_or(u16::MAX) < area.right() {
+        busy.paint_right(Rect { width: area.width - 1, ..area }, Style::new(), theme, buffer);
+    }
+}
+
+fn busy(state: &State, width: u16) -> Words {
+    let Some(queue) = &state.queue else { return Words::new() };
+    let mut words = Words::new();
+    if let Some(trouble) = &queue.engine.trouble {
+        return words.and(Tone::Bad, format!("! engine: {trouble}"));
+    }
+    if queue.running > 0 {
+        words = words.and(Tone::Running, format!("● {}/{} running", queue.running, queue.limit));
+    } else {
+        words = words.and(Tone::Dim, format!("0/{} running", queue.limit));
+    }
+    let waiting = queue.waiting + queue.blocked;
+    words = words.and(Tone::Dim, format!("  ○ {waiting} waiting"));
+    if width >= 100 {
+        let version = queue.engine.version.as_deref().unwrap_or_default();
+        words = words.and(Tone::Dim, format!("  {} {version}", queue.engine.kind));
+    }
+    words
+}
+
+/// Why what is shown may be old.
+pub(super) fn banner(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let (tone, text) = match &state.connection {
+        Connection::Up(_) => return,
+        Connection::Connecting => (Tone::Dim, format!(" connecting to {}", state.place)),
+        Connection::Lost { since, error, pause } => {
+            let next = if *pause < 1_000 { "at once".to_owned() } else { format!("every {} s", pause.div_ceil(1_000)) };
+            let since = clock(*since, &state.zone, false);
+            (Tone::Warn, format!(" no daemon since {since}, trying again {next}: {error}"))
+        }
+    };
+    buffer.set_style(area, theme.strip(tone));
+    Words::from((tone, text)).paint(area, theme.strip(tone), theme, buffer);
+}
+
+/// What the keys do here, or what is being typed.
+pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let place = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    if let Some(prompt) = &state.prompt {
+        let sign = if prompt.kind == PromptKind::Search { "search / " } else { "filter / " };
+        let words = Words::new().and(Tone::Accent, sign).plain(&prompt.text).and(Tone::Accent, "▏");
+        let used = words.paint(place, Style::new(), theme, buffer);
+        let rest = Rect { x: place.x + used + 3, width: place.width.saturating_sub(used + 3), ..place };
+        keys(state).paint(rest, Style::new(), theme, buffer);
+        return;
+    }
+    keys(state).paint(place, Style::new(), theme, buffer);
+}
+
+fn keys(state: &State) -> Words {
+    keymap::of(state.mode()).filter(|binding| possible(state, binding.action)).fold(Words::new(), |words, binding| {
+        match (binding.footer, binding.keys.first()) {
+            (Some(word), Some(key)) => words.and(Tone::Accent, key.name()).plain(" ").and(Tone::Dim, word).plain("  "),
+            _ => words,
+        }
+    })
+}
+
+/// Whether a key is worth a place in the footer just now.
+fn possible(state: &State, action: Action) -> bool {
+    match (action, state.pages.last()) {
+        (Action::NextMatch, Some(Page::Log(log))) => log.search.is_some(),
+        (Action::Filter, None) => state.view == View::Builds,
+        (Action::Cancel | Action::RetryFailed, None) => state.view != View::Deliveries,
+        _ => true,
+    }
+}
+
+/// A terminal too small for anything else: how the daemon is, in as many rows as there are.
+pub(super) fn status_only(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let link = match &state.connection {
+        Connection::Up(_) => Words::from((Tone::Good, "✓ connected")),
+        Connection::Connecting => Words::from((Tone::Dim, "○ connecting")),
+        Connection::Lost { .. } => Words::from((Tone::Bad, "✗ no daemon")),
+    };
+    let mut lines = vec![link];
+    if let Some(queue) = &state.queue {
+        lines.push(Words::from((Tone::Running, format!("● {} running", queue.running))));
+        lines.push(Words::from((Tone::Dim, format!("○ {} waiting", queue.waiting + queue.blocked))));
+    }
+    lines.push(Words::from((Tone::Dim, "larger: 40x10")));
+    for (line, y) in lines.iter().zip(area.y..area.bottom()) {
+        line.paint(Rect { y, height: 1, ..area }, Style::new(), theme, buffer);
+    }
+}

@@ -1,0 +1,68 @@
+//! The webhooks that came, and what came of them. Must not know GitHub.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use windlass_protocol::view::{DeliveryState, DeliveryView};
+
+use super::log::clock_or_day;
+use super::{Hits, overlay};
+use crate::state::State;
+use crate::theme::{Theme, Tone};
+use crate::widgets::table::{Column, Row, Table, Width};
+use crate::widgets::text::Words;
+
+pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let Some(deliveries) = &state.deliveries else {
+        return overlay::empty(&["waiting for the daemon"], theme, area, buffer);
+    };
+    if deliveries.is_empty() {
+        let lines =
+            ["no webhook was received yet", "", "GitHub posts to /webhooks/github of windlassd's public address"];
+        return overlay::empty(&lines, theme, area, buffer);
+    }
+    let fixed = |title, width, right| Column { title, width: Width::Fixed(width), right };
+    let mut columns = vec![fixed("state", 11, false)];
+    if area.width >= 60 {
+        columns.push(fixed("came", 12, true));
+    }
+    columns.push(fixed("event", if area.width >= 100 { 26 } else { 14 }, false));
+    if area.width >= 80 {
+        columns.push(fixed("repository", 22, false));
+    }
+    columns.push(Column { title: "what came of it", width: Width::Rest, right: false });
+    let row = |index: usize| {
+        let delivery = deliveries.get(index)?;
+        Some(Row { cells: columns.iter().map(|column| cell(column.title, delivery, state)).collect(), marked: false })
+    };
+    let table = Table {
+        columns: &columns,
+        length: deliveries.len(),
+        top: state.deliveries_cursor.top,
+        selected: Some(state.deliveries_cursor.at),
+        row: &row,
+        titles: true,
+    };
+    let list = Rect { height: state.layout().list() + 1, ..area };
+    hits.rows(table.paint(list, theme, buffer));
+}
+
+fn cell(title: &str, delivery: &DeliveryView, state: &State) -> Words {
+    match title {
+        "state" => match delivery.state {
+            DeliveryState::Accepted => Words::from((Tone::Good, "✓ accepted")),
+            DeliveryState::Ignored => Words::from((Tone::Dim, "– ignored")),
+            DeliveryState::Duplicate => Words::from((Tone::Dim, "= duplicate")),
+        },
+        "came" => Words::from((Tone::Dim, clock_or_day(delivery.received_at, state.daemon_now(), &state.zone))),
+        "event" => match &delivery.action {
+            Some(action) => Words::new().plain(&delivery.event).and(Tone::Dim, format!(" {action}")),
+            None => Words::new().plain(&delivery.event),
+        },
+        "repository" => Words::new().plain(delivery.repository.as_deref().unwrap_or_default()),
+        _ => {
+            let builds =
+                delivery.builds.iter().fold(Words::new(), |words, build| words.and(Tone::Strong, format!("#{build} ")));
+            builds.plain(delivery.reason.as_deref().unwrap_or_default())
+        }
+    }
+}

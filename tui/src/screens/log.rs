@@ -1,0 +1,159 @@
+//! A log on a page of its own: a line about it, then its rows. Must not know how lines come.
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::Cancelling;
+
+use super::builds::standing_words;
+use super::overlay;
+use crate::state::State;
+use crate::state::log::{LogPage, Shown, Times};
+use crate::theme::{Theme, Tone};
+use crate::widgets::log::{Log, Mark, Row};
+use crate::widgets::text::Words;
+use crate::words::{self, Standing};
+
+pub(super) fn paint(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    title(state, page, theme, Rect { height: 1, ..area }, buffer);
+    rows(state, page, theme, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, buffer);
+}
+
+fn title(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let now = state.daemon_now();
+    let place = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let attempt = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id));
+    let mut left = Words::new();
+    if let Some(attempt) = attempt {
+        left = standing_words(Standing::of_attempt(attempt)).plain("  ");
+    }
+    left = left.and(Tone::Strong, page.id.to_string());
+    if let Some(attempt) = attempt {
+        if let Some(cancelling) = &attempt.cancelling {
+            left = left.and(Tone::Warn, format!("  {}", countdown(cancelling, now)));
+        } else if let Some(reason) = &attempt.reason {
+            left = left.and(Tone::Dim, format!("  {reason}"));
+        }
+        if let Some(took) = words::took(attempt.started_at, attempt.finished_at, now) {
+            left = left.and(Tone::Dim, format!("  {took}"));
+        }
+    }
+    let right = whereabouts(page);
+    let width = u16::try_from(right.width()).unwrap_or(u16::MAX).min(place.width);
+    left.paint(Rect { width: place.width.saturating_sub(width + 2), ..place }, Style::new(), theme, buffer);
+    right.paint_right(place, Style::new(), theme, buffer);
+}
+
+/// Where in the log the view is, and what the view leaves out.
+fn whereabouts(page: &LogPage) -> Words {
+    let mut words = Words::new();
+    if let Some(search) = &page.search {
+        words = words.and(Tone::Warn, format!("/{}  {}  ", search.pattern, search.words()));
+    }
+    if page.column > 0 {
+        words = words.and(Tone::Dim, format!("from column {}  ", page.column + 1));
+    }
+    let lines = words::plural(page.lines(), "line");
+    match (page.following(), page.finished(), page.below()) {
+        (true, false, _) => words.and(Tone::Running, "● following ").and(Tone::Dim, lines),
+        (_, true, 0) => words.and(Tone::Dim, format!("end of {lines}")),
+        (_, false, 0) => words.and(Tone::Warn, "paused ").and(Tone::Dim, format!("end of {lines} so far")),
+        (_, finished, below) => {
+            let paused = if finished { "" } else { "paused " };
+            words.and(Tone::Warn, paused).and(Tone::Dim, format!("{} below of {lines}", words::count(below)))
+        }
+    }
+}
+
+/// The rows of the log that are in view.
+pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    if let Some(refusal) = &page.refused {
+        return overlay::empty(&[&refusal.message], theme, area, buffer);
+    }
+    let shown = page.shown();
+    if shown.is_empty() {
+        let words = match &page.head {
+            None => "waiting for the log",
+            Some(head) if head.finished => "this attempt wrote nothing",
+            Some(_) => "nothing was written yet",
+        };
+        return overlay::empty(&[words], theme, area, buffer);
+    }
+    let steps = page.head.as_ref().map_or(&[][..], |head| &head.steps);
+    let started = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id)?.started_at);
+    let mut before = None;
+    let rows = shown.iter().map(|row| match row {
+        Shown::Step(mark) => {
+            let index = steps.iter().position(|step| step.step == mark.step).unwrap_or(0) + 1;
+            let words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", steps.len().max(index)));
+            Row::Heading(words.and(Tone::Accent, &mark.name).plain(" "))
+        }
+        Shown::Missing { number } => Row::Missing { number: words::count(number + 1) },
+        Shown::Line { number, row, line } => {
+            let time = if *row == 0 { time(page.times, line.at, before, started, &state.zone) } else { String::new() };
+            before = Some(line.at);
+            let mark = match &page.search {
+                Some(search) if search.current.is_some_and(|at| search.matches.get(at) == Some(number)) => {
+                    Mark::CurrentHit
+                }
+                Some(search) if search.is_match(*number) => Mark::Hit,
+                _ => Mark::None,
+            };
+            Row::Text {
+                number: if *row == 0 { (number + 1).to_string() } else { String::new() },
+                time,
+                mark,
+                text: &line.text,
+                from: if page.wrap { row * page.text_width() } else { page.column },
+                tail: line.cut.map(|length| format!(" … cut: this line has {}", words::bytes(length))),
+            }
+        }
+    });
+    let log = Log {
+        rows: rows.collect(),
+        gutter: page.gutter() as u16,
+        times: page.times_width() as u16,
+        hit: page.search.as_ref().map(|search| &search.regex),
+    };
+    log.paint(area, theme, buffer);
+}
+
+fn time(times: Times, at: i64, before: Option<i64>, started: Option<Timestamp>, zone: &TimeZone) -> String {
+    let seconds = |ms: i64| format!("{:+9}.{:03} ", ms / 1_000, (ms % 1_000).abs());
+    match times {
+        Times::Off => String::new(),
+        Times::Clock => clock(Timestamp(at), zone, true),
+        Times::SinceStart => started.map_or_else(String::new, |started| seconds(at - started.0)),
+        Times::SinceBefore => before.map_or_else(String::new, |before| seconds(at - before)),
+    }
+}
+
+/// `14:03:22`, or with milliseconds.
+pub(super) fn clock(at: Timestamp, zone: &TimeZone, milliseconds: bool) -> String {
+    let Ok(moment) = jiff::Timestamp::from_millisecond(at.0) else { return String::new() };
+    let moment = moment.to_zoned(zone.clone());
+    let time = moment.strftime("%H:%M:%S").to_string();
+    if milliseconds { format!("{time}.{:03}", moment.millisecond()) } else { time }
+}
+
+/// The clock for today, otherwise the day with it. Never goes stale, so nothing has to be painted again.
+pub(super) fn clock_or_day(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let zoned = |at: Timestamp| jiff::Timestamp::from_millisecond(at.0).ok().map(|at| at.to_zoned(zone.clone()));
+    match (zoned(at), zoned(now)) {
+        (Some(at), Some(now)) if at.date() == now.date() => at.strftime("%H:%M:%S").to_string(),
+        (Some(at), Some(now)) if at.year() == now.year() => at.strftime("%b %d %H:%M").to_string(),
+        (Some(at), _) => at.strftime("%Y-%m-%d").to_string(),
+        _ => String::new(),
+    }
+}
+
+/// What happens to a job that was asked to stop, and when.
+pub(super) fn countdown(cancelling: &Cancelling, now: Timestamp) -> String {
+    let left = cancelling.kill_at.since(now).div_ceil(1_000);
+    match (cancelling.force, left) {
+        (true, _) | (_, 0) => format!("being killed, as {} asked", cancelling.by),
+        (false, left) => format!("asked to stop by {}: killed in {left} s", cancelling.by),
+    }
+}

@@ -1,0 +1,62 @@
+//! What lies over a page or in the place of one: dialogs, toasts, rules, the words of an empty page. Must not know which
+//! page.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::Hits;
+use crate::state::dialog::Dialog;
+use crate::state::{Hit, State};
+use crate::theme::{Theme, Tone};
+use crate::widgets::popup::{Answer, Popup};
+use crate::widgets::text::Words;
+
+pub(super) fn dialog(dialog: &Dialog, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let answer =
+        |answer: &crate::state::dialog::Answer| Answer { label: answer.label.clone(), why_not: answer.why_not.clone() };
+    let popup = Popup {
+        title: dialog.title.clone(),
+        lines: dialog.text.iter().map(|text| Words::new().plain(text)).collect(),
+        answers: dialog.answers.iter().map(answer).collect(),
+        focus: dialog.focus,
+    };
+    for (place, index) in popup.paint(area, theme, buffer) {
+        hits.add(place, Hit::Answer(index));
+    }
+}
+
+/// Results and refusals, above the footer at the right, the newest at the bottom.
+pub(super) fn toasts(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    for (toast, y) in state.toasts.iter().rev().zip((area.y..area.bottom()).rev()) {
+        let tone = if toast.bad { Tone::Bad } else { Tone::Good };
+        let glyph = if toast.bad { "✗" } else { "✓" };
+        let words = Words::new().and(tone, format!(" {glyph} {} ", toast.text));
+        let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
+        let place = Rect { x: area.right() - width, y, width, height: 1 };
+        for x in place.x..place.right() {
+            buffer[(x, y)].reset();
+        }
+        words.paint(place, theme.strip(tone), theme, buffer);
+    }
+}
+
+/// Words in the middle of an area that has nothing to show.
+pub(super) fn empty(lines: &[&str], theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let top = area.y + area.height.saturating_sub(lines.len() as u16) / 3;
+    for (index, (line, y)) in lines.iter().zip(top..area.bottom()).enumerate() {
+        let words = Words::from((if index == 0 { Tone::Plain } else { Tone::Dim }, line));
+        let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
+        let x = area.x + (area.width - width) / 2;
+        words.paint(Rect { x, y, width, height: 1 }, Style::new(), theme, buffer);
+    }
+}
+
+/// A line across, with words in it.
+pub(super) fn rule(text: &str, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    for x in area.x..area.right() {
+        buffer.set_string(x, area.y, "─", theme.style(Tone::Dim));
+    }
+    let words = Words::from((Tone::Dim, format!(" {text} ")));
+    words.paint(Rect { x: area.x + 2, width: area.width.saturating_sub(4), ..area }, Style::new(), theme, buffer);
+}

@@ -1,0 +1,95 @@
+//! What runs, and what waits and why. Must not know how jobs are chosen.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use windlass_protocol::view::{QueuedJob, Status};
+
+use super::builds::standing_words;
+use super::{Hits, overlay};
+use crate::state::State;
+use crate::theme::{Theme, Tone};
+use crate::widgets::table::{Column, Row, Table, Width};
+use crate::widgets::text::Words;
+use crate::words::{self, Standing};
+
+pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let Some(queue) = &state.queue else {
+        return overlay::empty(&["waiting for the daemon"], theme, area, buffer);
+    };
+    if queue.jobs.is_empty() {
+        let slots = format!("nothing runs and nothing waits: {} free", words::plural(queue.limit, "slot"));
+        let trouble = queue.engine.trouble.as_ref().map(|trouble| format!("the engine is in trouble: {trouble}"));
+        let retry = "r on a build of 1 Builds runs it again";
+        let lines = [slots.as_str(), "", trouble.as_deref().unwrap_or(retry)];
+        return overlay::empty(&lines, theme, area, buffer);
+    }
+    let layout = state.layout();
+    let fixed = |title, width, right| Column { title, width: Width::Fixed(width), right };
+    let mut columns = vec![fixed("state", 11, false)];
+    columns.push(fixed("job", if area.width >= 100 { 26 } else { 14 }, false));
+    if area.width >= 100 {
+        columns.push(fixed("repository", 22, false));
+        columns.push(fixed("branch", 18, false));
+    }
+    columns.push(Column { title: "step, or why it waits", width: Width::Rest, right: false });
+    if area.width >= 50 {
+        columns.push(fixed("for", 7, true));
+    }
+    let row = |index: usize| {
+        let job = queue.jobs.get(index)?;
+        Some(Row { cells: columns.iter().map(|column| cell(column.title, job, state)).collect(), marked: false })
+    };
+    let table = Table {
+        columns: &columns,
+        length: queue.jobs.len(),
+        top: state.queue_cursor.top,
+        selected: Some(state.queue_cursor.at),
+        row: &row,
+        titles: true,
+    };
+    let list = Rect { height: layout.list() + 1, ..area };
+    hits.rows(table.paint(list, theme, buffer));
+    if layout.detail() == 0 {
+        return;
+    }
+    let strip = Rect { y: list.bottom(), height: 1, ..area };
+    let counts = format!(
+        "{} of {} slots taken, {} waiting, {} blocked",
+        queue.running, queue.limit, queue.waiting, queue.blocked
+    );
+    overlay::rule(&counts, theme, strip, buffer);
+    if let Some(job) = queue.jobs.get(state.queue_cursor.at) {
+        let line = |y: u16| Rect { x: area.x + 1, y: strip.y + y, width: area.width.saturating_sub(2), height: 1 };
+        let words = Words::new().and(Tone::Strong, format!("{}#{} ", job.id, job.attempt)).plain(&job.title);
+        words.paint(line(1), Style::new(), theme, buffer);
+        Words::from((Tone::Dim, why(job))).paint(line(2), Style::new(), theme, buffer);
+    }
+}
+
+fn cell(title: &str, job: &QueuedJob, state: &State) -> Words {
+    match title {
+        "state" => standing_words(standing(job)),
+        "job" => Words::from((Tone::Strong, job.id.to_string())),
+        "repository" => Words::new().plain(&job.repository),
+        "branch" => Words::from((Tone::Accent, job.branch.as_deref().unwrap_or_default())),
+        "for" => {
+            let since = job.started_at.unwrap_or(job.queued_at);
+            let tone = if job.status == Status::Running { Tone::Running } else { Tone::Dim };
+            Words::from((tone, words::running_duration(state.daemon_now().since(since))))
+        }
+        _ => Words::new().plain(why(job)),
+    }
+}
+
+fn standing(job: &QueuedJob) -> Standing {
+    if job.cancelling { Standing::Stopping } else { Standing::of(job.status, None) }
+}
+
+fn why(job: &QueuedJob) -> String {
+    match (job.status, &job.step) {
+        (Status::Waiting, _) => words::waiting(job.waiting_for.as_ref()),
+        (_, Some(step)) => step.clone(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,515 @@
+//! What keys and the mouse do. Which key means which action is the keymap's. Must not know the daemon's answers.
+
+use windlass_protocol::live::{ClientMessage, Request, RetryWhat, Topic};
+
+use super::build::BuildPage;
+use super::cursor::{Cursor, Move};
+use super::dialog::{self, Target, Task};
+use super::log::{LogPage, Motion};
+use super::search::Search;
+use super::{BUILDS, Effect, FOUND, Hit, Page, Pending, Prompt, PromptKind, QUEUE, State, View, subscribe};
+use crate::keymap::{self, Action, Key, Mode};
+use windlass_protocol::view::Status;
+
+impl State {
+    pub(super) fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+        let mode = self.mode();
+        match keymap::lookup(mode, key) {
+            Some(action) => self.act(mode, action, effects),
+            None => {
+                if let (Mode::Prompt, Key::Char(c), Some(prompt)) = (mode, key, &mut self.prompt) {
+                    prompt.text.push(c);
+                    self.typed(effects);
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, mode: Mode, action: Action, effects: &mut Vec<Effect>) {
+        match action {
+            Action::Quit => return effects.push(Effect::Quit),
+            Action::Suspend => return effects.push(Effect::Suspend),
+            Action::Redraw => return effects.push(Effect::Redraw),
+            _ => {}
+        }
+        match mode {
+            Mode::Prompt => self.act_in_prompt(action, effects),
+            Mode::Dialog => self.act_in_dialog(action, effects),
+            Mode::Help => self.act_in_help(action),
+            Mode::List | Mode::Build | Mode::Log => self.act_on_page(action, effects),
+        }
+    }
+
+    fn act_on_page(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        match action {
+            Action::Help => self.help = Some(0),
+            Action::Mouse => {
+                self.mouse = !self.mouse;
+                let text = if self.mouse { "the mouse selects and scrolls" } else { "the mouse is the terminal's" };
+                self.toast(text.to_owned(), false);
+                effects.push(Effect::Mouse(self.mouse));
+            }
+            Action::View(number) => {
+                let view = View::ALL.get(usize::from(number).saturating_sub(1)).copied();
+                self.show_view(view.unwrap_or(self.view), effects);
+            }
+            Action::NextView | Action::PreviousView => {
+                let count = View::ALL.len();
+                let by = if action == Action::NextView { 1 } else { count - 1 };
+                let at = View::ALL.iter().position(|view| *view == self.view).unwrap_or(0);
+                self.show_view(View::ALL[(at + by) % count], effects);
+            }
+            Action::Resync => self.resync(effects),
+            Action::Cancel | Action::Kill => match dialog::cancel(&self.targets(), action == Action::Kill) {
+                Ok(dialog) => self.dialog = Some(dialog),
+                Err(words) => self.toast(words, true),
+            },
+            Action::RetryFailed => self.retry(effects),
+            Action::RetryMenu => match self.targets().first() {
+                Some(target) => {
+                    let view = self.build_page(target.build).and_then(|page| page.view.as_deref());
+                    self.dialog = Some(dialog::retry(target, view));
+                }
+                None => self.toast("nothing is selected".to_owned(), true),
+            },
+            _ => match self.pages.last_mut() {
+                Some(Page::Log(_)) => self.act_in_log(action, effects),
+                Some(Page::Build(_)) => self.act_in_build(action, effects),
+                None => self.act_in_list(action, effects),
+            },
+        }
+    }
+
+    fn act_in_list(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        let height = usize::from(self.layout().list());
+        if let Some(step) = step(action, height) {
+            return self.move_in_list(step, height);
+        }
+        let builds = self.view == View::Builds;
+        match action {
+            Action::Into => self.open(effects),
+            Action::Filter if builds => {
+                let text = self.builds.filter.clone();
+                self.prompt = Some(Prompt { kind: PromptKind::Filter, text, older: None });
+            }
+            Action::Filter => self.toast("only builds can be filtered yet".to_owned(), true),
+            Action::Mark if builds => {
+                self.builds.toggle_mark();
+                self.builds.go(Move::By(1), height);
+            }
+            Action::ClearMarks => self.builds.marks.clear(),
+            Action::NextFailed | Action::PreviousFailed if builds => {
+                self.builds.go_to_failed(action == Action::NextFailed, height);
+            }
+            Action::OnlyFailed if builds => {
+                self.builds.only_failed = !self.builds.only_failed;
+                self.builds.refilter(height);
+            }
+            Action::Back if builds && self.builds.filtered() => {
+                self.builds.only_failed = false;
+                self.filter(String::new(), effects);
+            }
+            Action::Back if !self.builds.marks.is_empty() => self.builds.marks.clear(),
+            _ => {}
+        }
+    }
+
+    fn move_in_list(&mut self, step: Move, height: usize) {
+        match self.view {
+            View::Builds => self.builds.go(step, height),
+            View::Queue => {
+                let length = self.queue.as_ref().map_or(0, |queue| queue.jobs.len());
+                self.queue_cursor.go(step, length, height);
+            }
+            View::Deliveries => {
+                let length = self.deliveries.as_ref().map_or(0, Vec::len);
+                self.deliveries_cursor.go(step, length, height);
+            }
+        }
+    }
+
+    fn act_in_build(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        let layout = self.layout();
+        let height = usize::from(layout.jobs());
+        let Some(Page::Build(page)) = self.pages.last_mut() else { return };
+        if let Some(step) = step(action, height) {
+            return page.go(step, height);
+        }
+        match action {
+            Action::NextFailed | Action::PreviousFailed => page.go_to_failed(action == Action::NextFailed, height),
+            Action::Into => match page.log() {
+                Some((id, start)) => {
+                    let sub = self.fresh_sub();
+                    self.pages.push(Page::Log(Box::new(LogPage::new(id, sub, start, layout.log()))));
+                }
+                None => self.toast("it has not begun, so there is no log yet".to_owned(), true),
+            },
+            Action::Back => self.back(effects),
+            _ => {}
+        }
+    }
+
+    fn act_in_log(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        let Some(Page::Log(log)) = self.pages.last_mut() else { return };
+        let (page, half) = (log.page(), (log.page() / 2).max(1));
+        match action {
+            Action::Up => log.go(Motion::Up(1)),
+            Action::Down => log.go(Motion::Down(1)),
+            Action::PageUp => log.go(Motion::Up(page)),
+            Action::PageDown => log.go(Motion::Down(page)),
+            Action::HalfUp => log.go(Motion::Up(half)),
+            Action::HalfDown => log.go(Motion::Down(half)),
+            Action::First => log.go(Motion::First),
+            Action::Last => log.go(Motion::End),
+            Action::Follow => log.toggle_follow(),
+            Action::Left => log.sideways(false),
+            Action::Right => log.sideways(true),
+            Action::Wrap => (log.wrap, log.column) = (!log.wrap, 0),
+            Action::Times => log.next_times(),
+            Action::StepHeaders => log.headers = !log.headers,
+            Action::Search => self.prompt = Some(Prompt { kind: PromptKind::Search, text: String::new(), older: None }),
+            Action::NextMatch | Action::PreviousMatch => self.step_search(action == Action::NextMatch, effects),
+            Action::Back if log.search.is_some() => log.search = None,
+            Action::Back => self.back(effects),
+            _ => {}
+        }
+    }
+
+    fn step_search(&mut self, forward: bool, effects: &mut Vec<Effect>) {
+        let Some(Page::Log(log)) = self.pages.last_mut() else { return };
+        let lines = log.lines();
+        let Some(search) = &mut log.search else {
+            return self.toast("nothing was searched yet: press /".to_owned(), true);
+        };
+        match search.step(forward, lines) {
+            Some(line) => log.reveal(line),
+            None if search.waiting => {}
+            None => {
+                let from = search.matches.last().map_or(0, |last| last + 1);
+                self.ask_search(from, effects);
+            }
+        }
+    }
+
+    fn act_in_prompt(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        let height = usize::from(self.layout().list());
+        let Some(prompt) = &mut self.prompt else { return };
+        match (action, prompt.kind) {
+            (Action::Erase, _) => {
+                prompt.text.pop();
+                self.typed(effects);
+            }
+            (Action::EraseWord, _) => {
+                let kept = prompt.text.trim_end().rfind(' ').map_or(0, |at| at + 1);
+                prompt.text.truncate(kept);
+                self.typed(effects);
+            }
+            (Action::EraseAll, _) => {
+                prompt.text.clear();
+                self.typed(effects);
+            }
+            (Action::Older | Action::Newer, PromptKind::Filter) => {
+                self.builds.go(Move::By(if action == Action::Older { -1 } else { 1 }), height);
+            }
+            (Action::Older | Action::Newer, PromptKind::Search) => {
+                let next = match (action, prompt.older) {
+                    (Action::Older, None) => Some(0),
+                    (Action::Older, Some(at)) => Some(at + 1),
+                    (_, Some(at)) => at.checked_sub(1),
+                    (_, None) => None,
+                };
+                let found = next.and_then(|at| self.searches.iter().rev().nth(at).cloned());
+                if found.is_some() || next.is_none() {
+                    (prompt.older, prompt.text) = (next, found.unwrap_or_default());
+                }
+            }
+            (Action::Accept, PromptKind::Filter) => self.prompt = None,
+            (Action::Close, PromptKind::Filter) => {
+                self.prompt = None;
+                self.filter(String::new(), effects);
+            }
+            (Action::Accept, PromptKind::Search) => {
+                let text = std::mem::take(&mut prompt.text);
+                self.prompt = None;
+                self.search(text, effects);
+            }
+            (Action::Close, PromptKind::Search) => self.prompt = None,
+            _ => {}
+        }
+    }
+
+    /// The text of the prompt changed.
+    fn typed(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(Prompt { kind: PromptKind::Filter, text, .. }) = &self.prompt {
+            self.filter(text.clone(), effects);
+        }
+    }
+
+    fn filter(&mut self, text: String, effects: &mut Vec<Effect>) {
+        let height = usize::from(self.layout().list());
+        effects.push(match self.builds.set_filter(text, height) {
+            Some(topic) => subscribe(FOUND, topic),
+            None => Effect::Send(ClientMessage::Unsubscribe { sub: FOUND }),
+        });
+    }
+
+    fn search(&mut self, text: String, effects: &mut Vec<Effect>) {
+        let Some(Page::Log(log)) = self.pages.last_mut() else { return };
+        if text.is_empty() {
+            log.search = None;
+            return;
+        }
+        match Search::new(text.clone(), log.top().0) {
+            Ok(search) => {
+                log.search = Some(search);
+                self.searches.retain(|old| *old != text);
+                self.searches.push(text);
+                self.ask_search(0, effects);
+            }
+            Err(error) => {
+                let words = error.to_string();
+                let last = words.lines().last().unwrap_or_default().to_owned();
+                self.toast(format!("{text} is no regular expression: {last}"), true);
+            }
+        }
+    }
+
+    fn act_in_dialog(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        let Some(dialog) = &mut self.dialog else { return };
+        let count = dialog.answers.len();
+        match action {
+            Action::Up => dialog.focus = (dialog.focus + count - 1) % count,
+            Action::Down => dialog.focus = (dialog.focus + 1) % count,
+            Action::Close => self.dialog = None,
+            Action::Accept => self.take_answer(effects),
+            _ => {}
+        }
+    }
+
+    fn take_answer(&mut self, effects: &mut Vec<Effect>) {
+        let Some(dialog) = self.dialog.take() else { return };
+        let Some(answer) = dialog.answers.get(dialog.focus).cloned() else { return };
+        if let Some(why_not) = answer.why_not {
+            self.dialog = Some(dialog);
+            return self.toast(why_not, true);
+        }
+        if !answer.does.is_empty() {
+            self.builds.marks.clear();
+        }
+        answer.does.into_iter().for_each(|task| self.carry_out(task, effects));
+    }
+
+    fn carry_out(&mut self, task: Task, effects: &mut Vec<Effect>) {
+        let pending = match task.request {
+            Request::Retry { .. } => Pending::Retry { about: task.about },
+            _ => Pending::Cancel { about: task.about },
+        };
+        self.ask(task.request, pending, effects);
+    }
+
+    fn act_in_help(&mut self, action: Action) {
+        let page = usize::from(self.layout().body()).max(2);
+        let Some(top) = &mut self.help else { return };
+        match action {
+            Action::Up => *top = top.saturating_sub(1),
+            Action::Down => *top += 1,
+            Action::PageUp => *top = top.saturating_sub(page),
+            Action::PageDown => *top += page,
+            Action::HalfUp => *top = top.saturating_sub(page / 2),
+            Action::HalfDown => *top += page / 2,
+            Action::First => *top = 0,
+            Action::Last => *top = usize::MAX,
+            _ => return self.help = None,
+        }
+        *top = (*top).min(keymap::TABLE.len() * 2); // the screen shows no less than its last page
+    }
+
+    fn show_view(&mut self, view: View, effects: &mut Vec<Effect>) {
+        while !self.pages.is_empty() {
+            self.back(effects);
+        }
+        self.view = view;
+        if view == View::Deliveries {
+            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
+        }
+    }
+
+    fn back(&mut self, effects: &mut Vec<Effect>) {
+        let mut leave = |sub| effects.push(Effect::Send(ClientMessage::Unsubscribe { sub }));
+        match self.pages.pop() {
+            Some(Page::Build(page)) => {
+                leave(page.sub);
+                page.preview.iter().for_each(|log| leave(log.sub));
+            }
+            Some(Page::Log(log)) => leave(log.sub),
+            None => {}
+        }
+    }
+
+    /// Opens the selected row of a list.
+    fn open(&mut self, effects: &mut Vec<Effect>) {
+        let target = match self.view {
+            View::Builds => self.builds.selected().map(|row| (row.number, None)),
+            View::Queue => {
+                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
+                job.map(|job| (job.id.build, Some(job.id.job.clone())))
+            }
+            View::Deliveries => {
+                let all = self.deliveries.as_ref();
+                let delivery = all.and_then(|all| all.get(self.deliveries_cursor.at));
+                let (known, build) =
+                    (delivery.is_some(), delivery.and_then(|delivery| delivery.builds.first()).copied());
+                if known && build.is_none() {
+                    self.toast("no build came of this delivery".to_owned(), true);
+                }
+                build.map(|build| (build, None))
+            }
+        };
+        if let Some((number, job)) = target {
+            let sub = self.fresh_sub();
+            effects.push(subscribe(sub, Topic::Build { number }));
+            self.pages.push(Page::Build(Box::new(BuildPage::new(number, sub, job))));
+        }
+    }
+
+    /// What an action speaks of just now.
+    fn targets(&self) -> Vec<Target> {
+        let of_job = |number: u64, name: &str| {
+            let page = self.build_page(number)?;
+            let view = page.view.as_deref()?;
+            let job = view.jobs.iter().find(|job| job.name == name)?;
+            let ended = job.status == Status::Finished;
+            Some(Target { job: Some(name.to_owned()), ended, ..Target::of_view(view) })
+        };
+        match (self.pages.last(), self.view) {
+            (Some(Page::Log(log)), _) => of_job(log.id.build, &log.id.job).into_iter().collect(),
+            (Some(Page::Build(page)), _) => match page.job() {
+                Some(job) => of_job(page.number, &job.name).into_iter().collect(),
+                None => page.view.as_deref().map(Target::of_view).into_iter().collect(),
+            },
+            (None, View::Builds) => {
+                self.builds.targets().iter().filter_map(|number| self.builds.get(*number)).map(Target::of_row).collect()
+            }
+            (None, View::Queue) => {
+                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
+                let target = |job: &windlass_protocol::view::QueuedJob| Target {
+                    build: job.id.build,
+                    job: Some(job.id.job.clone()),
+                    ended: false,
+                    words: format!("{} {}", job.repository, job.title),
+                };
+                job.map(target).into_iter().collect()
+            }
+            (None, View::Deliveries) => Vec::new(),
+        }
+    }
+
+    fn retry(&mut self, effects: &mut Vec<Effect>) {
+        let in_log = matches!(self.pages.last(), Some(Page::Log(_)));
+        let targets = self.targets();
+        if targets.is_empty() {
+            return self.toast("nothing is selected".to_owned(), true);
+        }
+        for target in targets {
+            let what = match target.job {
+                Some(job) if in_log => RetryWhat::Job { job },
+                _ => RetryWhat::Failed,
+            };
+            self.carry_out(dialog::retry_task(target.build, what), effects);
+        }
+        self.builds.marks.clear();
+    }
+
+    fn resync(&mut self, effects: &mut Vec<Effect>) {
+        effects.push(subscribe(QUEUE, Topic::Queue));
+        effects.push(subscribe(BUILDS, self.builds.topic()));
+        for page in &mut self.pages {
+            match page {
+                Page::Build(page) => {
+                    effects.push(subscribe(page.sub, Topic::Build { number: page.number }));
+                    page.preview.iter_mut().for_each(LogPage::forget_window);
+                }
+                Page::Log(log) => log.forget_window(),
+            }
+        }
+        if self.view == View::Deliveries {
+            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
+        }
+        self.toast("asked for everything anew".to_owned(), false);
+    }
+
+    pub(super) fn click(&mut self, hit: Hit, effects: &mut Vec<Effect>) {
+        let layout = self.layout();
+        match hit {
+            Hit::Answer(index) => {
+                if let Some(dialog) = &mut self.dialog {
+                    dialog.focus = index;
+                    self.take_answer(effects);
+                }
+            }
+            _ if self.dialog.is_some() || self.help.is_some() => {}
+            Hit::View(view) => self.show_view(view, effects),
+            Hit::Row(index) => {
+                let to = |cursor: Cursor| Move::By(index as isize - cursor.at as isize);
+                match (self.pages.last_mut(), self.view) {
+                    (Some(Page::Build(page)), _) if page.cursor.at == index => self.act_in_build(Action::Into, effects),
+                    (Some(Page::Build(page)), _) => page.go(to(page.cursor), usize::from(layout.jobs())),
+                    (Some(Page::Log(_)), _) => {}
+                    (None, view) => {
+                        let cursor = match view {
+                            View::Builds => self.builds.cursor,
+                            View::Queue => self.queue_cursor,
+                            View::Deliveries => self.deliveries_cursor,
+                        };
+                        // A second click on the same row opens it.
+                        if cursor.at == index {
+                            self.open(effects);
+                        } else {
+                            self.move_in_list(to(cursor), usize::from(layout.list()));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn wheel(&mut self, rows: isize) {
+        let layout = self.layout();
+        let (list, jobs) = (usize::from(layout.list()), usize::from(layout.jobs()));
+        if self.dialog.is_some() {
+            return;
+        }
+        if let Some(top) = &mut self.help {
+            *top = top.saturating_add_signed(rows).min(keymap::TABLE.len() * 2);
+            return;
+        }
+        match (self.pages.last_mut(), self.view) {
+            (Some(Page::Log(log)), _) if rows < 0 => log.go(Motion::Up(rows.unsigned_abs())),
+            (Some(Page::Log(log)), _) => log.go(Motion::Down(rows.unsigned_abs())),
+            (Some(Page::Build(page)), _) => page.cursor.scroll(rows, page.rows.len(), jobs),
+            (None, View::Builds) => self.builds.scroll(rows, list),
+            (None, View::Queue) => {
+                self.queue_cursor.scroll(rows, self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+            }
+            (None, View::Deliveries) => {
+                self.deliveries_cursor.scroll(rows, self.deliveries.as_ref().map_or(0, Vec::len), list);
+            }
+        }
+    }
+}
+
+/// The move that an action means in a list of this height.
+fn step(action: Action, height: usize) -> Option<Move> {
+    let page = isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(isize::MAX);
+    Some(match action {
+        Action::Up => Move::By(-1),
+        Action::Down => Move::By(1),
+        Action::PageUp => Move::By(-page),
+        Action::PageDown => Move::By(page),
+        Action::HalfUp => Move::By(-(page / 2).max(1)),
+        Action::HalfDown => Move::By((page / 2).max(1)),
+        Action::First => Move::First,
+        Action::Last => Move::Last,
+        _ => return None,
+    })
+}

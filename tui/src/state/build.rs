@@ -1,0 +1,133 @@
+//! One build on the screen: its jobs and their steps as rows. Must not know logs nor the other screens.
+
+use windlass_protocol::id::{AttemptId, BuildNumber};
+use windlass_protocol::live::Sub;
+use windlass_protocol::refusal::Refusal;
+use windlass_protocol::view::{AttemptView, BuildView, JobView};
+
+use super::cursor::{Cursor, Move};
+use super::log::{LogPage, Start};
+use crate::words;
+
+#[derive(Debug)]
+pub struct BuildPage {
+    pub number: BuildNumber,
+    pub sub: Sub,
+    pub view: Option<Box<BuildView>>,
+    /// Why the daemon does not show it.
+    pub refused: Option<Refusal>,
+    pub cursor: Cursor,
+    pub rows: Vec<Row>,
+    /// The job to put the cursor on as soon as it is known.
+    wanted: Option<String>,
+    /// The log of the selected job, where there is room beside the jobs.
+    pub preview: Option<LogPage>,
+}
+
+/// A row of the page. Numbers are indices of the view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Row {
+    Whole,
+    Job(usize),
+    /// A step of the job's newest attempt.
+    Step(usize, usize),
+    /// An older attempt.
+    Attempt(usize, usize),
+}
+
+impl BuildPage {
+    pub(super) fn new(number: BuildNumber, sub: Sub, wanted: Option<String>) -> Self {
+        let rows = vec![Row::Whole];
+        Self { number, sub, view: None, refused: None, cursor: Cursor::default(), rows, wanted, preview: None }
+    }
+
+    pub(super) fn show(&mut self, view: Box<BuildView>, height: usize) {
+        let selected = self.selected();
+        self.rows = rows(&view);
+        let first = self.view.is_none();
+        let wanted = match self.wanted.take() {
+            Some(name) => view.jobs.iter().position(|job| job.name == name).map(Row::Job),
+            // A build opens on what went wrong with it.
+            None if first => view.jobs.iter().position(|job| words::is_bad(job.outcome)).map(Row::Job),
+            None => Some(selected),
+        };
+        if let Some(index) = wanted.and_then(|row| self.rows.iter().position(|other| *other == row)) {
+            self.cursor.at = index;
+        }
+        self.refused = None;
+        self.view = Some(view);
+        self.cursor.settle(self.rows.len(), height);
+    }
+
+    pub fn selected(&self) -> Row {
+        self.rows.get(self.cursor.at).copied().unwrap_or(Row::Whole)
+    }
+
+    pub(super) fn go(&mut self, step: Move, height: usize) {
+        self.cursor.go(step, self.rows.len(), height);
+    }
+
+    pub(super) fn go_to_failed(&mut self, forward: bool, height: usize) {
+        let Some(view) = &self.view else { return };
+        let bad = |index: &usize| match self.rows[*index] {
+            Row::Job(job) => words::is_bad(view.jobs[job].outcome),
+            _ => false,
+        };
+        let at = self.cursor.at;
+        let index = if forward { (at + 1..self.rows.len()).find(bad) } else { (0..at).rev().find(bad) };
+        if let Some(index) = index {
+            self.go(Move::By(index as isize - at as isize), height);
+        }
+    }
+
+    /// The job of the selected row; none when the whole build is selected.
+    pub fn job(&self) -> Option<&JobView> {
+        let view = self.view.as_deref()?;
+        match self.selected() {
+            Row::Whole => None,
+            Row::Job(job) | Row::Step(job, _) | Row::Attempt(job, _) => view.jobs.get(job),
+        }
+    }
+
+    /// The log that the selected row means, and where to begin in it.
+    pub(super) fn log(&self) -> Option<(AttemptId, Start)> {
+        let view = self.view.as_deref()?;
+        let (job, attempt, step) = match self.selected() {
+            Row::Whole => (words::telling_job(view)?, None, None),
+            Row::Job(job) => (view.jobs.get(job)?, None, None),
+            Row::Step(job, step) => (view.jobs.get(job)?, None, Some(step)),
+            Row::Attempt(job, attempt) => (view.jobs.get(job)?, Some(attempt), None),
+        };
+        let attempt = match attempt {
+            Some(index) => job.attempts.get(index)?,
+            None => job.attempts.last()?,
+        };
+        let id = AttemptId { build: self.number, job: job.name.clone(), attempt: attempt.number };
+        let start = match step {
+            Some(index) => match attempt.steps.get(index) {
+                Some(step) if words::is_bad(step.outcome) => Start::EndOfStep(index),
+                Some(step) => step.first_line.map_or(Start::End, Start::Line),
+                None => Start::End,
+            },
+            None => words::failing_step(attempt).map_or(Start::End, |(index, _)| Start::EndOfStep(index)),
+        };
+        Some((id, start))
+    }
+
+    /// Where the log of an attempt of this build stands.
+    pub fn attempt(&self, id: &AttemptId) -> Option<&AttemptView> {
+        let job = self.view.as_ref()?.jobs.iter().find(|job| job.name == id.job)?;
+        job.attempts.iter().find(|attempt| attempt.number == id.attempt)
+    }
+}
+
+fn rows(view: &BuildView) -> Vec<Row> {
+    let mut rows = vec![Row::Whole];
+    for (index, job) in view.jobs.iter().enumerate() {
+        rows.push(Row::Job(index));
+        let steps = job.attempts.last().map_or(0, |attempt| attempt.steps.len());
+        rows.extend((0..steps).map(|step| Row::Step(index, step)));
+        rows.extend((0..job.attempts.len().saturating_sub(1)).rev().map(|attempt| Row::Attempt(index, attempt)));
+    }
+    rows
+}

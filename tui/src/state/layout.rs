@@ -1,0 +1,78 @@
+//! How many rows and columns the parts of a screen have. State needs it to page and to ask for log lines, screens to
+//! paint; both take it from here. Must not know what is painted.
+
+/// Below this only a status is shown.
+const SMALLEST: (u16, u16) = (40, 10);
+
+/// A terminal of a size, with or without a banner.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Layout {
+    pub width: u16,
+    pub height: u16,
+    pub banner: bool,
+}
+
+impl Layout {
+    #[must_use]
+    pub fn status_only(self) -> bool {
+        self.width < SMALLEST.0 || self.height < SMALLEST.1
+    }
+
+    /// The first row below header and banner.
+    #[must_use]
+    pub fn body_top(self) -> u16 {
+        1 + u16::from(self.banner)
+    }
+
+    /// Rows between header and footer.
+    #[must_use]
+    pub fn body(self) -> u16 {
+        self.height.saturating_sub(self.body_top() + 1)
+    }
+
+    /// Rows of the strip below a list that describes the selected row; 0 when there is no room.
+    #[must_use]
+    pub fn detail(self) -> u16 {
+        if self.body() >= 14 { 3 } else { 0 }
+    }
+
+    /// Rows of a list on a page of its own, below its column titles.
+    #[must_use]
+    pub fn list(self) -> u16 {
+        self.body().saturating_sub(1 + self.detail())
+    }
+
+    /// Rows above the jobs of a build.
+    #[must_use]
+    pub fn build_head(self) -> u16 {
+        match self.body() {
+            20.. => 4,
+            12.. => 3,
+            _ => 2,
+        }
+    }
+
+    #[must_use]
+    pub fn jobs(self) -> u16 {
+        self.body().saturating_sub(self.build_head())
+    }
+
+    /// Columns of the jobs of a build; the rest shows the selected job.
+    #[must_use]
+    pub fn jobs_width(self) -> u16 {
+        if self.width >= 120 { self.width * 2 / 5 } else { self.width }
+    }
+
+    /// The preview beside the jobs: columns and rows, when there is room.
+    #[must_use]
+    pub fn preview(self) -> Option<(u16, u16)> {
+        let width = self.width - self.jobs_width();
+        (width > 0 && self.jobs() > 6).then(|| (width.saturating_sub(3), self.jobs().saturating_sub(2)))
+    }
+
+    /// The log on a page of its own: columns and rows.
+    #[must_use]
+    pub fn log(self) -> (u16, u16) {
+        (self.width, self.body().saturating_sub(1))
+    }
+}

@@ -1,0 +1,464 @@
+//! Everything the client knows, and the only way it changes: [`State::update`]. Pure: the clock comes in as a value, what
+//! is to be done goes out as effects. Must not know ratatui, sockets or the keyboard's library.
+
+mod act;
+mod answer;
+pub mod build;
+pub mod builds;
+pub mod cache;
+pub mod cursor;
+pub mod dialog;
+pub mod layout;
+pub mod log;
+pub mod search;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
+use windlass_protocol::log::LogFrame;
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{DeliveryView, QueueView, Status};
+
+use crate::keymap::{Key, Mode};
+use build::BuildPage;
+use builds::{Builds, Window};
+use cursor::Cursor;
+use dialog::Dialog;
+use layout::Layout;
+use log::LogPage;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    Key(Key),
+    Click(Hit),
+    /// Rows, downwards positive.
+    Wheel(isize),
+    Resize(u16, u16),
+    Connected(Hello),
+    /// There is no connection; the next try comes after this many milliseconds.
+    Lost {
+        error: String,
+        pause: u64,
+    },
+    Message(Box<ServerMessage>),
+    Log(LogFrame),
+    /// The moment that [`State::deadline`] named has come.
+    Deadline,
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    Send(ClientMessage),
+    Mouse(bool),
+    Redraw,
+    Suspend,
+    Quit,
+}
+
+/// What a place on the screen stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hit {
+    View(View),
+    Row(usize),
+    Answer(usize),
+}
+
+/// What can be looked at without opening anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    Builds,
+    Queue,
+    Deliveries,
+}
+
+impl View {
+    pub const ALL: [Self; 3] = [Self::Builds, Self::Queue, Self::Deliveries];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Builds => "Builds",
+            Self::Queue => "Queue",
+            Self::Deliveries => "Deliveries",
+        }
+    }
+}
+
+/// What lies over a view; the last one is seen.
+#[derive(Debug)]
+pub enum Page {
+    Build(Box<BuildPage>),
+    Log(Box<LogPage>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptKind {
+    Filter,
+    Search,
+}
+
+/// Text that is being typed at the bottom.
+#[derive(Debug)]
+pub struct Prompt {
+    pub kind: PromptKind,
+    pub text: String,
+    /// Which earlier search is shown, counted from the newest.
+    older: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    pub text: String,
+    pub bad: bool,
+    until: Timestamp,
+}
+
+#[derive(Debug)]
+pub enum Connection {
+    /// Never had one.
+    Connecting,
+    Up(Hello),
+    Lost {
+        since: Timestamp,
+        error: String,
+        pause: u64,
+    },
+}
+
+/// What was asked and is not answered yet.
+#[derive(Debug)]
+enum Pending {
+    Cancel { about: String },
+    Retry { about: String },
+    Search { sub: Sub, lines: u64 },
+    Deliveries,
+}
+
+const QUEUE: Sub = 1;
+const BUILDS: Sub = 2;
+const FOUND: Sub = 3;
+const FIRST_FREE: Sub = 10;
+
+#[derive(Debug)]
+pub struct State {
+    pub now: Timestamp,
+    /// How far the daemon's clock is ahead of ours, in milliseconds.
+    ahead: i64,
+    pub zone: TimeZone,
+    /// Where the daemon is, for a person.
+    pub place: String,
+    pub connection: Connection,
+    size: (u16, u16),
+    pub view: View,
+    pub pages: Vec<Page>,
+    pub builds: Builds,
+    pub queue: Option<QueueView>,
+    pub queue_cursor: Cursor,
+    pub deliveries: Option<Vec<DeliveryView>>,
+    pub deliveries_cursor: Cursor,
+    pub prompt: Option<Prompt>,
+    pub dialog: Option<Dialog>,
+    /// The help is open, scrolled down by so many rows.
+    pub help: Option<usize>,
+    pub toasts: Vec<Toast>,
+    searches: Vec<String>,
+    pending: BTreeMap<u64, Pending>,
+    next_request: u64,
+    next_sub: Sub,
+    animation: bool,
+    pub mouse: bool,
+}
+
+impl State {
+    #[must_use]
+    pub fn new(place: String, size: (u16, u16), now: Timestamp, zone: TimeZone, animation: bool, mouse: bool) -> Self {
+        Self {
+            now,
+            ahead: 0,
+            zone,
+            place,
+            connection: Connection::Connecting,
+            size,
+            view: View::Builds,
+            pages: Vec::new(),
+            builds: Builds::default(),
+            queue: None,
+            queue_cursor: Cursor::default(),
+            deliveries: None,
+            deliveries_cursor: Cursor::default(),
+            prompt: None,
+            dialog: None,
+            help: None,
+            toasts: Vec::new(),
+            searches: Vec::new(),
+            pending: BTreeMap::new(),
+            next_request: 1,
+            next_sub: FIRST_FREE,
+            animation,
+            mouse,
+        }
+    }
+
+    /// What to do before anything has happened: the link remembers subscriptions until there is a connection.
+    pub fn begin(&mut self) -> Vec<Effect> {
+        vec![subscribe(QUEUE, Topic::Queue), subscribe(BUILDS, self.builds.topic())]
+    }
+
+    /// The only way state changes. Pure: same state, same event, same result.
+    pub fn update(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
+        self.now = now;
+        self.toasts.retain(|toast| toast.until > now);
+        let mut effects = Vec::new();
+        match event {
+            Event::Key(key) => self.key(key, &mut effects),
+            Event::Click(hit) => self.click(hit, &mut effects),
+            Event::Wheel(rows) => self.wheel(rows),
+            Event::Resize(width, height) => self.size = (width, height),
+            Event::Connected(hello) => self.connected(hello, &mut effects),
+            Event::Lost { error, pause } => {
+                let since = match self.connection {
+                    Connection::Lost { since, .. } => since,
+                    Connection::Connecting | Connection::Up(_) => now,
+                };
+                self.connection = Connection::Lost { since, error, pause };
+            }
+            Event::Message(message) => self.message(*message, &mut effects),
+            Event::Log(frame) => self.log_frame(frame),
+            Event::Deadline => {}
+        }
+        self.settle(&mut effects);
+        effects
+    }
+
+    /// The daemon's clock: what durations are counted to.
+    #[must_use]
+    pub fn daemon_now(&self) -> Timestamp {
+        Timestamp(self.now.0 + self.ahead)
+    }
+
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        let banner = !matches!(self.connection, Connection::Up(_));
+        Layout { width: self.size.0, height: self.size.1, banner }
+    }
+
+    /// What is on the screen may be out of date.
+    #[must_use]
+    pub fn stale(&self) -> bool {
+        matches!(self.connection, Connection::Lost { .. })
+    }
+
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match (&self.dialog, &self.help, &self.prompt, self.pages.last()) {
+            (Some(_), ..) => Mode::Dialog,
+            (_, Some(_), ..) => Mode::Help,
+            (_, _, Some(_), _) => Mode::Prompt,
+            (.., Some(Page::Build(_))) => Mode::Build,
+            (.., Some(Page::Log(_))) => Mode::Log,
+            (.., None) => Mode::List,
+        }
+    }
+
+    /// When to wake although nothing happens: a toast goes, or a running time advances.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let toast = self.toasts.iter().map(|toast| toast.until).min();
+        let second = self.counts_seconds().then(|| Timestamp((self.daemon_now().0 / 1_000 + 1) * 1_000 - self.ahead));
+        [toast, second].into_iter().flatten().min()
+    }
+
+    /// Something on the screen changes with each second.
+    fn counts_seconds(&self) -> bool {
+        if self.stale() || self.layout().status_only() {
+            return false;
+        }
+        let build = self.pages.iter().rev().find_map(|page| match page {
+            Page::Build(page) => page.view.as_deref(),
+            Page::Log(_) => None,
+        });
+        if let (Some(view), false) = (build, self.pages.is_empty()) {
+            let mut attempts = view.jobs.iter().filter_map(|job| job.attempts.last());
+            let countdown = attempts.any(|attempt| attempt.cancelling.is_some());
+            return countdown || (self.animation && view.build.status == Status::Running);
+        }
+        let rows = self.builds.cursor.top..self.builds.cursor.top + usize::from(self.layout().list());
+        self.animation
+            && match self.view {
+                View::Builds => {
+                    rows.filter_map(|index| self.builds.row(index)).any(|row| row.status == Status::Running)
+                }
+                View::Queue => self.queue.as_ref().is_some_and(|queue| !queue.jobs.is_empty()),
+                View::Deliveries => false,
+            }
+    }
+
+    fn connected(&mut self, hello: Hello, effects: &mut Vec<Effect>) {
+        if let Connection::Lost { since, .. } = self.connection {
+            let away = crate::words::running_duration(self.now.since(since));
+            self.toast(format!("connected again after {away}; nothing was lost"), false);
+        }
+        self.ahead = hello.now.0 - self.now.0;
+        self.connection = Connection::Up(hello);
+        if self.view == View::Deliveries || self.deliveries.is_some() {
+            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
+        }
+    }
+
+    fn message(&mut self, message: ServerMessage, effects: &mut Vec<Effect>) {
+        let height = usize::from(self.layout().list());
+        match message {
+            ServerMessage::Queue { queue, .. } => {
+                let length = queue.jobs.len();
+                self.queue = Some(queue);
+                self.queue_cursor.settle(length, height);
+            }
+            ServerMessage::Builds { sub, total, offset, order, changed, .. } => {
+                let window = Window { total, offset, order, changed };
+                let missing = match sub {
+                    BUILDS => self.builds.all(window, height).then(|| self.builds.topic()),
+                    FOUND => {
+                        let missing = self.builds.found(window, height);
+                        let filter = self.builds.filter.clone();
+                        missing.then(|| self.builds.set_filter(filter, height)).flatten()
+                    }
+                    _ => None,
+                };
+                effects.extend(missing.map(|topic| subscribe(sub, topic)));
+            }
+            ServerMessage::Build { sub, build, .. } => {
+                let height = usize::from(self.layout().jobs());
+                for page in &mut self.pages {
+                    if let Page::Build(page) = page
+                        && page.sub == sub
+                    {
+                        page.show(build, height);
+                        return;
+                    }
+                }
+            }
+            ServerMessage::LogHead { sub, head } => {
+                if let Some(log) = self.log_of(sub) {
+                    log.take_head(head);
+                }
+            }
+            ServerMessage::Response { id, response } => self.answered(id, response),
+            ServerMessage::Refused { id, refusal } => self.refused(id, &refusal),
+            ServerMessage::Ended { sub, refusal } => self.ended(sub, refusal),
+            ServerMessage::Hello(_) | ServerMessage::Unknown => {}
+        }
+    }
+
+    fn log_frame(&mut self, frame: LogFrame) {
+        if let LogFrame::Lines { sub, first, lines } = frame
+            && let Some(log) = self.log_of(sub)
+        {
+            log.take_lines(first, lines);
+        }
+    }
+
+    /// The log that a subscription is for: a page, or a preview.
+    fn log_of(&mut self, sub: Sub) -> Option<&mut LogPage> {
+        self.pages.iter_mut().find_map(|page| match page {
+            Page::Log(log) if log.sub == sub => Some(&mut **log),
+            Page::Build(build) => build.preview.as_mut().filter(|log| log.sub == sub),
+            Page::Log(_) => None,
+        })
+    }
+
+    /// The build page below everything, if the build is being looked at.
+    #[must_use]
+    pub fn build_page(&self, number: u64) -> Option<&BuildPage> {
+        self.pages.iter().find_map(|page| match page {
+            Page::Build(page) if page.number == number => Some(&**page),
+            _ => None,
+        })
+    }
+
+    /// After every event: everything fits its area again, and what is in view but not here is asked for.
+    fn settle(&mut self, effects: &mut Vec<Effect>) {
+        let layout = self.layout();
+        let list = usize::from(layout.list());
+        let length = self.builds.len();
+        self.builds.cursor.settle(length, list);
+        self.queue_cursor.settle(self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+        self.deliveries_cursor.settle(self.deliveries.as_ref().map_or(0, Vec::len), list);
+        if let Some(topic) = self.builds.moved_window() {
+            effects.push(subscribe(BUILDS, topic));
+        }
+        self.settle_preview(layout, effects);
+        for page in &mut self.pages {
+            let log = match page {
+                Page::Build(page) => {
+                    page.cursor.settle(page.rows.len(), usize::from(layout.jobs()));
+                    let size = layout.preview().unwrap_or_default();
+                    if let Some(log) = &mut page.preview {
+                        log.resize(size);
+                    }
+                    page.preview.as_mut()
+                }
+                Page::Log(log) => {
+                    log.resize(layout.log());
+                    Some(&mut **log)
+                }
+            };
+            if let Some(log) = log
+                && let Some(topic) = log.missing_window()
+            {
+                effects.push(subscribe(log.sub, topic));
+            }
+        }
+    }
+
+    /// The preview shows the log of the selected row.
+    fn settle_preview(&mut self, layout: Layout, effects: &mut Vec<Effect>) {
+        let sub = self.next_sub;
+        let Some(Page::Build(page)) = self.pages.last_mut() else { return };
+        let wanted = layout.preview().and_then(|size| Some((page.log()?, size)));
+        let fits = match (&page.preview, &wanted) {
+            (Some(log), Some(((id, start), _))) => log.id == *id && log.opened_at() == *start,
+            (None, None) => true,
+            _ => false,
+        };
+        if fits {
+            return;
+        }
+        if let Some(old) = page.preview.take() {
+            effects.push(Effect::Send(ClientMessage::Unsubscribe { sub: old.sub }));
+        }
+        if let Some(((id, start), size)) = wanted {
+            let mut log = LogPage::new(id, sub, start, size);
+            log.preview = true;
+            page.preview = Some(log);
+            self.next_sub += 1;
+        }
+    }
+
+    fn ask(&mut self, request: Request, pending: Pending, effects: &mut Vec<Effect>) {
+        let id = self.next_request;
+        self.next_request += 1;
+        self.pending.insert(id, pending);
+        effects.push(Effect::Send(ClientMessage::Request { id, request }));
+    }
+
+    fn fresh_sub(&mut self) -> Sub {
+        self.next_sub += 1;
+        self.next_sub - 1
+    }
+
+    fn toast(&mut self, text: String, bad: bool) {
+        const MOST: usize = 3;
+        let until = Timestamp(self.now.0 + if bad { 8_000 } else { 4_000 });
+        self.toasts.push(Toast { text, bad, until });
+        let extra = self.toasts.len().saturating_sub(MOST);
+        self.toasts.drain(..extra);
+    }
+}
+
+fn subscribe(sub: Sub, topic: Topic) -> Effect {
+    Effect::Send(ClientMessage::Subscribe { sub, topic, after: None })
+}

@@ -1,0 +1,121 @@
+//! The terminal: taken over and given back, on every way out. Each restoring step is tried whatever became of the one
+//! before. Must not know what is painted.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{cursor, execute, queue, style};
+use ratatui::Frame;
+use ratatui::backend::CrosstermBackend;
+
+/// The taken-over terminal. Dropping it gives it back.
+pub(crate) struct Terminal {
+    inner: ratatui::Terminal<CrosstermBackend<Sheet>>,
+    sheet: Sheet,
+    mouse: bool,
+}
+
+/// Collects a frame, so that it goes out as one piece.
+#[derive(Clone, Default)]
+pub(crate) struct Sheet(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Sheet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Terminal {
+    pub(crate) fn enter(mouse: bool) -> io::Result<Self> {
+        restore_when_panicking();
+        take_over(mouse).inspect_err(|_| give_back())?;
+        let sheet = Sheet::default();
+        let inner = ratatui::Terminal::new(CrosstermBackend::new(sheet.clone())).inspect_err(|_| give_back())?;
+        Ok(Self { inner, sheet, mouse })
+    }
+
+    /// Paints a frame and writes what changed, in one piece, or nothing.
+    pub(crate) fn draw<T>(&mut self, paint: impl FnOnce(&mut Frame<'_>) -> T) -> io::Result<T> {
+        let mut out = None;
+        self.inner.draw(|frame| out = Some(paint(frame)))?;
+        let bytes = std::mem::take(&mut *self.sheet.0.borrow_mut());
+        if !bytes.is_empty() {
+            let mut whole = Vec::with_capacity(bytes.len() + 16);
+            queue!(whole, BeginSynchronizedUpdate)?;
+            whole.extend_from_slice(&bytes);
+            queue!(whole, EndSynchronizedUpdate)?;
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(&whole)?;
+            stdout.flush()?;
+        }
+        Ok(out.expect("ratatui calls the painter once"))
+    }
+
+    /// The next frame is written whole.
+    pub(crate) fn redraw(&mut self) -> io::Result<()> {
+        self.inner.clear()
+    }
+
+    pub(crate) fn set_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        if on { execute!(io::stdout(), EnableMouseCapture) } else { execute!(io::stdout(), DisableMouseCapture) }
+    }
+
+    /// Gives the terminal back, stops this process until it is continued, and takes the terminal again.
+    pub(crate) fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP)?;
+        self.resume()
+    }
+
+    /// Somebody else had the terminal: take it again.
+    pub(crate) fn resume(&mut self) -> io::Result<()> {
+        take_over(self.mouse)?;
+        self.redraw()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take_over(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen, cursor::Hide)?;
+    if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) }
+}
+
+/// Best effort: nothing can be done about a step that fails, and the next one may still work.
+fn give_back() {
+    let _ = execute!(io::stdout(), EndSynchronizedUpdate);
+    let _ = execute!(io::stdout(), DisableMouseCapture);
+    let _ = execute!(io::stdout(), style::ResetColor, style::SetAttribute(style::Attribute::Reset));
+    let _ = execute!(io::stdout(), LeaveAlternateScreen);
+    let _ = execute!(io::stdout(), cursor::Show);
+    let _ = disable_raw_mode();
+}
+
+/// A panic's message belongs on the ordinary screen.
+fn restore_when_panicking() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            give_back();
+            usual(info);
+        }));
+    });
+}

@@ -1,0 +1,127 @@
+//! Rows of a log: number, mark, time, text in the colours its author asked for. Paints what it is given and nothing else.
+//! Must not know which rows are in view, or why.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use regex::Regex;
+
+use super::text::Words;
+use crate::safe_text::SafeLine;
+use crate::theme::{Theme, Tone};
+
+pub enum Row<'a> {
+    /// A heading of our own between the lines.
+    Heading(Words),
+    Text {
+        /// Empty on the rows of a wrapped line after its first.
+        number: String,
+        time: String,
+        mark: Mark,
+        text: &'a SafeLine,
+        /// The first column of the text that is shown.
+        from: usize,
+        /// Follows the text when it ends in view.
+        tail: Option<String>,
+    },
+    Missing {
+        number: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    None,
+    Hit,
+    CurrentHit,
+}
+
+pub struct Log<'a> {
+    pub rows: Vec<Row<'a>>,
+    pub gutter: u16,
+    pub times: u16,
+    /// Lit up inside of the text.
+    pub hit: Option<&'a Regex>,
+}
+
+impl Log<'_> {
+    pub fn paint(&self, area: Rect, theme: Theme, buffer: &mut Buffer) {
+        let area = area.intersection(buffer.area);
+        for (row, y) in self.rows.iter().zip(area.y..area.bottom()) {
+            let place = Rect { y, height: 1, ..area };
+            match row {
+                Row::Heading(words) => {
+                    let used = words.paint(place, theme.style(Tone::Strong), theme, buffer);
+                    for x in place.x + used..place.right() {
+                        buffer.set_string(x, y, "─", theme.style(Tone::Dim));
+                    }
+                }
+                Row::Missing { number } => self.head(number, "", Mark::None, place, theme, buffer),
+                Row::Text { number, time, mark, text, from, tail } => {
+                    self.head(number, time, *mark, place, theme, buffer);
+                    let left = (self.gutter + self.times).min(place.width);
+                    let place = Rect { x: place.x + left, width: place.width - left, ..place };
+                    self.text(text, *from, tail.as_deref(), *mark, place, theme, buffer);
+                }
+            }
+        }
+    }
+
+    fn head(&self, number: &str, time: &str, mark: Mark, place: Rect, theme: Theme, buffer: &mut Buffer) {
+        let dim = theme.style(Tone::Dim);
+        if self.gutter > 1 {
+            let width = usize::from(self.gutter) - 2;
+            let number = format!("{number:>width$}");
+            buffer.set_stringn(place.x, place.y, number, usize::from(place.width), dim);
+        }
+        if self.gutter > 0 && mark != Mark::None && self.gutter <= place.width {
+            let glyph = if mark == Mark::CurrentHit { "▶" } else { "▸" };
+            let x = place.x + self.gutter - 1 - u16::from(self.gutter > 1);
+            buffer.set_string(x, place.y, glyph, theme.style(Tone::Warn));
+        }
+        if self.times > 0 && self.gutter < place.width {
+            let (x, room) = (place.x + self.gutter, usize::from(place.width - self.gutter));
+            buffer.set_stringn(x, place.y, time, room.min(usize::from(self.times)), dim);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a row of text has these parts")]
+    fn text(
+        &self,
+        text: &SafeLine,
+        from: usize,
+        tail: Option<&str>,
+        mark: Mark,
+        place: Rect,
+        theme: Theme,
+        buffer: &mut Buffer,
+    ) {
+        let width = usize::from(place.width);
+        let shown = text.columns(from, width);
+        let mut x = place.x;
+        for (piece, style) in shown.pieces() {
+            let room = usize::from(place.right() - x);
+            (x, _) = buffer.set_stringn(x, place.y, piece, room, theme.log(style));
+        }
+        if let (Some(regex), true) = (self.hit, mark != Mark::None) {
+            for hit in regex.find_iter(text.as_str()).take(200) {
+                let column = |at: usize| SafeLine::width_of(&text.as_str()[..at]);
+                let (start, end) = (column(hit.start()).max(from), column(hit.end()).min(from + width));
+                for column in start..end {
+                    let cell = (place.x + (column - from) as u16, place.y);
+                    buffer[cell].set_style(theme.hit());
+                }
+            }
+        }
+        let room = usize::from(place.right() - x);
+        if from > 0 && text.width() <= from && mark == Mark::None {
+            return;
+        }
+        if let Some(tail) = tail
+            && room > 0
+        {
+            buffer.set_stringn(x, place.y, tail, room, theme.style(Tone::Warn));
+        } else if from == 0 && tail.is_none() && text.width() > width && width > 0 {
+            buffer.set_string(place.right() - 1, place.y, "›", theme.style(Tone::Accent));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Words and glyphs for what the wire says: states, durations, names. Used by screens and commands alike. Must not know
+//! where they are shown.
+
+use windlass_protocol::id::AttemptId;
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{
+    AttemptView, BuildHead, BuildRow, BuildView, JobView, Outcome, Status, StepView, WaitingFor,
+};
+
+/// How something stands, in the one form that is shown: status and outcome together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Waiting,
+    Running,
+    /// Asked to stop, and not stopped yet.
+    Stopping,
+    Ended(Outcome),
+    /// Finished, and nobody said how.
+    Unknown,
+}
+
+impl Standing {
+    pub(crate) fn of(status: Status, outcome: Option<Outcome>) -> Self {
+        match (status, outcome) {
+            (Status::Waiting, _) => Self::Waiting,
+            (Status::Running, _) => Self::Running,
+            (Status::Finished, Some(outcome)) => Self::Ended(outcome),
+            (Status::Finished, None) => Self::Unknown,
+        }
+    }
+
+    pub(crate) fn of_row(row: &BuildRow) -> Self {
+        if row.cancelling && row.status != Status::Finished {
+            Self::Stopping
+        } else {
+            Self::of(row.status, row.outcome)
+        }
+    }
+
+    pub(crate) fn of_attempt(attempt: &AttemptView) -> Self {
+        if attempt.cancelling.is_some() && attempt.status != Status::Finished {
+            Self::Stopping
+        } else {
+            Self::of(attempt.status, attempt.outcome)
+        }
+    }
+
+    pub(crate) fn of_job(job: &JobView) -> Self {
+        match job.attempts.last() {
+            Some(attempt) if attempt.status == job.status => Self::of_attempt(attempt),
+            _ => Self::of(job.status, job.outcome),
+        }
+    }
+
+    /// One column wide in every terminal.
+    pub(crate) fn glyph(self) -> &'static str {
+        match self {
+            Self::Waiting => "○",
+            Self::Running => "●",
+            Self::Stopping => "◌",
+            Self::Ended(Outcome::Passed) => "✓",
+            Self::Ended(Outcome::Failed) => "✗",
+            Self::Ended(Outcome::TimedOut) => "◷",
+            Self::Ended(Outcome::Cancelled) => "⊘",
+            Self::Ended(Outcome::OutOfMemory) => "▲",
+            Self::Ended(Outcome::Lost) => "?",
+            Self::Ended(Outcome::Broken) => "!",
+            Self::Ended(Outcome::Skipped) => "–",
+            Self::Unknown => "·",
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Ended(Outcome::TimedOut) => "timed out",
+            Self::Ended(Outcome::OutOfMemory) => "no memory",
+            Self::Ended(outcome) => outcome.word(),
+            Self::Unknown => "finished",
+        }
+    }
+}
+
+/// `850 ms`, `12.3 s`, `4m 07s`, `2h 03m`, `5d 01h`.
+pub(crate) fn duration(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0 => format!("{ms} ms"),
+        1..=59 => format!("{}.{} s", seconds, ms % 1_000 / 100),
+        60..=3_599 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        3_600..=86_399 => format!("{}h {:02}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d {:02}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// The duration of something that still goes on: whole seconds, so that the last digit does not flicker.
+pub(crate) fn running_duration(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    if seconds < 60 { format!("{seconds} s") } else { duration(seconds * 1_000) }
+}
+
+/// `now`, `4m ago`, `3h ago`, `12d ago`: changes once a minute at most.
+pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
+    let minutes = now.since(then) / 60_000;
+    match minutes {
+        0 => "now".to_owned(),
+        1..=59 => format!("{minutes}m ago"),
+        60..=1_439 => format!("{}h ago", minutes / 60),
+        _ => format!("{}d ago", minutes / 1_440),
+    }
+}
+
+/// How long something took, or has taken until `now`.
+pub(crate) fn took(started: Option<Timestamp>, finished: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    let started = started?;
+    Some(match finished {
+        Some(finished) => duration(finished.since(started)),
+        None => running_duration(now.since(started)),
+    })
+}
+
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..=9_999 => format!("{count} B"),
+        10_000..=9_999_999 => format!("{} kB", count / 1_000),
+        10_000_000..=9_999_999_999 => format!("{} MB", count / 1_000_000),
+        _ => format!("{} GB", count / 1_000_000_000),
+    }
+}
+
+/// `1,234,567`
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+pub(crate) fn plural(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {one}s", count(number)) }
+}
+
+/// The ref without its namespace: `main`, `v1.2`, or the pull request `PR 7`.
+pub(crate) fn branch(row: &BuildRow) -> String {
+    short_ref(row.pull_request, row.branch.as_deref(), &row.r#ref)
+}
+
+pub(crate) fn branch_of(head: &BuildHead) -> String {
+    short_ref(head.pull_request, head.branch.as_deref(), &head.r#ref)
+}
+
+fn short_ref(pull_request: Option<u64>, branch: Option<&str>, name: &str) -> String {
+    if let Some(number) = pull_request {
+        return format!("PR {number}");
+    }
+    let stripped = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name);
+    branch.unwrap_or(stripped).to_owned()
+}
+
+pub(crate) fn short_sha(sha: &str) -> &str {
+    sha.get(..10).unwrap_or(sha)
+}
+
+/// How a step or an attempt ended in numbers: `exit 101`, `signal 9`.
+pub(crate) fn ending(exit_code: Option<i32>, signal: Option<i32>) -> Option<String> {
+    match (exit_code, signal) {
+        (_, Some(signal)) => Some(format!("signal {signal}")),
+        (Some(code), None) if code != 0 => Some(format!("exit {code}")),
+        _ => None,
+    }
+}
+
+/// Did not pass, and not because something else did not.
+pub(crate) fn is_bad(outcome: Option<Outcome>) -> bool {
+    !matches!(outcome, None | Some(Outcome::Passed | Outcome::Skipped))
+}
+
+/// The step that decided, if one did.
+pub(crate) fn failing_step(attempt: &AttemptView) -> Option<(usize, &StepView)> {
+    attempt.steps.iter().enumerate().find(|(_, step)| is_bad(step.outcome))
+}
+
+/// The job a person most likely means by a build alone: the one that failed, or runs, or the only one, or the first.
+pub(crate) fn telling_job(build: &BuildView) -> Option<&JobView> {
+    let with_log = || build.jobs.iter().filter(|job| !job.attempts.is_empty());
+    with_log()
+        .find(|job| is_bad(job.outcome) && job.outcome != Some(Outcome::Cancelled))
+        .or_else(|| with_log().find(|job| is_bad(job.outcome)))
+        .or_else(|| with_log().find(|job| job.status == Status::Running))
+        .or_else(|| with_log().next())
+}
+
+pub(crate) fn newest_attempt(build: &BuildView, job: &JobView) -> Option<AttemptId> {
+    let attempt = job.attempts.last()?;
+    Some(AttemptId { build: build.build.number, job: job.name.clone(), attempt: attempt.number })
+}
+
+/// Why a job waits, in a sentence.
+pub(crate) fn waiting(waiting_for: Option<&WaitingFor>) -> String {
+    waiting_for.map_or_else(|| "waiting".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let table = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1.0 s"),
+            (59_949, "59.9 s"),
+            (60_000, "1m 00s"),
+            (3_599_999, "59m 59s"),
+            (3_600_000, "1h 00m"),
+            (90_000_000, "1d 01h"),
+        ];
+        for (ms, words) in table {
+            assert_eq!(duration(ms), words);
+        }
+        assert_eq!(running_duration(12_900), "12 s");
+        assert_eq!(age(Timestamp(0), Timestamp(59_999)), "now");
+        assert_eq!(age(Timestamp(0), Timestamp(7_200_000)), "2h ago");
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(plural(1, "job"), "1 job");
+        assert_eq!(plural(1_000, "line"), "1,000 lines");
+    }
+}
