@@ -308,7 +308,9 @@ fn is_web(url: &str) -> bool {
     url.starts_with("https://") || url.starts_with("http://")
 }
 
-fn docker_socket() -> PathBuf {
+/// Where the engine is when the configuration does not say.
+#[must_use]
+pub fn docker_socket() -> PathBuf {
     std::env::var("DOCKER_HOST")
         .ok()
         .and_then(|host| host.strip_prefix("unix://").map(PathBuf::from))

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use check::{Overrides, load};
+pub use check::{Overrides, docker_socket, load};
 
 /// The commented default file; a test parses it, so that it cannot rot.
 pub const DEFAULT_FILE: &str = include_str!("../../../assets/windlassd.toml");

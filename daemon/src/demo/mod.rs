@@ -74,7 +74,11 @@ async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<u8> {
     let config = configuration(folder, &sample, &stage, &secret)?;
     let daemon = Daemon::start(config).await?;
     let control = Address::Unix(folder.join("data/control.sock"));
-    say(&format!("Windlass demo: webhooks at http://{}/webhooks/github, control at unix:{}/data/control.sock", daemon.public, folder.display()));
+    say(&format!(
+        "Windlass demo: webhooks at http://{}/webhooks/github, control at unix:{}/data/control.sock",
+        daemon.public,
+        folder.display()
+    ));
     let hook = Address::Tcp(daemon.public);
     let secret = SecretString::from(secret);
     let outcome = match client {
@@ -143,7 +147,11 @@ async fn unattended(sample: &Sample, hook: &Address, control: &Address, secret: 
         }
     }
     narrate::failed_logs(control, &builds).await?;
-    say(if as_intended { "Every build ended as the sample intends." } else { "Not every build ended as the sample intends." });
+    say(if as_intended {
+        "Every build ended as the sample intends."
+    } else {
+        "Not every build ended as the sample intends."
+    });
     Ok(if as_intended { 0 } else { 1 })
 }
 
@@ -158,7 +166,7 @@ async fn stage(engine: &str) -> anyhow::Result<Stage> {
     }
     let socket = config::docker_socket();
     let archive = image::of_this_host();
-    match (DockerEngine::import_image(&socket, image::NAME, archive?).await, engine) {
+    match DockerEngine::import_image(&socket, image::NAME, archive?).await {
         Ok(()) => {
             say(&format!("Jobs run in containers of the engine at {}.", socket.display()));
             Ok(Stage::Docker { image: format!("{}:1", image::NAME) })

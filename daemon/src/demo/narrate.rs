@@ -75,7 +75,9 @@ pub(super) async fn end_all(control: &Address, patience: Duration) {
     let end = async {
         loop {
             let open: Vec<u64> = match builds(control).await {
-                Ok(builds) => builds.iter().filter(|b| b.build.status != Status::Finished).map(|b| b.build.number).collect(),
+                Ok(builds) => {
+                    builds.iter().filter(|b| b.build.status != Status::Finished).map(|b| b.build.number).collect()
+                }
                 Err(_) => return,
             };
             if open.is_empty() {

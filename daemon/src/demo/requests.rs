@@ -40,7 +40,8 @@ pub(super) async fn get(address: &Address, path: &str) -> anyhow::Result<Bytes> 
 }
 
 pub(super) async fn post(address: &Address, path: &str, body: &str) -> anyhow::Result<Bytes> {
-    let request = Request::post(path).header(header::HOST, "localhost").body(Full::new(Bytes::from(body.to_owned())))?;
+    let request =
+        Request::post(path).header(header::HOST, "localhost").body(Full::new(Bytes::from(body.to_owned())))?;
     ask(address, request).await
 }
 

@@ -51,11 +51,41 @@ enum Change {
 }
 
 const PLANS: [Plan; 5] = [
-    Plan { branch: "main", author: "Mara Lind", title: "Paint the hull, oil the windlass", intended: Outcome::Passed, change: Change::Calm },
-    Plan { branch: "storm", author: "Ove Brandt", title: "Sail on although the glass falls", intended: Outcome::Failed, change: Change::Storm },
-    Plan { branch: "voyage", author: "Ines Costa", title: "Try the long way around", intended: Outcome::Passed, change: Change::LongVoyage },
-    Plan { branch: "docs", author: "Mara Lind", title: "Spell the ship's name right [skip ci]", intended: Outcome::Skipped, change: Change::Words },
-    Plan { branch: "spec", author: "Ove Brandt", title: "Rename a key that should have kept its name", intended: Outcome::Broken, change: Change::BrokenSpec },
+    Plan {
+        branch: "main",
+        author: "Mara Lind",
+        title: "Paint the hull, oil the windlass",
+        intended: Outcome::Passed,
+        change: Change::Calm,
+    },
+    Plan {
+        branch: "storm",
+        author: "Ove Brandt",
+        title: "Sail on although the glass falls",
+        intended: Outcome::Failed,
+        change: Change::Storm,
+    },
+    Plan {
+        branch: "voyage",
+        author: "Ines Costa",
+        title: "Try the long way around",
+        intended: Outcome::Passed,
+        change: Change::LongVoyage,
+    },
+    Plan {
+        branch: "docs",
+        author: "Mara Lind",
+        title: "Spell the ship's name right [skip ci]",
+        intended: Outcome::Skipped,
+        change: Change::Words,
+    },
+    Plan {
+        branch: "spec",
+        author: "Ove Brandt",
+        title: "Rename a key that should have kept its name",
+        intended: Outcome::Broken,
+        change: Change::BrokenSpec,
+    },
 ];
 
 impl Sample {
@@ -105,7 +135,9 @@ fn write(folder: &Path, stage: &Stage, plan: &Plan) -> anyhow::Result<()> {
     };
     let spec = SPEC.replace("    # image\n", &image);
     let spec = match plan.change {
-        Change::BrokenSpec => spec.replace("needs: [inspect]", "need: [inspct]").replace("timeout: 2m", "timeout: 2 minutes"),
+        Change::BrokenSpec => {
+            spec.replace("needs: [inspect]", "need: [inspct]").replace("timeout: 2m", "timeout: 2 minutes")
+        }
         _ => spec,
     };
     let waves = match plan.change {
@@ -183,7 +215,16 @@ echo 'back in the harbour'
 
 fn git(folder: &Path, author: &str, args: &[&str]) -> anyhow::Result<String> {
     let output = Command::new("git")
-        .args(["-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", &format!("user.name={author}"), "-c", "user.email=sample@example.org"])
+        .args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "commit.gpgSign=false",
+            "-c",
+            &format!("user.name={author}"),
+            "-c",
+            "user.email=sample@example.org",
+        ])
         .args(args)
         .current_dir(folder)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

@@ -7,10 +7,9 @@ use bollard::Docker;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions};
 use futures_util::StreamExt;
-use hyper::body::Bytes;
 use tokio::sync::mpsc;
 
-use super::call::{Failure, QUICK, within};
+use super::call::{Failure, QUICK, SLOW, within};
 use super::prepare::SHARED_LABEL;
 use crate::engine::EngineError;
 
@@ -67,16 +66,8 @@ pub(super) async fn empty(docker: &Docker, namespace: &str) -> Result<String, En
         Err(failure) => return Err(failure.trouble("looking for the empty image")),
     }
     let label = format!("{SHARED_LABEL}={namespace}");
-    let options = CreateImageOptionsBuilder::default().from_src("-").repo(&repository).tag("1");
-    let options = options.changes(vec![format!("LABEL {label}")]).build();
-    let nothing = Bytes::from_static(&[0; 1024]); // a tar archive without entries
-    let mut events = std::pin::pin!(docker.create_image(Some(options), Some(bollard::body_full(nothing)), None));
-    while let Some(event) = within(QUICK, async { events.next().await.transpose() })
-        .await
-        .map_err(|failure| failure.trouble("making the empty image"))?
-    {
-        drop(event);
-    }
+    let nothing = vec![0; 1024]; // a tar archive without entries
+    import(docker, &repository, &[format!("LABEL {label}")], nothing).await?;
     // Two daemons at once make it twice; the name then belongs to the later one, and the earlier one has to go.
     let filters = HashMap::from([("label", vec![label.as_str()]), ("dangling", vec!["true"])]);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
@@ -85,6 +76,25 @@ pub(super) async fn empty(docker: &Docker, namespace: &str) -> Result<String, En
         let _ = within(QUICK, docker.remove_image(&image.id, None::<RemoveImageOptions>, None)).await;
     }
     Ok(name)
+}
+
+/// Makes the image `repository:1` of a tar archive of its files, with changes as a Dockerfile words them.
+pub(super) async fn import(
+    docker: &Docker,
+    repository: &str,
+    changes: &[String],
+    archive: Vec<u8>,
+) -> Result<(), EngineError> {
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag("1");
+    let options = options.changes(changes.to_vec()).build();
+    let mut events = std::pin::pin!(docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None));
+    while let Some(event) = within(SLOW, async { events.next().await.transpose() })
+        .await
+        .map_err(|failure| failure.trouble(&format!("importing {repository}")))?
+    {
+        drop(event);
+    }
+    Ok(())
 }
 
 /// The name and the tag to ask for. Without a tag the engine would pull every tag there is.

@@ -167,6 +167,19 @@ impl DockerEngine {
         })))
     }
 
+    /// Makes the image `repository:1` of a tar archive, at the engine behind `socket`: for the demo, which reaches no
+    /// registry.
+    ///
+    /// # Errors
+    /// When the engine does not answer, or does not take it.
+    pub async fn import_image(socket: &Path, repository: &str, archive: Vec<u8>) -> Result<(), EngineError> {
+        let socket = socket.to_string_lossy();
+        let docker = Docker::connect_with_unix(&socket, 120, API_DEFAULT_VERSION)
+            .map_err(|error| Failure::from(error).trouble(&format!("connecting to {socket}")))?;
+        Machine::ask(&docker, &socket).await?;
+        image::import(&docker, repository, &["ENV PATH=/bin:/usr/bin".to_owned()], archive).await
+    }
+
     /// Makes what the engine needs before its first job: worth calling at start, in the background. `create` does it
     /// where nobody has.
     ///
