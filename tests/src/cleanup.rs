@@ -61,3 +61,28 @@ pub fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_works_in_the_folder_or_names_it_is_killed_and_nothing_else() {
+        let (mine, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let sleep = |folder: &Path| Command::new("sleep").arg("600").current_dir(folder).spawn().expect("sleep exists");
+        let (mut inside, mut outside) = (sleep(mine.path()), sleep(other.path()));
+        let file = mine.path().join("file");
+        std::fs::write(&file, "").expect("a file");
+        let mut naming = Command::new("tail").arg("-f").arg(&file).current_dir("/").spawn().expect("tail exists");
+        crate::wait_for("both are seen", crate::SHORT, || match left(mine.path()).len() {
+            2 => Ok(()),
+            other => Err(other), // between fork and exec a child still looks like this process
+        });
+        processes(mine.path());
+        inside.wait().expect("our own child");
+        naming.wait().expect("our own child");
+        assert!(left(mine.path()).is_empty());
+        assert_eq!(outside.try_wait().expect("our own child"), None, "not in the folder");
+        outside.kill().and_then(|()| outside.wait()).expect("our own child");
+    }
+}

@@ -135,3 +135,42 @@ impl Connection {
         Ok(response)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Answers every connection's first request with these bytes.
+    fn answers(bytes: &'static [u8]) -> Response {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("its address").to_string();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut request = [0; 1024];
+            let count = stream.read(&mut request).expect("a request");
+            stream.write_all(bytes).expect("the client reads");
+            String::from_utf8_lossy(&request[..count]).into_owned()
+        });
+        let mut connection = Connection::open(&address).expect("the server is there");
+        let response = connection.request("POST", "/x", &[("A", "b")], b"body").expect("a response");
+        let request = server.join().expect("the server's thread");
+        assert_eq!(request, format!("POST /x HTTP/1.1\r\nHost: {address}\r\nA: b\r\nContent-Length: 4\r\n\r\nbody"));
+        response
+    }
+
+    #[test]
+    fn bodies_end_in_three_ways() {
+        for answer in [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Y: z\r\n\r\nhello".as_slice(),
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nX-Y: z\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Y: z\r\n\r\nhello",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-Y: z\r\nContent-Length: 5\r\n\r\nhello",
+        ] {
+            let response = answers(answer);
+            assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+            assert_eq!(response.header("x-y"), Some("z"));
+        }
+    }
+}

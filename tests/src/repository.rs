@@ -89,3 +89,18 @@ impl Repository {
         output.status.success().then_some(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_arrive_in_the_bare_repository() {
+        let (repository, first) = Repository::with_spec("execute: [echo]\n");
+        let second = repository.commit("topic", &[("deep/file", [0_u8, 255])], "bytes");
+        assert_eq!(second.parent, first.sha);
+        assert_eq!(first.parent, "0".repeat(40));
+        let tips = repository.git(&["ls-remote", "origin", "refs/heads/*"]);
+        assert_eq!(tips, format!("{}\trefs/heads/main\n{}\trefs/heads/topic", first.sha, second.sha));
+    }
+}

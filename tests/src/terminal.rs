@@ -215,3 +215,40 @@ fn listen(mut reader: Box<dyn Read + Send>, shown: &Mutex<Shown>, answers: &Mute
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Terminal {
+        Terminal::start(Path::new("/bin/sh"), &["-c", script], Path::new("/"), 10, 40)
+    }
+
+    #[test]
+    fn shows_types_and_sees_the_end() {
+        let mut terminal = shell("printf 'name? '; read name; echo hello $name; exit 3");
+        terminal.wait_words(&["name?"]);
+        terminal.assert_runs();
+        terminal.keys("ada\n");
+        assert_eq!(terminal.wait_end(), 3);
+        assert!(terminal.screen().contains("hello ada"));
+        assert_eq!(terminal.left_behind(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn tells_what_was_left_behind() {
+        let mut terminal = shell("printf '\\033[?1049h\\033[?25l\\033[?1000h\\033[?2004h'");
+        terminal.wait_end();
+        let left = ["the alternate screen", "a hidden cursor", "mouse reports", "bracketed paste"];
+        assert_eq!(terminal.left_behind(), left);
+    }
+
+    #[test]
+    fn resizing_reaches_the_program() {
+        let mut terminal = shell("trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done");
+        terminal.wait_words(&["ready"]);
+        terminal.resize(7, 31);
+        terminal.wait_end();
+        assert!(terminal.screen().contains("7 31"), "{}", terminal.screen());
+    }
+}

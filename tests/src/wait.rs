@@ -24,3 +24,24 @@ pub fn wait_for<T, S: Debug>(what: &str, within: Duration, mut look: impl FnMut(
         pause = (pause * 2).min(Duration::from_millis(50));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_until_it_finds() {
+        let mut looks = 0;
+        let found = wait_for("three looks", SHORT, || {
+            looks += 1;
+            if looks == 3 { Ok("found") } else { Err(looks) }
+        });
+        assert_eq!((found, looks), ("found", 3));
+    }
+
+    #[test]
+    #[should_panic(expected = "the moon: not after 5ms; the last that was seen: \"only stars\"")]
+    fn tells_what_it_saw_last() {
+        wait_for("the moon", Duration::from_millis(5), || Err::<(), _>("only stars"));
+    }
+}

@@ -25,7 +25,7 @@ fn log_of(more: &str, steps: &str) -> String {
 fn docker_it_has_the_files_and_the_environment() {
     let log = log_of(
         "    environment: { COLOUR: green }\n",
-        "      - cat file\n      - echo $CI $COLOUR $WINDLASS_REPO $WINDLASS_BRANCH $WINDLASS_EVENT\n      - 'test -d .git && echo checkout'\n      - run: [echo, no, shell]\n      - echo $$ >&2\n",
+        "      - cat file\n      - echo $CI $COLOUR $WINDLASS_OWNER/$WINDLASS_REPO $WINDLASS_BRANCH $WINDLASS_EVENT\n      - 'test -d .git && echo checkout'\n      - run: [echo, no, shell]\n      - echo $$ >&2\n",
     );
     let mut lines = log.lines();
     assert_eq!(lines.next(), Some("contents"));

@@ -100,10 +100,11 @@ fn what_asks_for_nothing_is_ignored_with_a_reason() {
 
 #[test]
 fn a_delivery_that_comes_again_is_a_duplicate() {
-    let (daemon, _, first) = daemon_and_push();
+    let (daemon, repository, first) = daemon_and_push();
     daemon.accept(&first);
     let number = daemon.build_of(&first);
-    let other_body = Delivery { id: first.id.clone(), ..Delivery::new("push", &json!({ "zen": 1 })) };
+    let other = repository.commit("other", &[("file", "x")], "another push");
+    let other_body = Delivery { id: first.id.clone(), ..Delivery::push(&repository, &other) };
     for (what, again) in [
         ("by its id and body", first.clone()),
         ("by its body, under another id", first.again_with_new_id()),

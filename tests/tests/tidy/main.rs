@@ -155,9 +155,16 @@ const DIRECTIONS: [Direction; 15] = [
 /// Who may import the daemon's `http`.
 const MAY_IMPORT_HTTP: [&str; 3] = ["daemon/src/daemon", "daemon/src/main", "daemon/src/http"];
 
-/// Where words may go straight to standard output: the executables' own answers to a person.
-const MAY_PRINT: [&str; 6] =
-    ["daemon/src/main", "daemon/src/demo", "daemon/src/commands", "tui/src/main", "tui/src/commands", "tests/src/bin"];
+/// Where words may go straight to standard output or error: the executables' own answers to a person.
+const MAY_PRINT: [&str; 7] = [
+    "daemon/src/main",
+    "daemon/src/demo",
+    "daemon/src/commands",
+    "daemon/src/runner",
+    "tui/src/main",
+    "tui/src/commands",
+    "tests/src/bin",
+];
 
 // ---- the rules ------------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,12 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// What is compiled into the product: comments and literals blanked, cut where the unit tests begin.
+    /// What is compiled into the product: comments and literals blanked, cut where the unit tests begin;
+    /// nothing of a file of unit tests.
     pub(super) fn code(&self) -> String {
+        if self.path.ends_with("/tests.rs") || self.path.contains("/tests/") {
+            return String::new();
+        }
         let code = blank(&self.text);
         let end = code
             .match_indices("#[cfg(test)]")
@@ -208,6 +212,7 @@ mod tests {
         let source = |text: &str| Source { path: "daemon/src/a.rs".into(), text: text.into() };
         assert_eq!(source("a\n#[cfg(test)]\nmod tests { b }").code(), "a\n");
         assert_eq!(source("#[cfg(test)]\nmod tests;\nc").code(), "#[cfg(test)]\nmod tests;\nc");
+        assert_eq!(Source { path: "daemon/src/a/tests.rs".into(), text: "x".into() }.code(), "");
     }
 
     #[test]
