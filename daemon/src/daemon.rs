@@ -266,7 +266,7 @@ async fn connect_engines(config: &Config) -> Result<Engines, StartError> {
         cpu_millis: config.limits.cpu_millis,
         pids: config.limits.pids,
     };
-    docker.defaults = limits.clone();
+    docker.defaults = limits;
     docker.most = limits;
     let choice = match config.engine {
         EngineChoice::Auto => engine::Choice::Auto,

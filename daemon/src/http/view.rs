@@ -1,6 +1,6 @@
 //! Domain -> wire types; the only place that does it. Reads the store; must not change anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use windlass_protocol::id::JobId;
 use windlass_protocol::live::BuildFilter;
@@ -58,6 +58,7 @@ pub async fn build_view(app: &App, number: u64) -> Result<BuildView, StoreError>
 pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
     let counts = app.store.queue_counts().await?;
     let open = app.store.open_attempts(PAGE_CAP).await?;
+    let unfinished: HashSet<JobId> = open.iter().map(|open| open.attempt.id.job_id()).collect();
     let mut position = 0;
     let jobs = open
         .into_iter()
@@ -69,7 +70,15 @@ pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
                     Some(slot(position, counts, app.config.limits.jobs))
                 }
                 State::Claimed => Some(prepared(attempt)),
-                State::Blocked => Some(WaitingFor::Jobs { jobs: Vec::new() }),
+                // What it needs and is finished has passed: otherwise it would have been skipped.
+                State::Blocked => Some(WaitingFor::Jobs {
+                    jobs: open
+                        .needs
+                        .iter()
+                        .filter(|need| unfinished.contains(&JobId { build: attempt.id.build, job: (*need).clone() }))
+                        .cloned()
+                        .collect(),
+                }),
                 State::Running | State::Finished => None,
             };
             QueuedJob {

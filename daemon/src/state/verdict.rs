@@ -123,7 +123,7 @@ fn decided(step: &str, end: &StepEnd, evidence: &Evidence) -> Verdict {
 /// `90s`, `5m`, `1h30m`: as the spec writes durations.
 fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
-    if ms % 1000 != 0 {
+    if !ms.is_multiple_of(1000) {
         return format!("{ms}ms");
     }
     let (hours, minutes, seconds) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);

@@ -37,6 +37,7 @@ pub struct OpenAttempt {
     pub repository: String,
     pub branch: Option<String>,
     pub title: String,
+    pub needs: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,6 +55,13 @@ struct OpenRow {
     repository: String,
     branch: Option<String>,
     title: String,
+    plan: String,
+}
+
+/// Of a plan only this is wanted here.
+#[derive(Debug, serde::Deserialize)]
+struct Needs {
+    needs: Vec<String>,
 }
 
 #[derive(Debug, FromRow)]
@@ -155,6 +163,7 @@ impl Store {
                     repository: row.repository,
                     branch: row.branch,
                     title: row.title,
+                    needs: super::rows::json::<Needs>("plan", &row.plan)?.needs,
                 })
             })
             .collect()

@@ -95,7 +95,7 @@ fn outcome(word: Option<&str>) -> Result<Option<Outcome>, StoreError> {
         .transpose()
 }
 
-fn json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt { what: format!("{what}: {error}") })
 }
 
