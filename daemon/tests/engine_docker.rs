@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard::Docker;
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerSummary, VolumeCreateRequest};
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
     ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptions, RemoveVolumeOptionsBuilder,
@@ -442,6 +442,14 @@ async fn daemons_that_begin_at_once_share_one_network_and_one_volume() {
     // Another namespace, and busybox in the runner's place, so that nothing is there yet and filling is quick.
     let host = Host::new("race").await;
     let shared = format!("{}-race", namespace());
+    // What a daemon that was replaced long ago left behind.
+    let labels = [("windlass.shared", shared.as_str()), ("windlass.made", "1000000000")];
+    let old = VolumeCreateRequest {
+        name: Some(format!("{shared}-runner-old")),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        ..VolumeCreateRequest::default()
+    };
+    host.docker.create_volume(old).await.expect("made");
     let race = |owner: &str| {
         let settings = DockerSettings {
             namespace: shared.clone(),

@@ -42,7 +42,8 @@ pub type Frames = mpsc::Receiver<Result<(Frame, FramePosition), EngineError>>;
 /// How the runner's process ended, by the engine's own account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
-    /// 128 + signal when a signal ended it.
+    /// 128 + signal when a signal ended it; -1 when nobody could see it (a local runner that ended while no daemon ran):
+    /// its last frame tells then.
     pub code: i64,
     /// The kernel killed something in it for memory.
     pub out_of_memory: bool,
@@ -110,7 +111,9 @@ pub trait Engine: Send + Sync {
         say: &mpsc::Sender<String>,
     ) -> impl Future<Output = Result<Site, EngineError>> + Send;
 
-    /// Starts the runner and hands it plan and source. Returns the site as it is from now on, once the runner has both.
+    /// Starts the runner and hands it plan and source. Returns the site as it is from now on, once both are on their way
+    /// in full; the runner's `Ready` says that it has them. The engine fills in the plan's transport and workspace.
+    /// Once for each attempt: a second time is refused.
     fn feed(
         &self,
         plan: &AttemptPlan,

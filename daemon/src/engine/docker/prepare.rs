@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bollard::Docker;
 use bollard::models::{
@@ -12,7 +12,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, ListNetworksOptionsBuilder,
-    RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, UploadToContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
@@ -26,6 +26,10 @@ use crate::engine::EngineError;
 
 /// Marks everything that daemons on one engine share.
 pub(super) const SHARED_LABEL: &str = "windlass.shared";
+/// On a runner's volume: when it was made, in seconds since the epoch.
+const MADE_LABEL: &str = "windlass.made";
+/// A runner's volume that nobody uses goes after so long.
+const OLD: Duration = Duration::from_secs(7 * 24 * 3600);
 const NO_TRAFFIC_BETWEEN: &str = "com.docker.network.bridge.enable_icc";
 /// The last file that is put into the runner's volume: the executable's SHA-256. Without it the volume is not filled.
 const COMPLETE: &str = "complete";
@@ -53,7 +57,8 @@ pub(super) async fn prepare(docker: &Docker, settings: &DockerSettings, jobs: &P
         bridge(docker, settings),
     )?;
     let volume = format!("{}-runner-{}", settings.namespace, &executable.sha256[..16]);
-    let labels = labels(settings);
+    let mut labels = labels(settings);
+    labels.insert(MADE_LABEL.to_owned(), now().to_string());
     let request = VolumeCreateRequest { name: Some(volume.clone()), labels: Some(labels), ..Default::default() };
     within(QUICK, docker.create_volume(request))
         .await
@@ -68,11 +73,32 @@ pub(super) async fn prepare(docker: &Docker, settings: &DockerSettings, jobs: &P
     if !filled {
         helpers.fill(&executable).await?;
     }
+    sweep(docker, settings, &helpers.volume).await;
     Ok(Prepared { runner: helpers.volume, bridge, shares_files: shares_files && !settings.frames_over_stdout })
 }
 
 fn labels(settings: &DockerSettings) -> HashMap<String, String> {
     HashMap::from([(SHARED_LABEL.to_owned(), settings.namespace.clone())])
+}
+
+/// Removes the runners of daemons that were replaced long ago. One that a container uses stays; a daemon that still counts
+/// on a removed one makes it again.
+async fn sweep(docker: &Docker, settings: &DockerSettings, keep: &str) {
+    let label = format!("{SHARED_LABEL}={}", settings.namespace);
+    let filters = HashMap::from([("label", vec![label.as_str(), MADE_LABEL])]);
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let Ok(found) = within(QUICK, docker.list_volumes(Some(options))).await else { return };
+    let horizon = now().saturating_sub(OLD.as_secs());
+    for volume in found.volumes.unwrap_or_default() {
+        let made = volume.labels.get(MADE_LABEL).and_then(|made| made.parse::<u64>().ok());
+        if volume.name != keep && made.is_some_and(|made| made < horizon) {
+            let _ = within(QUICK, docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>)).await;
+        }
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The bridge all jobs share, on which they do not hear each other.
