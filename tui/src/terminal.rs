@@ -13,6 +13,7 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute, queue, style};
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 
 /// The taken-over terminal. Dropping it gives it back.
 pub(crate) struct Terminal {
@@ -62,9 +63,10 @@ impl Terminal {
         Ok(out.expect("ratatui calls the painter once"))
     }
 
-    /// The next frame is written whole.
+    /// The next frame is written whole. Not by `clear`, which asks the terminal where its cursor is and waits.
     pub(crate) fn redraw(&mut self) -> io::Result<()> {
-        self.inner.clear()
+        let size = self.inner.size()?;
+        self.inner.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     pub(crate) fn set_mouse(&mut self, on: bool) -> io::Result<()> {

@@ -98,7 +98,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
     table.write(output)?;
     if total > found.len() as u64 {
         let more = total - found.len() as u64;
-        output.line(format!("and {} more: --limit {}", words::plural(more, "build"), total.min(100_000)))?;
+        output.line(format!("and {} more: --limit {}", words::count(more), total.min(100_000)))?;
     }
     Ok(Exit::Ok)
 }

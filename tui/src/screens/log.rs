@@ -107,6 +107,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
                 mark,
                 text: &line.text,
                 from: if page.wrap { row * page.text_width() } else { page.column },
+                wrapped: page.wrap,
                 tail: line.cut.map(|length| format!(" … cut: this line has {}", words::bytes(length))),
             }
         }

@@ -141,8 +141,11 @@ impl Builds {
             }
         });
         if let Some(index) = wanted {
-            // The view moves along, so that new builds above do not push the selected one down the screen.
-            self.cursor.top = (self.cursor.top + index).saturating_sub(self.cursor.at);
+            // The view moves along, so that new builds above do not push the selected one down the screen; except at the
+            // top, where new builds are what one waits for.
+            if self.cursor.top > 0 {
+                self.cursor.top = (self.cursor.top + index).saturating_sub(self.cursor.at);
+            }
             self.cursor.at = index;
         }
         self.cursor.settle(self.len(), height);

@@ -9,6 +9,9 @@ use super::text::Words;
 use crate::safe_text::SafeLine;
 use crate::theme::{Theme, Tone};
 
+/// Hits lit up in one line at most.
+const HITS: usize = 200;
+
 pub enum Row<'a> {
     /// A heading of our own between the lines.
     Heading(Words),
@@ -20,6 +23,8 @@ pub enum Row<'a> {
         text: &'a SafeLine,
         /// The first column of the text that is shown.
         from: usize,
+        /// What does not fit goes on in the next row.
+        wrapped: bool,
         /// Follows the text when it ends in view.
         tail: Option<String>,
     },
@@ -56,11 +61,12 @@ impl Log<'_> {
                     }
                 }
                 Row::Missing { number } => self.head(number, "", Mark::None, place, theme, buffer),
-                Row::Text { number, time, mark, text, from, tail } => {
+                Row::Text { number, time, mark, text, from, wrapped, tail } => {
                     self.head(number, time, *mark, place, theme, buffer);
                     let left = (self.gutter + self.times).min(place.width);
                     let place = Rect { x: place.x + left, width: place.width - left, ..place };
-                    self.text(text, *from, tail.as_deref(), *mark, place, theme, buffer);
+                    self.text(text, *from, *mark, place, theme, buffer);
+                    self.end(text, *from, *wrapped, tail.as_deref(), place, theme, buffer);
                 }
             }
         }
@@ -84,17 +90,7 @@ impl Log<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a row of text has these parts")]
-    fn text(
-        &self,
-        text: &SafeLine,
-        from: usize,
-        tail: Option<&str>,
-        mark: Mark,
-        place: Rect,
-        theme: Theme,
-        buffer: &mut Buffer,
-    ) {
+    fn text(&self, text: &SafeLine, from: usize, mark: Mark, place: Rect, theme: Theme, buffer: &mut Buffer) {
         let width = usize::from(place.width);
         let shown = text.columns(from, width);
         let mut x = place.x;
@@ -103,25 +99,36 @@ impl Log<'_> {
             (x, _) = buffer.set_stringn(x, place.y, piece, room, theme.log(style));
         }
         if let (Some(regex), true) = (self.hit, mark != Mark::None) {
-            for hit in regex.find_iter(text.as_str()).take(200) {
+            for hit in regex.find_iter(text.as_str()).take(HITS) {
                 let column = |at: usize| SafeLine::width_of(&text.as_str()[..at]);
                 let (start, end) = (column(hit.start()).max(from), column(hit.end()).min(from + width));
                 for column in start..end {
-                    let cell = (place.x + (column - from) as u16, place.y);
-                    buffer[cell].set_style(theme.hit());
+                    buffer[(place.x + (column - from) as u16, place.y)].set_style(theme.hit());
                 }
             }
         }
-        let room = usize::from(place.right() - x);
-        if from > 0 && text.width() <= from && mark == Mark::None {
-            return;
-        }
-        if let Some(tail) = tail
-            && room > 0
-        {
-            buffer.set_stringn(x, place.y, tail, room, theme.style(Tone::Warn));
-        } else if from == 0 && tail.is_none() && text.width() > width && width > 0 {
-            buffer.set_string(place.right() - 1, place.y, "›", theme.style(Tone::Accent));
+    }
+
+    /// What is said after the text: that it was cut, or that it goes on to the right.
+    #[expect(clippy::too_many_arguments, reason = "the end of a row depends on all of these")]
+    fn end(
+        &self,
+        text: &SafeLine,
+        from: usize,
+        wrapped: bool,
+        tail: Option<&str>,
+        place: Rect,
+        theme: Theme,
+        buffer: &mut Buffer,
+    ) {
+        let (length, width) = (text.width(), usize::from(place.width));
+        if length > from + width {
+            if !wrapped && width > 0 {
+                buffer.set_string(place.right() - 1, place.y, "›", theme.style(Tone::Accent));
+            }
+        } else if let Some(tail) = tail {
+            let x = place.x + length.saturating_sub(from) as u16;
+            buffer.set_stringn(x, place.y, tail, usize::from(place.right() - x), theme.style(Tone::Warn));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
+pub(crate) mod driver;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,29 +26,29 @@ use windlass_protocol::view::{
 };
 
 /// Everything the daemon knows.
-pub struct World {
-    pub now: Timestamp,
-    pub builds: BTreeMap<u64, BuildView>,
-    pub logs: HashMap<AttemptId, Log>,
-    pub deliveries: Vec<DeliveryView>,
-    pub limit: u64,
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) builds: BTreeMap<u64, BuildView>,
+    pub(crate) logs: HashMap<AttemptId, Log>,
+    pub(crate) deliveries: Vec<DeliveryView>,
+    pub(crate) limit: u64,
     /// Every request that came, in order.
-    pub asked: Vec<Request>,
+    pub(crate) asked: Vec<Request>,
     /// Every subscription that came, in order.
-    pub subscribed: Vec<(Topic, Option<u64>)>,
+    pub(crate) subscribed: Vec<(Topic, Option<u64>)>,
     seq: u64,
 }
 
 #[derive(Default, Clone)]
-pub struct Log {
-    pub bytes: Vec<u8>,
-    pub finished: bool,
-    pub steps: Vec<StepMark>,
+pub(crate) struct Log {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) finished: bool,
+    pub(crate) steps: Vec<StepMark>,
     lines: Vec<(usize, i64, u16)>,
 }
 
 /// A running daemon. Dropping it closes the socket and every connection.
-pub struct Fake {
+pub(crate) struct Fake {
     world: Arc<Mutex<World>>,
     changed: watch::Sender<u64>,
     /// Counts the times that all connections were cut.
@@ -55,7 +57,7 @@ pub struct Fake {
 }
 
 impl Fake {
-    pub fn start(path: &Path, now: Timestamp) -> Self {
+    pub(crate) fn start(path: &Path, now: Timestamp) -> Self {
         let world = World {
             now,
             builds: BTreeMap::new(),
@@ -74,19 +76,19 @@ impl Fake {
     }
 
     /// Looks at the world or changes it; whoever is connected is told.
-    pub fn change<T>(&self, with: impl FnOnce(&mut World) -> T) -> T {
+    pub(crate) fn change<T>(&self, with: impl FnOnce(&mut World) -> T) -> T {
         let out = with(&mut lock(&self.world));
         self.changed.send_modify(|n| *n += 1);
         out
     }
 
     /// Cuts every connection at once.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.cut.send_modify(|n| *n += 1);
     }
 
     /// Waits until the world is as wished; panics with `what` when it never is.
-    pub async fn until(&self, what: &str, wished: impl Fn(&World) -> bool) {
+    pub(crate) async fn until(&self, what: &str, wished: impl Fn(&World) -> bool) {
         let mut changed = self.changed.subscribe();
         let wait = async {
             while !wished(&lock(&self.world)) {
@@ -112,7 +114,7 @@ fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     /// A build whose jobs wait.
-    pub fn push(&mut self, repository: &str, branch: &str, title: &str, jobs: &[(&str, &[&str], &[&str])]) -> u64 {
+    pub(crate) fn push(&mut self, repository: &str, branch: &str, title: &str, jobs: &[(&str, &[&str], &[&str])]) -> u64 {
         let number = self.builds.last_key_value().map_or(1, |(number, _)| number + 1);
         let now = self.now;
         let jobs = jobs.iter().map(|(name, needs, steps)| job(name, needs, steps, now)).collect();
@@ -144,7 +146,7 @@ impl World {
     }
 
     /// Derives what a build is from its jobs, and gives it a new sequence number.
-    pub fn touch(&mut self, number: u64) {
+    pub(crate) fn touch(&mut self, number: u64) {
         self.seq += 1;
         let (now, seq) = (self.now, self.seq);
         let Some(view) = self.builds.get_mut(&number) else { return };
@@ -168,12 +170,12 @@ impl World {
         }
     }
 
-    pub fn job(&mut self, number: u64, job: &str) -> &mut JobView {
+    pub(crate) fn job(&mut self, number: u64, job: &str) -> &mut JobView {
         let view = self.builds.get_mut(&number).expect("a build that was pushed");
         view.jobs.iter_mut().find(|view| view.name == job).expect("a job of this build")
     }
 
-    pub fn start_step(&mut self, number: u64, name: &str, step: usize) {
+    pub(crate) fn start_step(&mut self, number: u64, name: &str, step: usize) {
         let now = self.now;
         let job = self.job(number, name);
         (job.status, job.waiting_for) = (Status::Running, None);
@@ -192,7 +194,7 @@ impl World {
         self.touch(number);
     }
 
-    pub fn end_step(&mut self, number: u64, name: &str, step: usize, exit_code: i32) {
+    pub(crate) fn end_step(&mut self, number: u64, name: &str, step: usize, exit_code: i32) {
         let now = self.now;
         let attempt = self.job(number, name).attempts.last_mut().expect("every job has an attempt");
         let view = &mut attempt.steps[step];
@@ -201,7 +203,7 @@ impl World {
         self.touch(number);
     }
 
-    pub fn end_job(&mut self, number: u64, name: &str, outcome: Outcome, reason: &str) {
+    pub(crate) fn end_job(&mut self, number: u64, name: &str, outcome: Outcome, reason: &str) {
         let now = self.now;
         let job = self.job(number, name);
         (job.status, job.outcome, job.waiting_for) = (Status::Finished, Some(outcome), None);
@@ -223,7 +225,7 @@ impl World {
         self.touch(number);
     }
 
-    pub fn write(&mut self, number: u64, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn write(&mut self, number: u64, name: &str, bytes: impl AsRef<[u8]>) {
         let at = self.now.0;
         let attempt = self.job(number, name).attempts.last().expect("every job has an attempt").number;
         let id = AttemptId { build: number, job: name.to_owned(), attempt };
@@ -412,7 +414,7 @@ impl Log {
 }
 
 /// A job that waits, with one attempt.
-pub fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) -> JobView {
+pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) -> JobView {
     let step = |name: &&str| StepView {
         name: (*name).to_owned(),
         status: Status::Waiting,

@@ -1,0 +1,260 @@
+//! The scriptable commands, run as a script runs them: the real executable against a daemon over a real socket.
+
+#[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
+mod fake;
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use fake::Fake;
+use fake::driver::NOON;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+use windlass_protocol::live::{Request, RetryWhat, Topic};
+use windlass_protocol::view::Outcome;
+
+struct Stage {
+    fake: Fake,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let fake = Fake::start(&folder.path().join("s"), NOON);
+        Self { fake, folder }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        windlass(&self.folder.path().join("s"), self.folder.path(), args)
+    }
+
+    async fn run(&self, args: &[&str]) -> Output {
+        finish(self.command(args)).await
+    }
+
+    /// A build with one job that failed in its second step.
+    fn failed(&self) -> u64 {
+        self.fake.change(|world| {
+            let number = world.push("acme/app", "main", "Break it", &[("test", &[], &["install", "pytest"])]);
+            world.start_step(number, "test", 0);
+            world.write(number, "test", "installed\n");
+            world.end_step(number, "test", 0, 0);
+            world.start_step(number, "test", 1);
+            world.write(number, "test", b"\x1b[31mE  boom\x1b[0m\xff\x00\nlast");
+            world.end_step(number, "test", 1, 3);
+            world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 3");
+            number
+        })
+    }
+
+    fn running(&self) -> u64 {
+        self.fake.change(|world| {
+            let number = world.push("acme/app", "main", "Run", &[("test", &[], &["pytest"])]);
+            world.start_step(number, "test", 0);
+            number
+        })
+    }
+}
+
+fn windlass(socket: &Path, home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
+    command.args(args).env("WINDLASS_CONNECT", format!("unix:{}", socket.display())).env("HOME", home);
+    command.env_remove("XDG_CONFIG_HOME").env_remove("WINDLASS_TOKEN").kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+async fn finish(mut command: Command) -> Output {
+    let output = tokio::time::timeout(Duration::from_secs(20), command.output());
+    output.await.expect("the command ends").expect("the command starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn builds_are_listed_and_filtered() {
+    let stage = Stage::new();
+    let empty = stage.run(&["builds"]).await;
+    assert!(text(&empty.stdout).contains("no builds yet: point a GitHub webhook"), "{empty:?}");
+    stage.failed();
+    stage.running();
+    let all = stage.run(&["builds"]).await;
+    assert_eq!(all.status.code(), Some(0));
+    assert_eq!(text(&all.stdout).lines().count(), 2);
+    let json = stage.run(&["builds", "--outcome", "failed", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json.as_array().map(Vec::len), Some(1));
+    assert_eq!(json[0]["outcome"], "failed");
+    assert_eq!(json[0]["jobs"][0]["attempts"][0]["exit_code"], 3);
+}
+
+#[tokio::test]
+async fn show_tells_what_failed_and_what_to_do() {
+    let stage = Stage::new();
+    let number = stage.failed();
+    let shown = stage.run(&["show", &number.to_string()]).await;
+    let shown = text(&shown.stdout);
+    for part in ["Break it", "✗ failed", "pytest", "exit 3", "E  boom\u{fffd}", "last", "windlass retry 1"] {
+        assert!(shown.contains(part), "{part:?} is not in\n{shown}");
+    }
+    assert!(!shown.contains('\x1b'), "{shown}");
+}
+
+#[tokio::test]
+async fn a_log_in_a_pipe_is_the_exact_bytes() {
+    let stage = Stage::new();
+    let number = stage.failed();
+    let log = stage.run(&["logs", &number.to_string()]).await;
+    assert_eq!(log.stdout, b"installed\n\x1b[31mE  boom\x1b[0m\xff\x00\nlast");
+    assert_eq!(log.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_followed_log_survives_cuts_without_losing_or_repeating_a_byte() {
+    let stage = Stage::new();
+    let number = stage.running();
+    let mut child = stage.command(&["logs", "-f", &number.to_string()]).spawn().expect("the command starts");
+    let mut expected = Vec::new();
+    for round in 0..5u32 {
+        let bytes = format!("round {round} {}\n", "x".repeat(3_000)).into_bytes();
+        expected.extend_from_slice(&bytes);
+        stage.fake.change(|world| world.write(number, "test", &bytes));
+        let mut got = vec![0; bytes.len()];
+        let out = child.stdout.as_mut().expect("a pipe");
+        let read = tokio::time::timeout(Duration::from_secs(20), out.read_exact(&mut got)).await;
+        read.expect("the bytes come").expect("the pipe is open");
+        assert_eq!(got, bytes, "round {round}");
+        stage.fake.cut();
+    }
+    stage.fake.change(|world| world.end_job(number, "test", Outcome::Passed, ""));
+    let output = tokio::time::timeout(Duration::from_secs(20), child.wait_with_output()).await;
+    let output = output.expect("it ends with the log").expect("its status");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
+    // Each time it asked for what it did not have.
+    let starts = stage.fake.change(|world| {
+        let from = |(topic, _): &(Topic, _)| if let Topic::LogBytes { from, .. } = topic { Some(*from) } else { None };
+        world.subscribed.iter().filter_map(from).collect::<Vec<_>>()
+    });
+    assert_eq!(starts.first(), Some(&0));
+    assert!(starts.len() >= 5 && starts.is_sorted() && starts.last() == Some(&(expected.len() as u64)), "{starts:?}");
+}
+
+#[tokio::test]
+async fn watch_ends_with_the_outcome() {
+    let table = [
+        (Outcome::Passed, 0),
+        (Outcome::Failed, 1),
+        (Outcome::TimedOut, 1),
+        (Outcome::OutOfMemory, 1),
+        (Outcome::Cancelled, 3),
+        (Outcome::Lost, 4),
+        (Outcome::Broken, 4),
+    ];
+    let stage = Stage::new();
+    for (outcome, code) in table {
+        let number = stage.running();
+        let child = stage.command(&["watch", &number.to_string()]).spawn().expect("the command starts");
+        watched(&stage, number).await;
+        stage.fake.change(|world| world.end_job(number, "test", outcome, "because"));
+        let output = ended(child).await;
+        assert_eq!(output.status.code(), Some(code), "{outcome}: {output:?}");
+        assert!(text(&output.stdout).contains("test: pytest"), "{output:?}");
+    }
+    let json = stage.run(&["watch", "1", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("one object");
+    assert_eq!(json["outcome"], "passed");
+}
+
+async fn watched(stage: &Stage, number: u64) {
+    let is = |(topic, _): &(Topic, Option<u64>)| *topic == Topic::Build { number };
+    stage.fake.until("the subscription", |world| world.subscribed.iter().any(is)).await;
+}
+
+async fn ended(child: Child) -> Output {
+    let output = tokio::time::timeout(Duration::from_secs(20), child.wait_with_output()).await;
+    output.expect("the command ends").expect("its status")
+}
+
+#[tokio::test]
+async fn retry_and_cancel_ask_for_what_was_typed() {
+    let stage = Stage::new();
+    let failed = stage.failed();
+    let retried = stage.run(&["retry", &failed.to_string()]).await;
+    assert_eq!((retried.status.code(), text(&retried.stdout).contains("1/test#2 will run")), (Some(0), true));
+    stage.run(&["retry", "1", "--all"]).await;
+    stage.run(&["retry", "1/test"]).await;
+    let running = stage.running();
+    let cancelled = stage.run(&["cancel", &format!("{running}/test"), "--force", "--json"]).await;
+    assert_eq!(text(&cancelled.stdout), "{\"stopping\":[\"test\"],\"cancelled\":[]}\n");
+    let asked = stage.fake.change(|world| world.asked.clone());
+    let job = || "test".to_owned();
+    assert_eq!(
+        asked,
+        [
+            Request::Retry { build: 1, what: RetryWhat::Failed },
+            Request::Retry { build: 1, what: RetryWhat::Everything },
+            Request::Retry { build: 1, what: RetryWhat::Job { job: job() } },
+            Request::Cancel { build: running, job: Some(job()), force: true },
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_not_there_is_said_once_with_what_to_do() {
+    let stage = Stage::new();
+    let nowhere = stage.folder.path().join("nowhere");
+    let output = finish(windlass(&nowhere, stage.folder.path(), &["builds"])).await;
+    let words = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(
+        words.contains("there is no socket") && words.contains("nowhere") && words.contains("windlassd serve"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
+async fn wrong_words_and_refusals_have_codes_of_their_own() {
+    let stage = Stage::new();
+    stage.failed();
+    let table: [(&[&str], i32, &str); 7] = [
+        (&["show", "99"], 6, "there is no such build"),
+        (&["cancel", "1"], 6, "ended already"),
+        (&["logs", "1/nope"], 6, "its jobs: test"),
+        (&["logs", "1/test#7"], 6, "no attempt 7"),
+        (&["show", "latest"], 2, "write 42, 42/test or 42/test#2"),
+        (&["retry", "1/test", "--all"], 2, "not with a job"),
+        (&[], 2, "needs a terminal"),
+    ];
+    for (args, code, words) in table {
+        let output = stage.run(args).await;
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {output:?}");
+        assert!(text(&output.stderr).contains(words), "{args:?}: {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_is_no_fault() {
+    let stage = Stage::new();
+    let number = stage.running();
+    let mut child = stage.command(&["logs", "-f", &number.to_string()]).spawn().expect("the command starts");
+    drop(child.stdout.take());
+    stage.fake.change(|world| world.write(number, "test", "anything\n"));
+    let output = ended(child).await;
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[tokio::test]
+async fn hostile_text_does_not_reach_the_terminal_as_it_is() {
+    let stage = Stage::new();
+    stage
+        .fake
+        .change(|world| world.push("acme/app", "a\u{202e}b", "\x1b]0;evil\x07t\u{200b}\nitle", &[("x", &[], &[])]));
+    for args in [&["builds"][..], &["show", "1"], &["queue"]] {
+        let output = text(&stage.run(args).await.stdout);
+        assert!(!output.contains(['\x1b', '\x07', '\u{202e}', '\u{200b}']), "{args:?}: {output:?}");
+    }
+}

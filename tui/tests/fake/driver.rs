@@ -1,0 +1,108 @@
+//! The client without a terminal: a real link to the fake daemon, the real state, painted into memory. Time stands still
+//! unless a test moves it.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use windlass_protocol::time::Timestamp;
+use windlass_tui::keymap::Key;
+use windlass_tui::link::target::{Place, Target};
+use windlass_tui::link::{Link, LinkEvent};
+use windlass_tui::screens::{self, Hits};
+use windlass_tui::state::{Effect, Event, State};
+use windlass_tui::theme::Theme;
+
+use super::Fake;
+
+/// 2023-11-14 22:13:20 UTC.
+pub(crate) const NOON: Timestamp = Timestamp(1_700_000_000_000);
+
+pub(crate) struct Driver {
+    pub(crate) fake: Fake,
+    pub(crate) state: State,
+    pub(crate) now: Timestamp,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) size: (u16, u16),
+    pub(crate) hits: Hits,
+    link: Link,
+    folder: tempfile::TempDir,
+}
+
+impl Driver {
+    pub(crate) fn start(size: (u16, u16)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("s");
+        let fake = Fake::start(&path, NOON);
+        let link = Link::open(Target { place: Place::Unix(path), token: None, ca: None });
+        let mut state = State::new("unix:s".to_owned(), size, NOON, TimeZone::UTC, true, true);
+        let effects = state.begin();
+        let mut driver =
+            Self { fake, state, now: NOON, effects: Vec::new(), size, hits: Hits::default(), link, folder };
+        driver.carry_out(effects);
+        driver
+    }
+
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("s")
+    }
+
+    pub(crate) fn happen(&mut self, event: Event) {
+        let effects = self.state.update(self.now, event);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(message) => self.link.send(message),
+                other => self.effects.push(other),
+            }
+        }
+    }
+
+    pub(crate) fn press(&mut self, keys: &[Key]) {
+        keys.iter().for_each(|key| self.happen(Event::Key(*key)));
+    }
+
+    pub(crate) fn type_text(&mut self, text: &str) {
+        text.chars().for_each(|c| self.happen(Event::Key(Key::Char(c))));
+    }
+
+    /// Takes events in until the state is as wished; panics with `what` when it never is.
+    pub(crate) async fn until(&mut self, what: &str, wished: impl Fn(&State) -> bool) {
+        let wait = async {
+            while !wished(&self.state) {
+                let event = match self.link.next().await.expect("the link lives as long as its handle") {
+                    LinkEvent::Connected(hello) => Event::Connected(hello),
+                    LinkEvent::Lost { error, pause } => {
+                        Event::Lost { error: error.to_string(), pause: pause.as_millis() as u64 }
+                    }
+                    LinkEvent::Message(message) => Event::Message(message),
+                    LinkEvent::Log(frame) => Event::Log(frame),
+                };
+                self.happen(event);
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(20), wait).await.is_err() {
+            panic!("never: {what}\n{}", self.screen());
+        }
+    }
+
+    /// The screen as text.
+    pub(crate) fn screen(&mut self) -> String {
+        let (width, height) = self.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory is a terminal");
+        let (state, hits) = (&self.state, &mut self.hits);
+        terminal.draw(|frame| *hits = screens::draw(state, Theme::new(true), frame)).expect("memory takes every frame");
+        let buffer = terminal.backend().buffer();
+        let row = |y: u16| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        (0..height).map(row).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(crate) fn resize(&mut self, size: (u16, u16)) {
+        self.size = size;
+        self.happen(Event::Resize(size.0, size.1));
+    }
+}

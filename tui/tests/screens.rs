@@ -1,0 +1,225 @@
+//! Every screen at every size, painted from what a daemon said over a real socket.
+
+#[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
+mod fake;
+
+use fake::driver::{Driver, NOON};
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{DeliveryState, DeliveryView, Outcome, WaitingFor};
+use windlass_tui::keymap::Key::{Char, Ctrl, Enter, Esc};
+use windlass_tui::state::{Page, State};
+
+const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
+
+/// A build that passed, one that failed, one that runs and waits.
+fn story(driver: &Driver) {
+    driver.fake.change(|world| {
+        world.now = Timestamp(NOON.0 - 7_200_000);
+        let first = world.push("acme/app", "main", "Parse quoted values", &[("test", &[], &["pytest"])]);
+        world.start_step(first, "test", 0);
+        world.now.0 += 61_000;
+        world.write(first, "test", "ok\n");
+        world.end_step(first, "test", 0, 0);
+        world.end_job(first, "test", Outcome::Passed, "");
+
+        world.now = Timestamp(NOON.0 - 3_600_000);
+        let second = world.push(
+            "acme/app",
+            "fix/\u{202e}branch",
+            "Hostile \x1b[31mtitle, which is also rather long and does not fit into the columns of a small terminal",
+            &[
+                ("lint", &[], &["fmt"]),
+                ("test (3.13)", &["lint"], &["install", "pytest"]),
+                ("deploy", &["test (3.13)"], &["go"]),
+            ],
+        );
+        world.start_step(second, "lint", 0);
+        world.end_step(second, "lint", 0, 0);
+        world.end_job(second, "lint", Outcome::Passed, "");
+        world.start_step(second, "test (3.13)", 0);
+        for line in 0..100 {
+            world.now.0 += 10;
+            world.write(second, "test (3.13)", format!("\x1b[32minstalled\x1b[0m package {line}\n"));
+        }
+        world.end_step(second, "test (3.13)", 0, 0);
+        world.start_step(second, "test (3.13)", 1);
+        world.write(
+            second,
+            "test (3.13)",
+            "\x1b[31mE   assert 1 == 2\x1b[0m\n\x1b]0;evil\x07 \u{4f60}\u{597d} 1 failed\n",
+        );
+        world.end_step(second, "test (3.13)", 1, 1);
+        world.end_job(second, "test (3.13)", Outcome::Failed, "step pytest ended with exit code 1");
+        world.end_job(second, "deploy", Outcome::Skipped, "needs test (3.13), which failed");
+
+        world.now = Timestamp(NOON.0 - 30_000);
+        let third = world.push(
+            "octo/site",
+            "main",
+            "Publish",
+            &[("build", &[], &["make"]), ("publish", &["build"], &["push"])],
+        );
+        world.start_step(third, "build", 0);
+        world.write(third, "build", "10%\r20%\rcompiling\n");
+        let fourth = world.push("octo/site", "next", "Wait for it", &[("build", &[], &["make"])]);
+        world.job(fourth, "build").waiting_for = Some(WaitingFor::Capacity { position: 1, running: 2, limit: 2 });
+        world.deliveries.push(DeliveryView {
+            delivery: "d-1".to_owned(),
+            event: "pull_request".to_owned(),
+            action: Some("opened".to_owned()),
+            repository: Some("acme/app".to_owned()),
+            received_at: NOON,
+            state: DeliveryState::Ignored,
+            reason: Some("acme/app is not listed in the configuration".to_owned()),
+            builds: Vec::new(),
+        });
+        world.now = NOON;
+    });
+}
+
+async fn started() -> Driver {
+    let driver = Driver::start(SIZES[1]);
+    story(&driver);
+    let mut driver = driver;
+    driver.until("the lists", |state| state.builds.total() == 4 && state.queue.is_some()).await;
+    driver
+}
+
+async fn at_every_size(driver: &mut Driver, name: &str) {
+    for size in SIZES {
+        driver.resize(size);
+        driver.until("the log in view", whole).await;
+        let screen = driver.screen();
+        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), screen);
+    }
+    driver.resize(SIZES[1]);
+    driver.until("the log in view", whole).await;
+}
+
+/// Nothing that is in view is still to come.
+fn whole(state: &State) -> bool {
+    use windlass_tui::state::log::{LogPage, Shown};
+    let here = |log: &LogPage| {
+        let shown = log.shown();
+        log.head.is_some() && !shown.iter().any(|row| matches!(row, Shown::Missing { .. }))
+    };
+    match state.pages.last() {
+        Some(Page::Log(log)) => here(log),
+        Some(Page::Build(page)) => page.view.is_some() && page.preview.as_ref().is_none_or(here),
+        None => true,
+    }
+}
+
+#[tokio::test]
+async fn builds() {
+    let mut driver = started().await;
+    at_every_size(&mut driver, "builds").await;
+    driver.press(&[Char('/')]);
+    driver.type_text("quted"); // a letter is missing: fuzzy
+    insta::assert_snapshot!("builds_filtered", driver.screen());
+    driver.press(&[Esc, Char(' '), Char(' '), Char('X')]);
+    insta::assert_snapshot!("kill_many", driver.screen());
+}
+
+#[tokio::test]
+async fn queue() {
+    let mut driver = started().await;
+    driver.press(&[Char('2')]);
+    at_every_size(&mut driver, "queue").await;
+}
+
+#[tokio::test]
+async fn deliveries() {
+    let mut driver = started().await;
+    driver.press(&[Char('3')]);
+    driver.until("deliveries", |state| state.deliveries.is_some()).await;
+    at_every_size(&mut driver, "deliveries").await;
+}
+
+#[tokio::test]
+async fn a_build() {
+    let mut driver = started().await;
+    driver.press(&[Char('e'), Enter]);
+    at_every_size(&mut driver, "build").await;
+    driver.press(&[Char('R')]);
+    insta::assert_snapshot!("retry_menu", driver.screen());
+}
+
+#[tokio::test]
+async fn a_failed_job_opens_where_it_failed() {
+    let mut driver = started().await;
+    driver.press(&[Char('e'), Enter]);
+    driver.until("the build", whole).await;
+    driver.press(&[Enter]);
+    at_every_size(&mut driver, "log").await;
+    driver.press(&[Char('/')]);
+    driver.type_text("package 4.");
+    driver.press(&[Enter]);
+    driver
+        .until("hits", |state| screen_has(state, |log| log.search.as_ref().is_some_and(|s| s.current.is_some())))
+        .await;
+    driver.until("lines", whole).await;
+    driver.press(&[Char('n'), Char('t'), Char('t')]);
+    insta::assert_snapshot!("log_searched", driver.screen());
+}
+
+fn screen_has(state: &State, wished: impl Fn(&windlass_tui::state::log::LogPage) -> bool) -> bool {
+    matches!(state.pages.last(), Some(Page::Log(log)) if wished(log))
+}
+
+#[tokio::test]
+async fn a_cancel_asks_counts_down_and_says_what_came_of_it() {
+    let mut driver = started().await;
+    driver.press(&[Char('2'), Enter]);
+    driver.until("the build", whole).await;
+    driver.press(&[Char('x')]);
+    insta::assert_snapshot!("cancel_asks", driver.screen());
+    // The answer that changes nothing is focused.
+    driver.press(&[Enter]);
+    assert!(driver.fake.change(|world| world.asked.is_empty()));
+    driver.press(&[Char('x'), Char('j'), Enter]);
+    driver.until("the countdown", |state| !state.toasts.is_empty()).await;
+    driver
+        .until("the countdown", |state| {
+            state.build_page(3).and_then(|page| page.job()).is_some_and(|job| job.attempts[0].cancelling.is_some())
+        })
+        .await;
+    driver.now.0 += 3_500;
+    driver.happen(windlass_tui::state::Event::Deadline);
+    insta::assert_snapshot!("countdown", driver.screen());
+}
+
+#[tokio::test]
+async fn nothing_yet() {
+    let mut driver = Driver::start(SIZES[1]);
+    insta::assert_snapshot!("before_the_daemon", driver.screen());
+    driver.until("empty lists", |state| state.builds.loaded && state.queue.is_some()).await;
+    insta::assert_snapshot!("no_builds", driver.screen());
+    driver.press(&[Char('2')]);
+    insta::assert_snapshot!("empty_queue", driver.screen());
+}
+
+#[tokio::test]
+async fn help() {
+    let mut driver = started().await;
+    driver.press(&[Char('?')]);
+    insta::assert_snapshot!("help", driver.screen());
+    driver.press(&[Char('G'), Ctrl('l')]);
+    insta::assert_snapshot!("help_end", driver.screen());
+}
+
+#[tokio::test]
+async fn a_lost_daemon_is_said_and_what_changed_meanwhile_comes() {
+    let mut driver = started().await;
+    driver.fake.cut();
+    driver.until("the loss", State::stale).await;
+    let banner = driver.screen().lines().nth(1).unwrap_or_default().to_owned();
+    assert!(banner.contains("no daemon since 22:13:20"), "{banner}");
+    driver.fake.change(|world| world.push("acme/app", "main", "While you were away", &[("test", &[], &["x"])]));
+    driver.until("the news", |state| state.builds.total() == 5).await;
+    assert!(!driver.state.stale());
+    assert!(driver.screen().contains("While you"));
+    // The list was taken up where it was, not asked for anew.
+    let resumed = driver.fake.change(|world| world.subscribed.iter().filter(|(_, after)| after.is_some()).count());
+    assert_eq!(resumed, 1);
+}
