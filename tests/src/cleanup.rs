@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::wait::{SHORT, wait_for};
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -53,6 +55,15 @@ pub fn containers(root: &Path) -> Vec<String> {
     let root = root.to_str().expect("temporary folders have plain names");
     let listed = docker(&["ps", "--all", "--quiet", "--no-trunc"]);
     listed.split_whitespace().filter(|id| docker(&["inspect", id]).contains(root)).map(str::to_owned).collect()
+}
+
+/// Waits until the engine has nothing any more that belongs to the folder: attempts are cleaned after they have ended.
+#[track_caller]
+pub fn no_containers_left(root: &Path) {
+    wait_for("the containers are removed", SHORT, || {
+        let left = containers(root);
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    });
 }
 
 /// What the engine's own command prints; nothing when it fails.

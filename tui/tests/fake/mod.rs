@@ -114,7 +114,13 @@ fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     /// A build whose jobs wait.
-    pub(crate) fn push(&mut self, repository: &str, branch: &str, title: &str, jobs: &[(&str, &[&str], &[&str])]) -> u64 {
+    pub(crate) fn push(
+        &mut self,
+        repository: &str,
+        branch: &str,
+        title: &str,
+        jobs: &[(&str, &[&str], &[&str])],
+    ) -> u64 {
         let number = self.builds.last_key_value().map_or(1, |(number, _)| number + 1);
         let now = self.now;
         let jobs = jobs.iter().map(|(name, needs, steps)| job(name, needs, steps, now)).collect();
