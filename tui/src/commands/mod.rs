@@ -4,6 +4,7 @@
 mod builds;
 mod cancel;
 mod deliveries;
+mod lint;
 mod logs;
 mod output;
 mod queue;
@@ -67,6 +68,7 @@ enum Command {
     Cancel(cancel::Args),
     Queue(queue::Args),
     Deliveries(deliveries::Args),
+    Lint(lint::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -124,6 +126,9 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         return runtime.block_on(app::run(target, app::Options { animation: !no_animation, mouse: !no_mouse }));
     };
     let mut output = Output::new(shared.json);
+    if let Command::Lint(args) = command {
+        return lint::run(&args, &mut output);
+    }
     runtime.block_on(async {
         let interrupted = async {
             match tokio::signal::ctrl_c().await {
@@ -149,6 +154,7 @@ async fn carry_out(command: Command, target: &Target, output: &mut Output) -> Re
         Command::Cancel(args) => cancel::run(args, &mut session, output).await,
         Command::Queue(args) => queue::run(args, &mut session, output).await,
         Command::Deliveries(args) => deliveries::run(args, &mut session, output).await,
+        Command::Lint(args) => lint::run(&args, output),
     }?;
     output.flush()?;
     Ok(exit)
