@@ -1,14 +1,12 @@
 //! The scriptable commands, run as a script runs them: the real executable against a daemon over a real socket.
 
-#[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
 
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use fake::Fake;
-use fake::driver::NOON;
+use fake::{Fake, NOW};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use windlass_protocol::live::{Request, RetryWhat, Topic};
@@ -22,7 +20,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let fake = Fake::start(&folder.path().join("s"), NOON);
+        let fake = Fake::start(&folder.path().join("s"), NOW);
         Self { fake, folder }
     }
 

@@ -1,8 +1,6 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
-pub(crate) mod driver;
-
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,6 +22,9 @@ use windlass_protocol::view::{
     AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryView, EngineView, JobSummary, JobView, LogSummary,
     Outcome, QueueView, QueuedJob, Status, StepView, WaitingFor,
 };
+
+/// When tests take place: 2023-11-14 22:13:20 UTC.
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 /// Everything the daemon knows.
 pub(crate) struct World {
@@ -114,7 +115,13 @@ fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl World {
     /// A build whose jobs wait.
-    pub(crate) fn push(&mut self, repository: &str, branch: &str, title: &str, jobs: &[(&str, &[&str], &[&str])]) -> u64 {
+    pub(crate) fn push(
+        &mut self,
+        repository: &str,
+        branch: &str,
+        title: &str,
+        jobs: &[(&str, &[&str], &[&str])],
+    ) -> u64 {
         let number = self.builds.last_key_value().map_or(1, |(number, _)| number + 1);
         let now = self.now;
         let jobs = jobs.iter().map(|(name, needs, steps)| job(name, needs, steps, now)).collect();
