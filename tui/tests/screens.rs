@@ -226,3 +226,27 @@ async fn a_lost_daemon_is_said_and_what_changed_meanwhile_comes() {
     let resumed = driver.fake.change(|world| world.subscribed.iter().filter(|(_, after)| after.is_some()).count());
     assert_eq!(resumed, 1);
 }
+
+#[tokio::test]
+async fn a_followed_log_shows_its_end_through_floods_and_cuts() {
+    let mut driver = started().await;
+    driver.press(&[Char('2'), Enter]);
+    driver.until("the build", whole).await;
+    driver.press(&[Enter]);
+    for round in 1..=5u64 {
+        let flood: String = (0..5_000).map(|line| format!("line {line} of round {round}\n")).collect();
+        driver.fake.change(|world| world.write(3, "build", &flood));
+        if round % 2 == 0 {
+            driver.fake.cut();
+        }
+        let lines = 1 + round * 5_000;
+        driver.until("the flood", |state| screen_has(state, |log| log.lines() == lines) && whole(state)).await;
+        let screen = driver.screen();
+        let last = format!("line 4999 of round {round}");
+        assert!(screen.contains(&last) && screen.contains("line 4981"), "{screen}");
+    }
+    // Back in the middle: what was skipped comes when it is looked at.
+    driver.press(&[Char('g')]);
+    driver.until("the beginning", whole).await;
+    assert!(driver.screen().contains("compiling") && driver.screen().contains("line 3 of round 1"));
+}
