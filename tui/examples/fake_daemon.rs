@@ -3,6 +3,7 @@
 //! `windlass --connect unix:/tmp/w.sock`. Must not know the client.
 
 #[path = "../tests/fake/mod.rs"]
+#[expect(dead_code, reason = "tests use the rest")]
 mod fake;
 
 use std::path::Path;

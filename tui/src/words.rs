@@ -202,6 +202,12 @@ pub(crate) fn newest_attempt(build: &BuildView, job: &JobView) -> Option<Attempt
     Some(AttemptId { build: build.build.number, job: job.name.clone(), attempt: attempt.number })
 }
 
+/// An address as it has to be typed in a shell.
+pub(crate) fn for_shell(address: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if address.chars().all(plain) { address.to_owned() } else { format!("'{}'", address.replace('\'', r"'\''")) }
+}
+
 /// Why a job waits, in a sentence.
 pub(crate) fn waiting(waiting_for: Option<&WaitingFor>) -> String {
     waiting_for.map_or_else(|| "waiting".to_owned(), ToString::to_string)
@@ -229,6 +235,13 @@ mod tests {
         assert_eq!(running_duration(12_900), "12 s");
         assert_eq!(age(Timestamp(0), Timestamp(59_999)), "now");
         assert_eq!(age(Timestamp(0), Timestamp(7_200_000)), "2h ago");
+    }
+
+    #[test]
+    fn what_is_to_be_typed_can_be_typed() {
+        assert_eq!(for_shell("42/test"), "42/test");
+        assert_eq!(for_shell("42/test (3.12)"), "'42/test (3.12)'");
+        assert_eq!(for_shell("1/$(a)'b"), r"'1/$(a)'\''b'");
     }
 
     #[test]

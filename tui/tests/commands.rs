@@ -1,14 +1,12 @@
 //! The scriptable commands, run as a script runs them: the real executable against a daemon over a real socket.
 
-#[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
 
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use fake::Fake;
-use fake::driver::NOON;
+use fake::{Fake, NOW, World};
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use windlass_protocol::live::{Request, RetryWhat, Topic};
@@ -22,7 +20,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let fake = Fake::start(&folder.path().join("s"), NOON);
+        let fake = Fake::start(&folder.path().join("s"), NOW);
         Self { fake, folder }
     }
 
@@ -119,7 +117,7 @@ async fn a_followed_log_survives_cuts_without_losing_or_repeating_a_byte() {
     let number = stage.running();
     let mut child = stage.command(&["logs", "-f", &number.to_string()]).spawn().expect("the command starts");
     let mut expected = Vec::new();
-    for round in 0..5u32 {
+    for round in 0..5 {
         let bytes = format!("round {round} {}\n", "x".repeat(3_000)).into_bytes();
         expected.extend_from_slice(&bytes);
         stage.fake.change(|world| world.write(number, "test", &bytes));
@@ -129,18 +127,36 @@ async fn a_followed_log_survives_cuts_without_losing_or_repeating_a_byte() {
         read.expect("the bytes come").expect("the pipe is open");
         assert_eq!(got, bytes, "round {round}");
         stage.fake.cut();
+        stage.fake.until("it comes back", |world| starts(world).len() == round + 2).await;
     }
     stage.fake.change(|world| world.end_job(number, "test", Outcome::Passed, ""));
     let output = tokio::time::timeout(Duration::from_secs(20), child.wait_with_output()).await;
     let output = output.expect("it ends with the log").expect("its status");
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
     // Each time it asked for what it did not have.
-    let starts = stage.fake.change(|world| {
-        let from = |(topic, _): &(Topic, _)| if let Topic::LogBytes { from, .. } = topic { Some(*from) } else { None };
-        world.subscribed.iter().filter_map(from).collect::<Vec<_>>()
+    let each = expected.len() as u64 / 5;
+    assert_eq!(stage.fake.change(|world| starts(world)), (0..=5).map(|round| round * each).collect::<Vec<_>>());
+}
+
+/// The bytes from which logs were asked for, in order.
+fn starts(world: &World) -> Vec<u64> {
+    let from = |(topic, _): &(Topic, _)| if let Topic::LogBytes { from, .. } = topic { Some(*from) } else { None };
+    world.subscribed.iter().filter_map(from).collect()
+}
+
+#[tokio::test]
+async fn a_log_can_be_followed_before_it_begins() {
+    let stage = Stage::new();
+    let number = stage.fake.change(|world| world.push("acme/app", "main", "Later", &[("test", &[], &["pytest"])]));
+    let child = stage.command(&["logs", "-f", &number.to_string()]).spawn().expect("the command starts");
+    watched(&stage, number).await;
+    stage.fake.change(|world| {
+        world.start_step(number, "test", 0);
+        world.write(number, "test", "at last");
+        world.end_job(number, "test", Outcome::Passed, "");
     });
-    assert_eq!(starts.first(), Some(&0));
-    assert!(starts.len() >= 5 && starts.is_sorted() && starts.last() == Some(&(expected.len() as u64)), "{starts:?}");
+    let output = ended(child).await;
+    assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("at last", Some(0)));
 }
 
 #[tokio::test]

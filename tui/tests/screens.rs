@@ -3,7 +3,10 @@
 #[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
 
-use fake::driver::{Driver, NOON};
+mod driver;
+
+use driver::Driver;
+use fake::NOW;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{DeliveryState, DeliveryView, Outcome, WaitingFor};
 use windlass_tui::keymap::Key::{Char, Ctrl, Enter, Esc};
@@ -14,7 +17,7 @@ const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
 /// A build that passed, one that failed, one that runs and waits.
 fn story(driver: &Driver) {
     driver.fake.change(|world| {
-        world.now = Timestamp(NOON.0 - 7_200_000);
+        world.now = Timestamp(NOW.0 - 7_200_000);
         let first = world.push("acme/app", "main", "Parse quoted values", &[("test", &[], &["pytest"])]);
         world.start_step(first, "test", 0);
         world.now.0 += 61_000;
@@ -22,7 +25,7 @@ fn story(driver: &Driver) {
         world.end_step(first, "test", 0, 0);
         world.end_job(first, "test", Outcome::Passed, "");
 
-        world.now = Timestamp(NOON.0 - 3_600_000);
+        world.now = Timestamp(NOW.0 - 3_600_000);
         let second = world.push(
             "acme/app",
             "fix/\u{202e}branch",
@@ -52,7 +55,7 @@ fn story(driver: &Driver) {
         world.end_job(second, "test (3.13)", Outcome::Failed, "step pytest ended with exit code 1");
         world.end_job(second, "deploy", Outcome::Skipped, "needs test (3.13), which failed");
 
-        world.now = Timestamp(NOON.0 - 30_000);
+        world.now = Timestamp(NOW.0 - 30_000);
         let third = world.push(
             "octo/site",
             "main",
@@ -68,12 +71,12 @@ fn story(driver: &Driver) {
             event: "pull_request".to_owned(),
             action: Some("opened".to_owned()),
             repository: Some("acme/app".to_owned()),
-            received_at: NOON,
+            received_at: NOW,
             state: DeliveryState::Ignored,
             reason: Some("acme/app is not listed in the configuration".to_owned()),
             builds: Vec::new(),
         });
-        world.now = NOON;
+        world.now = NOW;
     });
 }
 
@@ -117,7 +120,7 @@ async fn builds() {
     driver.press(&[Char('/')]);
     driver.type_text("quted"); // a letter is missing: fuzzy
     insta::assert_snapshot!("builds_filtered", driver.screen());
-    driver.press(&[Esc, Char(' '), Char(' '), Char('X')]);
+    driver.press(&[Esc, Char('g'), Char(' '), Char(' '), Char(' '), Char('X')]);
     insta::assert_snapshot!("kill_many", driver.screen());
 }
 
@@ -222,4 +225,28 @@ async fn a_lost_daemon_is_said_and_what_changed_meanwhile_comes() {
     // The list was taken up where it was, not asked for anew.
     let resumed = driver.fake.change(|world| world.subscribed.iter().filter(|(_, after)| after.is_some()).count());
     assert_eq!(resumed, 1);
+}
+
+#[tokio::test]
+async fn a_followed_log_shows_its_end_through_floods_and_cuts() {
+    let mut driver = started().await;
+    driver.press(&[Char('2'), Enter]);
+    driver.until("the build", whole).await;
+    driver.press(&[Enter]);
+    for round in 1..=5u64 {
+        let flood: String = (0..5_000).map(|line| format!("line {line} of round {round}\n")).collect();
+        driver.fake.change(|world| world.write(3, "build", &flood));
+        if round % 2 == 0 {
+            driver.fake.cut();
+        }
+        let lines = 1 + round * 5_000;
+        driver.until("the flood", |state| screen_has(state, |log| log.lines() == lines) && whole(state)).await;
+        let screen = driver.screen();
+        let last = format!("line 4999 of round {round}");
+        assert!(screen.contains(&last) && screen.contains("line 4981"), "{screen}");
+    }
+    // Back in the middle: what was skipped comes when it is looked at.
+    driver.press(&[Char('g')]);
+    driver.until("the beginning", whole).await;
+    assert!(driver.screen().contains("compiling") && driver.screen().contains("line 3 of round 1"));
 }

@@ -1,14 +1,18 @@
 //! `windlass logs`: the log of one attempt, exactly or made safe. Must not know how logs are kept.
 
+use std::io::Write;
+
 use windlass_protocol::id::Address;
 use windlass_protocol::live::{ServerMessage, Topic};
 use windlass_protocol::log::LogFrame;
-use windlass_protocol::view::Status;
+use windlass_protocol::view::{BuildView, JobView, Status};
 
 use super::output::{LineCutter, Output};
 use super::session::{Session, find_attempt};
 use crate::exit::{Exit, Failure};
 use crate::link::LinkEvent;
+use crate::safe_text::label;
+use crate::words;
 
 /// Prints the log of a job. To a terminal it is made safe, colours kept; into a file or pipe go the exact bytes.
 #[derive(Debug, clap::Args)]
@@ -30,7 +34,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
-    let view = session.build(args.address.build).await?;
+    let view = match args.follow {
+        true => when_begun(&args.address, session).await?,
+        false => session.build(args.address.build).await?,
+    };
     let log = find_attempt(&view, &args.address)?;
     let attempt = view
         .jobs
@@ -79,4 +86,34 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         output.log_line(&line)?;
     }
     Ok(Exit::Ok)
+}
+
+/// The build as soon as what is to be followed has begun, or will never.
+async fn when_begun(address: &Address, session: &mut Session) -> Result<BuildView, Failure> {
+    session.subscribe(Topic::Build { number: address.build });
+    let mut told = false;
+    loop {
+        let LinkEvent::Message(message) = session.next().await? else { continue };
+        let view = match *message {
+            ServerMessage::Build { build, .. } => build,
+            ServerMessage::Ended { refusal, .. } => return Err(refusal.into()),
+            _ => continue,
+        };
+        // Without a job's name any job will do that has something to tell.
+        let waits = |job: &&JobView| job.status == Status::Waiting && job.attempts.len() < 2;
+        let waiting = match &address.job {
+            Some(name) => view.jobs.iter().find(|job| job.name == *name).filter(waits),
+            None => view.jobs.first().filter(|_| view.jobs.iter().all(|job| waits(&job))),
+        };
+        let Some(job) = waiting else { return Ok(*view) };
+        if !told {
+            told = true;
+            let words = format!("{}/{} has not begun: {}", address.build, job.name, waiting_words(job));
+            let _ = writeln!(std::io::stderr(), "windlass: {}", label(words));
+        }
+    }
+}
+
+fn waiting_words(job: &JobView) -> String {
+    words::waiting(job.waiting_for.as_ref())
 }

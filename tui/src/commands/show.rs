@@ -168,7 +168,7 @@ fn advice(view: &BuildView, output: &mut Output) -> Result<(), Failure> {
     } else if words::is_bad(view.build.outcome) {
         output.line("")?;
         if let Some(id) = words::telling_job(view).and_then(|job| words::newest_attempt(view, job)) {
-            output.line(format!("the whole log:  windlass logs {}", id.job_id()))?;
+            output.line(format!("the whole log:  windlass logs {}", words::for_shell(&id.job_id().to_string())))?;
         }
         output.line(format!("try again:      windlass retry {number}"))?;
     }

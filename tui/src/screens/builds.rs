@@ -15,17 +15,17 @@ use crate::words::{self, Standing};
 
 pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
     let builds = &state.builds;
-    if builds.len() == 0 {
+    if builds.is_empty() {
         let lines: &[&str] = match (builds.loaded, builds.filtered()) {
             (false, _) => &["waiting for the daemon"],
             (true, true) => &["no build fits the filter", "", "Esc clears it"],
             (true, false) => &[
                 "no builds yet",
                 "",
-                "point a GitHub webhook at the public address of windlassd:",
-                "POST /webhooks/github, content type application/json, with the secret of its configuration",
+                "point a GitHub webhook at windlassd's public address:",
+                "POST /webhooks/github, as application/json, with the secret it knows",
                 "",
-                "what has come in, and what came of it: 3 Deliveries",
+                "what has come in, and what came of it: press 3",
             ],
         };
         return overlay::empty(lines, theme, area, buffer);

@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use windlass_protocol::view::{DeliveryState, DeliveryView};
 
 use super::log::clock_or_day;
@@ -25,8 +26,8 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     if area.width >= 60 {
         columns.push(fixed("came", 12, true));
     }
-    columns.push(fixed("event", if area.width >= 100 { 26 } else { 14 }, false));
-    if area.width >= 80 {
+    columns.push(fixed("event", if area.width >= 100 { 26 } else { 20 }, false));
+    if area.width >= 100 {
         columns.push(fixed("repository", 22, false));
     }
     columns.push(Column { title: "what came of it", width: Width::Rest, right: false });
@@ -42,8 +43,23 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         row: &row,
         titles: true,
     };
-    let list = Rect { height: state.layout().list() + 1, ..area };
+    let layout = state.layout();
+    let list = Rect { height: layout.list() + 1, ..area };
     hits.rows(table.paint(list, theme, buffer));
+    if let (1.., Some(delivery)) = (layout.detail(), deliveries.get(state.deliveries_cursor.at)) {
+        let line =
+            |y: u16| Rect { x: area.x + 1, y: list.bottom() + y, width: area.width.saturating_sub(2), height: 1 };
+        overlay::rule(
+            &format!("the newest {}", deliveries.len()),
+            theme,
+            Rect { y: list.bottom(), height: 1, ..area },
+            buffer,
+        );
+        let words = Words::new().and(Tone::Strong, &delivery.delivery);
+        let words = words.and(Tone::Dim, format!("  {}", delivery.repository.as_deref().unwrap_or("no repository")));
+        words.paint(line(1), Style::new(), theme, buffer);
+        cell("what came of it", delivery, state).paint(line(2), Style::new(), theme, buffer);
+    }
 }
 
 fn cell(title: &str, delivery: &DeliveryView, state: &State) -> Words {

@@ -122,7 +122,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
 }
 
 fn time(times: Times, at: i64, before: Option<i64>, started: Option<Timestamp>, zone: &TimeZone) -> String {
-    let seconds = |ms: i64| format!("{:+9}.{:03} ", ms / 1_000, (ms % 1_000).abs());
+    let seconds = |ms: i64| format!("{:+8}.{:03} ", ms / 1_000, (ms % 1_000).abs());
     match times {
         Times::Off => String::new(),
         Times::Clock => clock(Timestamp(at), zone, true),

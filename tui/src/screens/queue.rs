@@ -20,7 +20,7 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     if queue.jobs.is_empty() {
         let slots = format!("nothing runs and nothing waits: {} free", words::plural(queue.limit, "slot"));
         let trouble = queue.engine.trouble.as_ref().map(|trouble| format!("the engine is in trouble: {trouble}"));
-        let retry = "r on a build of 1 Builds runs it again";
+        let retry = "r on a build (press 1) runs it again";
         let lines = [slots.as_str(), "", trouble.as_deref().unwrap_or(retry)];
         return overlay::empty(&lines, theme, area, buffer);
     }

@@ -54,6 +54,10 @@ impl Builds {
         if self.filtered() { self.visible.len() } else { usize::try_from(self.total).unwrap_or(usize::MAX) }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub fn total(&self) -> u64 {
         self.total
     }

@@ -34,6 +34,11 @@ impl Cache {
         self.lines.get(&number)
     }
 
+    /// The last line that is at hand.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.lines.last_key_value().map(|(number, _)| *number)
+    }
+
     /// Takes consecutive lines in. What is farthest from `near` goes when there is too much.
     pub(super) fn insert(&mut self, first: u64, lines: Vec<LogLine>, near: u64) {
         for (number, line) in (first..).zip(lines) {

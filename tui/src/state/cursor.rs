@@ -50,8 +50,9 @@ mod tests {
 
     #[test]
     fn moves_stay_inside_and_in_view() {
+        type Case = (&'static [Move], usize, usize, (usize, usize));
         // moves, length, height, expected (at, top)
-        let table: [(&[Move], usize, usize, (usize, usize)); 7] = [
+        let table: [Case; 7] = [
             (&[Move::By(1)], 0, 10, (0, 0)),
             (&[Move::By(1)], 3, 10, (1, 0)),
             (&[Move::By(99)], 3, 10, (2, 0)),

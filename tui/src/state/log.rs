@@ -86,6 +86,8 @@ pub(super) enum Motion {
     End,
 }
 
+/// A view that is no more lines behind than this counts as being at the end.
+const NEARLY: u64 = 20_000;
 /// The most lines asked for at once.
 const MOST: u32 = 1_000;
 
@@ -188,13 +190,23 @@ impl LogPage {
         steps.filter(move |mark| mark.first_line == line)
     }
 
+    /// Where the text ends. While following that is the last line at hand: the head may know of lines that are still on
+    /// their way, and the view must not show holes for them with every frame.
+    fn text_end(&self) -> u64 {
+        match self.cache.last() {
+            Some(last) if self.following() && last + NEARLY > self.lines() => self.lines().min(last + 1),
+            _ => self.lines(),
+        }
+    }
+
     /// One past the last line. Headings of steps that wrote nothing yet stand below the last line, as a line of their own.
     fn end(&self) -> u64 {
-        self.lines() + u64::from(self.steps_at(self.lines()).next().is_some())
+        let end = self.text_end();
+        end + u64::from(self.steps_at(end).next().is_some())
     }
 
     fn rows_of(&self, line: u64) -> usize {
-        if line >= self.lines() {
+        if line >= self.text_end() {
             return 0;
         }
         match self.cache.get(line) {
@@ -348,5 +360,6 @@ impl LogPage {
     /// What was asked for is void: the subscription ended, or everything is to come anew.
     pub(super) fn forget_window(&mut self) {
         self.asked = None;
+        self.refused = None;
     }
 }

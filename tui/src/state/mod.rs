@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{DeliveryView, QueueView, Status};
+use windlass_protocol::view::{BuildView, DeliveryView, QueueView, Status};
 
 use crate::keymap::{Key, Mode};
 use build::BuildPage;
@@ -330,17 +330,7 @@ impl State {
                 };
                 effects.extend(missing.map(|topic| subscribe(sub, topic)));
             }
-            ServerMessage::Build { sub, build, .. } => {
-                let height = usize::from(self.layout().jobs());
-                for page in &mut self.pages {
-                    if let Page::Build(page) = page
-                        && page.sub == sub
-                    {
-                        page.show(build, height);
-                        return;
-                    }
-                }
-            }
+            ServerMessage::Build { sub, build, .. } => self.build(sub, build),
             ServerMessage::LogHead { sub, head } => {
                 if let Some(log) = self.log_of(sub) {
                     log.take_head(head);
@@ -350,6 +340,28 @@ impl State {
             ServerMessage::Refused { id, refusal } => self.refused(id, &refusal),
             ServerMessage::Ended { sub, refusal } => self.ended(sub, refusal),
             ServerMessage::Hello(_) | ServerMessage::Unknown => {}
+        }
+    }
+
+    fn build(&mut self, sub: Sub, build: Box<BuildView>) {
+        let height = usize::from(self.layout().jobs());
+        let number = build.build.number;
+        let page = self.pages.iter_mut().find_map(|page| match page {
+            Page::Build(page) if page.sub == sub => Some(page),
+            _ => None,
+        });
+        if let Some(page) = page {
+            page.show(build, height);
+        }
+        // A log that did not exist yet may exist now.
+        for page in &mut self.pages {
+            let log = match page {
+                Page::Build(page) => page.preview.as_mut(),
+                Page::Log(log) => Some(&mut **log),
+            };
+            if let Some(log) = log.filter(|log| log.id.build == number && log.refused.is_some()) {
+                log.forget_window();
+            }
         }
     }
 

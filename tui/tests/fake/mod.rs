@@ -1,8 +1,6 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
-pub(crate) mod driver;
-
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,6 +22,9 @@ use windlass_protocol::view::{
     AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryView, EngineView, JobSummary, JobView, LogSummary,
     Outcome, QueueView, QueuedJob, Status, StepView, WaitingFor,
 };
+
+/// When tests take place: 2023-11-14 22:13:20 UTC.
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 /// Everything the daemon knows.
 pub(crate) struct World {

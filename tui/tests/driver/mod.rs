@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use unicode_width::UnicodeWidthStr;
 use windlass_protocol::time::Timestamp;
 use windlass_tui::keymap::Key;
 use windlass_tui::link::target::{Place, Target};
@@ -14,10 +15,7 @@ use windlass_tui::screens::{self, Hits};
 use windlass_tui::state::{Effect, Event, State};
 use windlass_tui::theme::Theme;
 
-use super::Fake;
-
-/// 2023-11-14 22:13:20 UTC.
-pub(crate) const NOON: Timestamp = Timestamp(1_700_000_000_000);
+use crate::fake::{Fake, NOW};
 
 pub(crate) struct Driver {
     pub(crate) fake: Fake,
@@ -27,25 +25,21 @@ pub(crate) struct Driver {
     pub(crate) size: (u16, u16),
     pub(crate) hits: Hits,
     link: Link,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Driver {
     pub(crate) fn start(size: (u16, u16)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("s");
-        let fake = Fake::start(&path, NOON);
+        let fake = Fake::start(&path, NOW);
         let link = Link::open(Target { place: Place::Unix(path), token: None, ca: None });
-        let mut state = State::new("unix:s".to_owned(), size, NOON, TimeZone::UTC, true, true);
+        let mut state = State::new("unix:s".to_owned(), size, NOW, TimeZone::UTC, true, true);
         let effects = state.begin();
         let mut driver =
-            Self { fake, state, now: NOON, effects: Vec::new(), size, hits: Hits::default(), link, folder };
+            Self { fake, state, now: NOW, effects: Vec::new(), size, hits: Hits::default(), link, _folder: folder };
         driver.carry_out(effects);
         driver
-    }
-
-    pub(crate) fn path(&self) -> std::path::PathBuf {
-        self.folder.path().join("s")
     }
 
     pub(crate) fn happen(&mut self, event: Event) {
@@ -97,7 +91,15 @@ impl Driver {
         let (state, hits) = (&self.state, &mut self.hits);
         terminal.draw(|frame| *hits = screens::draw(state, Theme::new(true), frame)).expect("memory takes every frame");
         let buffer = terminal.backend().buffer();
-        let row = |y: u16| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+        let row = |y: u16| {
+            let (mut text, mut x) = (String::new(), 0);
+            while x < width {
+                let symbol = buffer[(x, y)].symbol();
+                text.push_str(symbol);
+                x += u16::try_from(symbol.width().max(1)).unwrap_or(1); // a wide character owns the cell after it too
+            }
+            text.trim_end().to_owned()
+        };
         (0..height).map(row).collect::<Vec<_>>().join("\n")
     }
 
