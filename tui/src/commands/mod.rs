@@ -60,6 +60,14 @@ struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Lint(lint::Args),
+    #[command(flatten)]
+    Asking(Asking),
+}
+
+/// Commands that ask a daemon.
+#[derive(Debug, Subcommand)]
+enum Asking {
     Builds(builds::Args),
     Show(show::Args),
     Logs(logs::Args),
@@ -68,7 +76,6 @@ enum Command {
     Cancel(cancel::Args),
     Queue(queue::Args),
     Deliveries(deliveries::Args),
-    Lint(lint::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -126,9 +133,10 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         return runtime.block_on(app::run(target, app::Options { animation: !no_animation, mouse: !no_mouse }));
     };
     let mut output = Output::new(shared.json);
-    if let Command::Lint(args) = command {
-        return lint::run(&args, &mut output);
-    }
+    let command = match command {
+        Command::Lint(args) => return lint::run(&args, &mut output),
+        Command::Asking(command) => command,
+    };
     runtime.block_on(async {
         let interrupted = async {
             match tokio::signal::ctrl_c().await {
@@ -143,18 +151,17 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     })
 }
 
-async fn carry_out(command: Command, target: &Target, output: &mut Output) -> Result<Exit, Failure> {
+async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Result<Exit, Failure> {
     let mut session = Session::open(target).await?;
     let exit = match command {
-        Command::Builds(args) => builds::run(args, &mut session, output).await,
-        Command::Show(args) => show::run(args, &mut session, output).await,
-        Command::Logs(args) => logs::run(args, &mut session, output).await,
-        Command::Watch(args) => watch::run(args, &mut session, output).await,
-        Command::Retry(args) => retry::run(args, &mut session, output).await,
-        Command::Cancel(args) => cancel::run(args, &mut session, output).await,
-        Command::Queue(args) => queue::run(args, &mut session, output).await,
-        Command::Deliveries(args) => deliveries::run(args, &mut session, output).await,
-        Command::Lint(args) => lint::run(&args, output),
+        Asking::Builds(args) => builds::run(args, &mut session, output).await,
+        Asking::Show(args) => show::run(args, &mut session, output).await,
+        Asking::Logs(args) => logs::run(args, &mut session, output).await,
+        Asking::Watch(args) => watch::run(args, &mut session, output).await,
+        Asking::Retry(args) => retry::run(args, &mut session, output).await,
+        Asking::Cancel(args) => cancel::run(args, &mut session, output).await,
+        Asking::Queue(args) => queue::run(args, &mut session, output).await,
+        Asking::Deliveries(args) => deliveries::run(args, &mut session, output).await,
     }?;
     output.flush()?;
     Ok(exit)
