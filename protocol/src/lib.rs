@@ -14,5 +14,6 @@ pub mod view; // what a person may see of builds, jobs, attempts, deliveries
 /// The WebSocket subprotocol that both sides must name.
 pub const SUBPROTOCOL: &str = "windlass.v1";
 
-/// The version that `hello` carries. Additions do not raise it; both sides ignore what they do not know.
+/// The version that `hello` carries. Additions do not raise it; both sides ignore what they do not know, except for the
+/// closed sets that the README names.
 pub const PROTOCOL_VERSION: u32 = 1;

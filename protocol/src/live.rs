@@ -16,21 +16,17 @@ pub type Sub = u32;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// Ask to be told of `topic` from now on. `after` is the last sequence number seen of the same topic on an earlier
-    /// connection: what did not change since is not sent again. An existing `sub` is replaced.
+    /// connection: what is finished and did not change since is not sent again. An existing `sub` is replaced.
     Subscribe {
         sub: Sub,
         topic: Topic,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
     },
-    Unsubscribe {
-        sub: Sub,
-    },
+    /// Has no answer; what is under way may still come.
+    Unsubscribe { sub: Sub },
     /// Answered by exactly one `response` or `refused` with the same `id`.
-    Request {
-        id: u64,
-        request: Request,
-    },
+    Request { id: u64, request: Request },
     /// A message this side does not know; ignored.
     #[serde(other)]
     Unknown,
@@ -54,7 +50,8 @@ pub enum Topic {
     /// What runs and what waits: [`ServerMessage::Queue`].
     Queue,
     /// A window of lines of one log: [`ServerMessage::LogHead`] and binary frames of lines. Replace the subscription to
-    /// move the window. `after` is meaningless here: the window says what is wanted.
+    /// move the window. `after` is meaningless here: the window says what is wanted. Ends by itself when a head with
+    /// `finished` and the window's lines are sent.
     Log { log: AttemptId, window: LogWindow },
     /// The log's bytes in order from byte `from` to its end, none left out: binary frames of bytes, then, when the log is
     /// finished and sent, [`ServerMessage::LogHead`] with `finished`.
@@ -67,7 +64,7 @@ pub enum Topic {
     Unknown,
 }
 
-/// The lines that a client shows.
+/// The lines that a client shows: at most 10,000, more are cut. A mode that the daemon does not know is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "mode")]
 pub enum LogWindow {
@@ -95,7 +92,8 @@ pub struct BuildFilter {
     pub status: Option<Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// Words that must all occur, without regard to case, in number, repository, branch, title, author or sha.
+    /// Words that must all occur, without regard to case, in number, repository, branch, title, author or sha. The first
+    /// three count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
@@ -146,7 +144,8 @@ pub enum Request {
     Unknown,
 }
 
-/// What a retry runs again.
+/// What a retry runs again. Jobs that wait or run keep the attempt they have. A word that the daemon does not know is
+/// refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum RetryWhat {
@@ -169,8 +168,9 @@ pub enum ServerMessage {
     /// state; all others it has. The first message after `subscribe` without `after` holds all.
     Builds {
         sub: Sub,
+        /// What `after` takes on the next connection. Rows may be newer than it says, never older.
         seq: u64,
-        /// How many builds the filter lets through.
+        /// How many builds the filter lets through; 0 also when `offset` lies beyond the last.
         total: u64,
         offset: u64,
         order: Vec<BuildNumber>,
@@ -275,7 +275,7 @@ pub enum Response {
     Retry {
         attempts: Vec<AttemptId>,
     },
-    /// Line numbers in the order asked for. `more`: the limit was reached; go on after the last.
+    /// Line numbers in the order asked for. `more`: the search ended before the log did; go on after the last.
     Matches {
         lines: Vec<u64>,
         more: bool,

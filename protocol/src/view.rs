@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{BuildNumber, JobId};
 use crate::time::Timestamp;
 
-/// Where a build, job, attempt or step stands. How it ended is its [`Outcome`].
+/// Where a build, job, attempt or step stands. How it ended is its [`Outcome`]. Both sets of words are closed: a client that
+/// meets another word refuses the whole message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -91,7 +92,7 @@ impl fmt::Display for Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum WaitingFor {
-    /// Jobs of the same build that have to pass first.
+    /// Jobs of the same build that have to pass first. Empty in the queue, which does not name them.
     Jobs { jobs: Vec<String> },
     /// Every slot is taken: `position` 1 is next.
     Capacity { position: u64, running: u64, limit: u64 },
@@ -271,7 +272,7 @@ pub enum DeliveryState {
     Accepted,
     /// Understood, and nothing to do; the reason says why.
     Ignored,
-    /// Seen before.
+    /// Seen before: only in [`DeliveryAnswer`], a list has each delivery once.
     Duplicate,
 }
 

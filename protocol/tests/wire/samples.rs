@@ -1,0 +1,318 @@
+//! A value of every variant of every wire type. A variant without one does not compile: the match that finds a value's
+//! name and the list of values are made from the same table.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use windlass_protocol::id::{AttemptId, JobId};
+use windlass_protocol::live::{
+    BuildFilter, ClientMessage, Hello, LogHead, LogWindow, Request, Response, RetryWhat, Role, ServerMessage, StepMark,
+    Topic,
+};
+use windlass_protocol::problem::Problem;
+use windlass_protocol::refusal::{Refusal, RefusalCode};
+use windlass_protocol::view::{DeliveryState, Outcome, Status, WaitingFor};
+
+use crate::views::{build_row, build_view, delivery, moment, queue};
+use crate::{frames, views};
+
+/// Parses a text and compares it with the sample's value; says what is wrong otherwise.
+pub(crate) type ComesBack = Box<dyn Fn(&str) -> Result<(), String>>;
+
+/// One golden file.
+pub(crate) struct Sample {
+    /// The type's name.
+    pub(crate) of: &'static str,
+    /// The word that the wire carries for the variant; empty for types without variants.
+    pub(crate) variant: &'static str,
+    pub(crate) file: String,
+    pub(crate) text: String,
+    pub(crate) comes_back: ComesBack,
+}
+
+/// Samples of an enum. Each line is a variant's pattern, its word, and its values, with what their files' names end in.
+macro_rules! variants {
+    ($all:ident, $of:ident, { $($pattern:pat => $variant:literal [$($ending:literal $value:expr),+ $(,)?]),+ $(,)? }) => {
+        fn $all(samples: &mut Vec<Sample>) {
+            fn name(value: &$of) -> &'static str {
+                match value { $($pattern => $variant),+ }
+            }
+            $($(
+                let value = $value;
+                assert_eq!(name(&value), $variant, "a sample stands in another variant's line");
+                samples.push(json(stringify!($of), $variant, $ending, value));
+            )+)+
+        }
+    };
+}
+
+/// Of a type without variants.
+pub(crate) fn record<T>(of: &'static str, ending: &str, value: T) -> Sample
+where
+    T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
+{
+    json(of, "", ending, value)
+}
+
+pub(crate) fn all() -> Vec<Sample> {
+    let mut samples = Vec::new();
+    client_messages(&mut samples);
+    topics(&mut samples);
+    log_windows(&mut samples);
+    requests(&mut samples);
+    retries(&mut samples);
+    server_messages(&mut samples);
+    responses(&mut samples);
+    roles(&mut samples);
+    refusal_codes(&mut samples);
+    statuses(&mut samples);
+    outcomes(&mut samples);
+    delivery_states(&mut samples);
+    reasons_to_wait(&mut samples);
+    samples.push(record("BuildFilter", "", BuildFilter::default()));
+    samples.push(record("BuildFilter", "everything", full_filter()));
+    samples.push(record("Hello", "", hello()));
+    samples.push(record("LogHead", "", log_head()));
+    samples.push(record("Refusal", "", refusal()));
+    samples.push(record("AttemptId", "", attempt()));
+    samples.push(record("JobId", "", JobId { build: 42, job: "test (3.13)".into() }));
+    samples.push(record("Problem", "", problem(Some("did you mean `image`?".into()))));
+    samples.push(record("Problem", "without_hint", problem(None)));
+    samples.extend(views::records());
+    samples.extend(frames::samples());
+    samples
+}
+
+variants!(client_messages, ClientMessage, {
+    ClientMessage::Subscribe { .. } => "subscribe" [
+        "" ClientMessage::Subscribe { sub: 1, topic: Topic::Queue, after: None },
+        "after" ClientMessage::Subscribe { sub: 2, topic: Topic::Build { number: 42 }, after: Some(1_207) },
+    ],
+    ClientMessage::Unsubscribe { .. } => "unsubscribe" ["" ClientMessage::Unsubscribe { sub: 1 }],
+    ClientMessage::Request { .. } => "request" [
+        "" ClientMessage::Request { id: 7, request: Request::Build { number: 42 } },
+    ],
+    ClientMessage::Unknown => "unknown" ["" ClientMessage::Unknown],
+});
+
+variants!(topics, Topic, {
+    Topic::Builds { .. } => "builds" [
+        "" Topic::Builds { filter: BuildFilter::default(), offset: 0, limit: 50 },
+        "filter" Topic::Builds { filter: full_filter(), offset: 100, limit: 500 },
+    ],
+    Topic::Build { .. } => "build" ["" Topic::Build { number: 42 }],
+    Topic::Queue => "queue" ["" Topic::Queue],
+    Topic::Log { .. } => "log" [
+        "" Topic::Log { log: attempt(), window: LogWindow::Tail { count: 40 } },
+        "range" Topic::Log { log: attempt(), window: LogWindow::Range { first: 1_000, count: 40 } },
+    ],
+    Topic::LogBytes { .. } => "log_bytes" ["" Topic::LogBytes { log: attempt(), from: 65_536 }],
+    Topic::Unknown => "unknown" ["" Topic::Unknown],
+});
+
+variants!(log_windows, LogWindow, {
+    LogWindow::Range { .. } => "range" ["" LogWindow::Range { first: 1_000, count: 40 }],
+    LogWindow::Tail { .. } => "tail" ["" LogWindow::Tail { count: 40 }],
+});
+
+variants!(requests, Request, {
+    Request::Builds { .. } => "builds" ["" Request::Builds { filter: full_filter(), offset: 0, limit: 20 }],
+    Request::Build { .. } => "build" ["" Request::Build { number: 42 }],
+    Request::Deliveries { .. } => "deliveries" ["" Request::Deliveries { limit: 50 }],
+    Request::Cancel { .. } => "cancel" [
+        "" Request::Cancel { build: 42, job: None, force: false },
+        "job" Request::Cancel { build: 42, job: Some("test (3.13)".into()), force: true },
+    ],
+    Request::Retry { .. } => "retry" ["" Request::Retry { build: 42, what: RetryWhat::Failed }],
+    Request::SearchLog { .. } => "search_log" [
+        "" Request::SearchLog {
+            log: attempt(),
+            pattern: r"error|FAILED \d+".into(),
+            from: 1_000,
+            backwards: true,
+            limit: 100,
+        },
+    ],
+    Request::Unknown => "unknown" ["" Request::Unknown],
+});
+
+variants!(retries, RetryWhat, {
+    RetryWhat::Failed => "failed" ["" RetryWhat::Failed],
+    RetryWhat::Job { .. } => "job" ["" RetryWhat::Job { job: "test (3.13)".into() }],
+    RetryWhat::Everything => "everything" ["" RetryWhat::Everything],
+});
+
+variants!(server_messages, ServerMessage, {
+    ServerMessage::Hello(_) => "hello" ["" ServerMessage::Hello(hello())],
+    ServerMessage::Builds { .. } => "builds" [
+        "" ServerMessage::Builds {
+            sub: 1,
+            seq: 1_207,
+            total: 42,
+            offset: 0,
+            order: vec![42, 41, 40],
+            changed: vec![build_row()],
+        },
+        "nothing" ServerMessage::Builds { sub: 1, seq: 0, total: 0, offset: 0, order: vec![], changed: vec![] },
+    ],
+    ServerMessage::Build { .. } => "build" [
+        "" ServerMessage::Build { sub: 2, seq: 1_207, build: Box::new(build_view()) },
+    ],
+    ServerMessage::Queue { .. } => "queue" ["" ServerMessage::Queue { sub: 3, queue: queue() }],
+    ServerMessage::LogHead { .. } => "log_head" ["" ServerMessage::LogHead { sub: 4, head: log_head() }],
+    ServerMessage::Response { .. } => "response" [
+        "" ServerMessage::Response { id: 7, response: Response::Matches { lines: vec![], more: false } },
+    ],
+    ServerMessage::Refused { .. } => "refused" ["" ServerMessage::Refused { id: 8, refusal: refusal() }],
+    ServerMessage::Ended { .. } => "ended" [
+        "" ServerMessage::Ended { sub: 2, refusal: Refusal::new(RefusalCode::NotFound, "there is no build 43") },
+    ],
+    ServerMessage::Unknown => "unknown" ["" ServerMessage::Unknown],
+});
+
+variants!(responses, Response, {
+    Response::Builds { .. } => "builds" ["" Response::Builds { total: 42, builds: vec![build_view()] }],
+    Response::Build { .. } => "build" ["" Response::Build { build: Box::new(build_view()) }],
+    Response::Deliveries { .. } => "deliveries" ["" Response::Deliveries { deliveries: vec![delivery()] }],
+    Response::Cancel { .. } => "cancel" [
+        "" Response::Cancel { stopping: vec!["test (3.13)".into()], cancelled: vec!["deploy".into()] },
+    ],
+    Response::Retry { .. } => "retry" ["" Response::Retry { attempts: vec![attempt()] }],
+    Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], more: true }],
+    Response::Unknown => "unknown" ["" Response::Unknown],
+});
+
+variants!(roles, Role, {
+    Role::Viewer => "viewer" ["" Role::Viewer],
+    Role::Operator => "operator" ["" Role::Operator],
+    Role::Admin => "admin" ["" Role::Admin],
+});
+
+variants!(refusal_codes, RefusalCode, {
+    RefusalCode::NotFound => "not_found" ["" RefusalCode::NotFound],
+    RefusalCode::Forbidden => "forbidden" ["" RefusalCode::Forbidden],
+    RefusalCode::Conflict => "conflict" ["" RefusalCode::Conflict],
+    RefusalCode::Invalid => "invalid" ["" RefusalCode::Invalid],
+    RefusalCode::Unsupported => "unsupported" ["" RefusalCode::Unsupported],
+    RefusalCode::Unavailable => "unavailable" ["" RefusalCode::Unavailable],
+    RefusalCode::Internal => "internal" ["" RefusalCode::Internal],
+    RefusalCode::Unknown => "unknown" ["" RefusalCode::Unknown],
+});
+
+variants!(statuses, Status, {
+    Status::Waiting => "waiting" ["" Status::Waiting],
+    Status::Running => "running" ["" Status::Running],
+    Status::Finished => "finished" ["" Status::Finished],
+});
+
+variants!(outcomes, Outcome, {
+    Outcome::Passed => "passed" ["" Outcome::Passed],
+    Outcome::Failed => "failed" ["" Outcome::Failed],
+    Outcome::TimedOut => "timed_out" ["" Outcome::TimedOut],
+    Outcome::Cancelled => "cancelled" ["" Outcome::Cancelled],
+    Outcome::OutOfMemory => "out_of_memory" ["" Outcome::OutOfMemory],
+    Outcome::Lost => "lost" ["" Outcome::Lost],
+    Outcome::Broken => "broken" ["" Outcome::Broken],
+    Outcome::Skipped => "skipped" ["" Outcome::Skipped],
+});
+
+variants!(delivery_states, DeliveryState, {
+    DeliveryState::Accepted => "accepted" ["" DeliveryState::Accepted],
+    DeliveryState::Ignored => "ignored" ["" DeliveryState::Ignored],
+    DeliveryState::Duplicate => "duplicate" ["" DeliveryState::Duplicate],
+});
+
+variants!(reasons_to_wait, WaitingFor, {
+    WaitingFor::Jobs { .. } => "jobs" ["" WaitingFor::Jobs { jobs: vec!["lint".into(), "test (3.13)".into()] }],
+    WaitingFor::Capacity { .. } => "capacity" ["" WaitingFor::Capacity { position: 3, running: 2, limit: 2 }],
+    WaitingFor::Scheduler => "scheduler" ["" WaitingFor::Scheduler],
+    WaitingFor::Engine { .. } => "engine" ["" WaitingFor::Engine { engine: "docker".into() }],
+    WaitingFor::Unknown => "unknown" ["" WaitingFor::Unknown],
+});
+
+fn json<T>(of: &'static str, variant: &'static str, ending: &str, value: T) -> Sample
+where
+    T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
+{
+    let mut text = serde_json::to_string_pretty(&value).expect("wire types always serialise");
+    text.push('\n');
+    let comes_back = move |text: &str| {
+        let parsed: T = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if parsed == value { Ok(()) } else { Err(format!("parsed to {parsed:?} instead of {value:?}")) }
+    };
+    Sample { of, variant, file: file(of, variant, ending, "json"), text, comes_back: Box::new(comes_back) }
+}
+
+/// `ClientMessage`, `subscribe`, `after` -> `client_message.subscribe.after.json`.
+pub(crate) fn file(of: &str, variant: &str, ending: &str, kind: &str) -> String {
+    let mut name = String::new();
+    for letter in of.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    for part in [variant, ending, kind] {
+        if !part.is_empty() {
+            name.push('.');
+            name.push_str(part);
+        }
+    }
+    name
+}
+
+fn attempt() -> AttemptId {
+    AttemptId { build: 42, job: "test (3.13)".into(), attempt: 2 }
+}
+
+fn full_filter() -> BuildFilter {
+    BuildFilter {
+        repository: Some("acme/app".into()),
+        branch: Some("main".into()),
+        event: Some("push".into()),
+        author: Some("ann".into()),
+        status: Some(Status::Finished),
+        outcome: Some(Outcome::Failed),
+        text: Some("parser overflow".into()),
+    }
+}
+
+fn hello() -> Hello {
+    Hello {
+        protocol: 1,
+        version: "0.1.0".into(),
+        instance: "9f86d081884c7d65".into(),
+        capabilities: vec!["log_search".into()],
+        role: Role::Operator,
+        now: moment(90_000),
+    }
+}
+
+fn log_head() -> LogHead {
+    LogHead {
+        lines: 1_042,
+        bytes: 81_920,
+        seq: 81_920,
+        finished: false,
+        steps: vec![
+            StepMark { step: 0, name: "install".into(), first_line: 1 },
+            StepMark { step: 1, name: "pytest".into(), first_line: 203 },
+        ],
+    }
+}
+
+fn refusal() -> Refusal {
+    Refusal::new(RefusalCode::Conflict, "build 42 is finished: there is nothing to cancel")
+}
+
+fn problem(hint: Option<String>) -> Problem {
+    Problem {
+        file: ".windlass.yml".into(),
+        line: 12,
+        column: 3,
+        message: "unknown key `imge`".into(),
+        text: "  imge: python:3.13".into(),
+        hint,
+    }
+}

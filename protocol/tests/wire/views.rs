@@ -1,0 +1,244 @@
+//! Samples of what messages carry: a build that waits, runs and has been tried before, its row, the queue, deliveries.
+
+use windlass_protocol::id::JobId;
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryAnswer, DeliveryState, DeliveryView, EngineView,
+    JobSummary, JobView, LogSummary, Outcome, QueueView, QueuedJob, Status, StepView, WaitingFor,
+};
+
+use crate::samples::{Sample, record};
+
+const SHA: &str = "2f1c9e0d7b6a5948372615a4b3c2d1e0f9a8b7c6";
+
+/// So many milliseconds after a day in November.
+pub(crate) fn moment(after: i64) -> Timestamp {
+    Timestamp(1_700_000_000_000 + after)
+}
+
+pub(crate) fn records() -> Vec<Sample> {
+    vec![
+        record("BuildRow", "", build_row()),
+        record("BuildView", "", build_view()),
+        record("DeliveryView", "", delivery()),
+        record("DeliveryAnswer", "", delivery_answer()),
+        record("QueueView", "", queue()),
+        record("EngineView", "", EngineView { kind: "docker".into(), version: Some("27.1.1".into()), trouble: None }),
+    ]
+}
+
+pub(crate) fn build_row() -> BuildRow {
+    BuildRow {
+        number: 42,
+        seq: 1_207,
+        repository: "acme/app".into(),
+        event: "push".into(),
+        r#ref: "refs/heads/main".into(),
+        branch: Some("main".into()),
+        pull_request: None,
+        sha: SHA.into(),
+        title: "parser: refuse numbers that overflow".into(),
+        author: "ann".into(),
+        status: Status::Running,
+        outcome: None,
+        reason: None,
+        cancelling: false,
+        jobs: vec![
+            JobSummary { name: "lint".into(), status: Status::Finished, outcome: Some(Outcome::Passed) },
+            JobSummary { name: "test (3.13)".into(), status: Status::Running, outcome: None },
+        ],
+        created_at: moment(0),
+        started_at: Some(moment(1_500)),
+        finished_at: None,
+    }
+}
+
+/// A pull request's build: `lint` passed, `test (3.13)` is tried again and being cancelled, `deploy` waits.
+pub(crate) fn build_view() -> BuildView {
+    BuildView {
+        build: BuildHead {
+            number: 42,
+            seq: 1_207,
+            repository: "acme/app".into(),
+            event: "pull_request".into(),
+            action: Some("synchronize".into()),
+            r#ref: "refs/pull/7/head".into(),
+            branch: Some("overflow".into()),
+            tag: None,
+            base_branch: Some("main".into()),
+            pull_request: Some(7),
+            sha: SHA.into(),
+            title: "parser: refuse numbers that overflow".into(),
+            author: "ann".into(),
+            delivery: Some("72d3162e-cc78-11e3-81ab-4c9367dc0958".into()),
+            status: Status::Running,
+            outcome: None,
+            reason: None,
+            created_at: moment(0),
+            started_at: Some(moment(1_500)),
+            finished_at: None,
+        },
+        jobs: vec![passed_job(), running_job(), waiting_job()],
+    }
+}
+
+pub(crate) fn delivery() -> DeliveryView {
+    DeliveryView {
+        delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into(),
+        event: "pull_request".into(),
+        action: Some("synchronize".into()),
+        repository: Some("acme/app".into()),
+        received_at: moment(0),
+        state: DeliveryState::Accepted,
+        reason: None,
+        builds: vec![42],
+    }
+}
+
+pub(crate) fn delivery_answer() -> DeliveryAnswer {
+    DeliveryAnswer {
+        delivery: "0b989ba4-242f-11e5-81e1-c7b6966d2516".into(),
+        state: DeliveryState::Duplicate,
+        reason: Some("seen before as delivery 72d3162e-cc78-11e3-81ab-4c9367dc0958".into()),
+    }
+}
+
+pub(crate) fn queue() -> QueueView {
+    QueueView {
+        running: 1,
+        waiting: 1,
+        blocked: 0,
+        limit: 1,
+        jobs: vec![
+            QueuedJob {
+                id: JobId { build: 42, job: "test (3.13)".into() },
+                attempt: 2,
+                repository: "acme/app".into(),
+                branch: Some("overflow".into()),
+                title: "parser: refuse numbers that overflow".into(),
+                status: Status::Running,
+                waiting_for: None,
+                cancelling: true,
+                step: Some("pytest".into()),
+                queued_at: moment(60_000),
+                started_at: Some(moment(61_000)),
+            },
+            QueuedJob {
+                id: JobId { build: 43, job: "main".into() },
+                attempt: 1,
+                repository: "acme/site".into(),
+                branch: None,
+                title: "v2.0".into(),
+                status: Status::Waiting,
+                waiting_for: Some(WaitingFor::Capacity { position: 1, running: 1, limit: 1 }),
+                cancelling: false,
+                step: None,
+                queued_at: moment(80_000),
+                started_at: None,
+            },
+        ],
+        engine: EngineView { kind: "docker".into(), version: None, trouble: Some("the engine does not answer".into()) },
+    }
+}
+
+fn passed_job() -> JobView {
+    let log = LogSummary { lines: 12, bytes: 640, sha256: Some("e3b0c44298fc1c14".repeat(4)) };
+    let step = step("cargo fmt --check", Status::Finished, Some(Outcome::Passed), Some(1_600));
+    let attempt = AttemptView { log, steps: vec![step], ..attempt(1, Outcome::Passed) };
+    JobView {
+        name: "lint".into(),
+        needs: vec![],
+        image: Some("rust:1.95".into()),
+        status: Status::Finished,
+        outcome: Some(Outcome::Passed),
+        reason: None,
+        waiting_for: None,
+        attempts: vec![attempt],
+    }
+}
+
+fn running_job() -> JobView {
+    let first = AttemptView {
+        reason: Some("step \"pytest\" ended with exit code 1".into()),
+        exit_code: Some(1),
+        log: LogSummary { lines: 900, bytes: 70_000, sha256: Some("2c26b46b68ffc68f".repeat(4)) },
+        ..attempt(1, Outcome::Failed)
+    };
+    let second = AttemptView {
+        number: 2,
+        status: Status::Running,
+        outcome: None,
+        queued_at: moment(60_000),
+        started_at: Some(moment(61_000)),
+        finished_at: None,
+        cancelling: Some(Cancelling {
+            by: "ann's laptop".into(),
+            since: moment(88_000),
+            kill_at: moment(98_000),
+            force: false,
+        }),
+        steps: vec![
+            step("install", Status::Finished, Some(Outcome::Passed), Some(61_100)),
+            step("pytest", Status::Running, None, Some(70_000)),
+            step("report", Status::Waiting, None, None),
+        ],
+        log: LogSummary { lines: 1_042, bytes: 81_920, sha256: None },
+        ..attempt(2, Outcome::Passed)
+    };
+    JobView {
+        name: "test (3.13)".into(),
+        needs: vec!["lint".into()],
+        image: Some("python:3.13".into()),
+        status: Status::Running,
+        outcome: None,
+        reason: None,
+        waiting_for: None,
+        attempts: vec![first, second],
+    }
+}
+
+fn waiting_job() -> JobView {
+    let needs = vec!["test (3.13)".to_owned()];
+    JobView {
+        name: "deploy".into(),
+        needs: needs.clone(),
+        image: None,
+        status: Status::Waiting,
+        outcome: None,
+        reason: None,
+        waiting_for: Some(WaitingFor::Jobs { jobs: needs }),
+        attempts: vec![],
+    }
+}
+
+fn attempt(number: u32, outcome: Outcome) -> AttemptView {
+    AttemptView {
+        number,
+        status: Status::Finished,
+        outcome: Some(outcome),
+        reason: None,
+        exit_code: None,
+        signal: None,
+        engine: Some("docker".into()),
+        node: Some("builder-1".into()),
+        queued_at: moment(0),
+        started_at: Some(moment(1_500)),
+        finished_at: Some(moment(30_000)),
+        cancelling: None,
+        steps: vec![],
+        log: LogSummary::default(),
+    }
+}
+
+fn step(name: &str, status: Status, outcome: Option<Outcome>, started: Option<i64>) -> StepView {
+    StepView {
+        name: name.into(),
+        status,
+        outcome,
+        exit_code: outcome.map(|outcome| i32::from(outcome != Outcome::Passed)),
+        signal: None,
+        started_at: started.map(moment),
+        finished_at: started.filter(|_| outcome.is_some()).map(|started| moment(started + 4_000)),
+        first_line: started.map(|started| u64::try_from(started / 100).expect("after the epoch")),
+    }
+}
