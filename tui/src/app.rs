@@ -162,6 +162,7 @@ impl App {
                 MouseEventKind::ScrollDown => Some(Event::Wheel(WHEEL)),
                 _ => None,
             },
+            Input::Paste(text) => Some(Event::Paste(text)),
             Input::Resize(width, height) => Some(Event::Resize(width, height)),
             _ => None,
         }

@@ -52,10 +52,11 @@ impl Theme {
         }
     }
 
-    /// Put over the row that the keyboard speaks to.
+    /// Put over the row that the keyboard speaks to: one even bar, whatever colours its cells had.
     #[must_use]
     pub fn selected(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        let bar = Style::new().fg(Color::Reset).bg(Color::Reset).remove_modifier(Modifier::DIM);
+        bar.add_modifier(Modifier::REVERSED)
     }
 
     /// Put over everything that may be out of date.

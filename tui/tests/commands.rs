@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use fake::{Fake, NOW, World};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use windlass_protocol::live::{Request, RetryWhat, Topic};
 use windlass_protocol::view::Outcome;
@@ -273,4 +273,28 @@ async fn hostile_text_does_not_reach_the_terminal_as_it_is() {
         let output = text(&stage.run(args).await.stdout);
         assert!(!output.contains(['\x1b', '\x07', '\u{202e}', '\u{200b}']), "{args:?}: {output:?}");
     }
+}
+
+#[tokio::test]
+async fn a_token_is_sent_over_tcp_and_a_refusal_is_explained() {
+    let stage = Stage::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("ws://{}", listener.local_addr().expect("its address"));
+    let token = stage.folder.path().join("token");
+    std::fs::write(&token, "s3cret-token\n").expect("a file");
+    let token = token.display().to_string();
+    let child = stage.command(&["builds", "--connect", &address, "--token-file", &token]).spawn().expect("it starts");
+    let (mut stream, _) = listener.accept().await.expect("it connects");
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await.expect("a whole request"));
+    }
+    stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await.expect("it listens");
+    let request = text(&request).to_lowercase();
+    assert!(request.starts_with("get /v1/live http/1.1"), "{request}");
+    assert!(request.contains("authorization: bearer s3cret-token") && request.contains("windlass.v1"), "{request}");
+    let output = ended(child).await;
+    assert_eq!(output.status.code(), Some(6));
+    let words = text(&output.stderr);
+    assert!(words.contains("does not know this token (401)") && !words.contains("s3cret"), "{words}");
 }

@@ -23,6 +23,7 @@ Examples:
   windlass logs -f 42/test         follow it until it ends
   windlass logs 42/test > log      the exact bytes")]
 pub(super) struct Args {
+    /// A build, a job or an attempt: 42, 42/test, 42/test#2. A build alone means the job that failed, or the only one.
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// Goes on until the attempt is finished.
@@ -34,6 +35,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
+    if output.json {
+        return Err(Failure::Usage(
+            "a log has no JSON form: it is bytes; about it there is windlass show --json".to_owned(),
+        ));
+    }
     let view = match args.follow {
         true => when_begun(&args.address, session).await?,
         false => session.build(args.address.build).await?,

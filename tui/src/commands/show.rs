@@ -20,6 +20,7 @@ Examples:
   windlass show 42/test             only this job
   windlass show 42 --json | jq -r .outcome")]
 pub(super) struct Args {
+    /// A build, or a job of it: 42, 42/test, 42/test#2.
     #[arg(value_name = "ADDRESS")]
     address: Address,
     /// How many of the last lines of a failing step are shown.

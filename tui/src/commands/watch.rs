@@ -21,6 +21,7 @@ Examples:
   windlass watch 42/test            only this job
   windlass watch 42 --json          nothing until the end, then the build as one object")]
 pub(super) struct Args {
+    /// A build, or a job of it: 42, 42/test.
     #[arg(value_name = "ADDRESS")]
     address: Address,
 }
@@ -52,7 +53,7 @@ pub(super) async fn until_ended(
     output: &mut Output,
     telling: bool,
 ) -> Result<BuildView, Failure> {
-    let mut told = BTreeMap::new();
+    let (mut told, mut connected) = (BTreeMap::new(), true);
     session.subscribe(Topic::Build { number: address.build });
     loop {
         match session.next().await? {
@@ -76,10 +77,12 @@ pub(super) async fn until_ended(
                 ServerMessage::Ended { refusal, .. } => return Err(refusal.into()),
                 _ => {}
             },
-            LinkEvent::Lost { error, .. } => {
+            LinkEvent::Lost { error, .. } if connected => {
+                connected = false;
                 let _ = writeln!(std::io::stderr(), "windlass: {error}; trying again");
             }
-            LinkEvent::Connected(_) | LinkEvent::Log(_) => {}
+            LinkEvent::Connected(_) => connected = true,
+            LinkEvent::Lost { .. } | LinkEvent::Log(_) => {}
         }
     }
 }

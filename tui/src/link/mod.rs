@@ -19,6 +19,7 @@ use target::Target;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const DENIED_PAUSE: Duration = Duration::from_secs(30);
 /// After this much silence we ask whether the other side is there; after as much again it is not.
 const SILENCE: Duration = Duration::from_secs(20);
 /// How much may wait for the reader before the daemon feels it.
@@ -95,10 +96,13 @@ impl Task {
                 },
                 Err(error) => error,
             };
-            if self.to_client.send(LinkEvent::Lost { error, pause }).await.is_err() {
+            // Who was turned away is not let in by knocking again at once, and may be locked out for it.
+            let denied = matches!(error, LinkError::Denied(_));
+            let rest = if denied { DENIED_PAUSE } else { pause };
+            if self.to_client.send(LinkEvent::Lost { error, pause: rest }).await.is_err() {
                 return;
             }
-            if let Err(Closed) = self.wait(pause).await {
+            if let Err(Closed) = self.wait(rest).await {
                 return;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -57,19 +57,26 @@ fn columns(width: u16) -> Vec<Column> {
     let fixed = |title, width, right| Column { title, width: Width::Fixed(width), right };
     let title = Column { title: "title", width: Width::Rest, right: false };
     let mut columns = vec![fixed("state", 11, false), fixed("build", 6, true)];
+    let names = match width {
+        160.. => 22,
+        120.. => 16,
+        _ => 13,
+    };
     if width >= 80 {
-        columns.push(fixed("repository", if width >= 120 { 22 } else { 14 }, false));
+        columns.push(fixed("repository", names, false));
     }
     if width >= 60 {
-        columns.push(fixed("branch", if width >= 120 { 22 } else { 12 }, false));
+        columns.push(fixed("branch", names, false));
     }
     columns.push(title);
     if width >= 140 {
         columns.push(fixed("author", 14, false));
+    }
+    if width >= 180 {
         columns.push(fixed("event", 12, false));
     }
-    if width >= 110 {
-        columns.push(fixed("jobs", 12, false));
+    if width >= 120 {
+        columns.push(fixed("jobs", 11, false));
     }
     if width >= 70 {
         columns.push(fixed("took", 7, true));

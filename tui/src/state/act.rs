@@ -238,6 +238,14 @@ impl State {
         }
     }
 
+    /// Only the first line: a prompt has one.
+    pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) {
+        if let (Mode::Prompt, Some(prompt)) = (self.mode(), &mut self.prompt) {
+            prompt.text.extend(text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(1_000));
+            self.typed(effects);
+        }
+    }
+
     /// The text of the prompt changed.
     fn typed(&mut self, effects: &mut Vec<Effect>) {
         if let Some(Prompt { kind: PromptKind::Filter, text, .. }) = &self.prompt {

@@ -34,6 +34,8 @@ use log::LogPage;
 #[derive(Debug)]
 pub enum Event {
     Key(Key),
+    /// Text for the prompt; where none is open it is nothing, never keys.
+    Paste(String),
     Click(Hit),
     /// Rows, downwards positive.
     Wheel(isize),
@@ -215,6 +217,7 @@ impl State {
         let mut effects = Vec::new();
         match event {
             Event::Key(key) => self.key(key, &mut effects),
+            Event::Paste(text) => self.paste(&text, &mut effects),
             Event::Click(hit) => self.click(hit, &mut effects),
             Event::Wheel(rows) => self.wheel(rows),
             Event::Resize(width, height) => self.size = (width, height),

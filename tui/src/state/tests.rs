@@ -238,6 +238,27 @@ fn ctrl_c_quits_from_everywhere_and_stops_nothing() {
 }
 
 #[test]
+fn pasted_text_is_never_keys() {
+    let mut state = with_builds(3);
+    let effects = happen(&mut state, Event::Paste("xj\nr".to_owned()));
+    assert!(effects.is_empty() && state.dialog.is_none() && state.toasts.is_empty());
+    press(&mut state, &[Char('/')]);
+    happen(&mut state, Event::Paste("bro\x1bken\nx".to_owned()));
+    assert_eq!((state.builds.filter.as_str(), state.builds.len()), ("broken", 1));
+}
+
+#[test]
+fn clicks_select_and_a_second_one_opens() {
+    let mut state = with_builds(9);
+    happen(&mut state, Event::Click(Hit::Row(2)));
+    assert_eq!((state.builds.cursor.at, state.pages.len()), (2, 0));
+    happen(&mut state, Event::Click(Hit::Row(2)));
+    assert_eq!(state.pages.len(), 1);
+    happen(&mut state, Event::Click(Hit::View(View::Queue)));
+    assert_eq!((state.view, state.pages.len()), (View::Queue, 0));
+}
+
+#[test]
 fn q_goes_back_and_quits_only_at_the_root() {
     let mut state = with_builds(3);
     press(&mut state, &[Enter]);
