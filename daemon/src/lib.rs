@@ -1,29 +1,29 @@
 #![doc = include_str!("../README.md")]
 //!
 //! The modules in the order the data flows. Directions: movers and http → edges → pure; never pure → async, edge → edge,
-//! executor → github or http, anything → http (except `daemon`, which builds it all). `tests/tests/tidy.rs` holds them.
+//! executor → github or http, anything → http (except `daemon`, which builds it all). `tests/tests/tidy` holds them.
 
 // Pure: no tokio, no SQL, no HTTP, no Docker, no clock.
 pub mod event; // what happened on the forge, and whether it asks for a build
-pub mod frame;
-pub mod plan; // what one attempt is to do: handed to engine and runner
 pub mod spec; // what the repository asks for: .windlass.yml, every problem with line and column
-pub mod state; // where jobs and builds stand, and what may follow // what a runner tells: frames, encoded and decoded
+pub mod plan; // what one attempt is to do: handed to engine and runner
+pub mod state; // where attempts and builds stand, and what may follow
+pub mod frame; // what a runner tells: frames, encoded and decoded
 
 // Edges: one technology each.
-pub mod engine;
-pub mod git; // mirrors, the spec at a commit, clean checkouts
 pub mod github; // webhook payloads and signatures
+pub mod git; // mirrors, the spec at a commit, clean checkouts
+pub mod store; // the database
 pub mod logs; // log files: append, index, read any window, search
-pub mod store; // the database // where jobs run: docker, local
+pub mod engine; // where jobs run: docker, local
 
 // The program inside the container.
 pub mod runner;
 
 // Movers: loops that look at the world and fix what is wrong.
-pub mod executor;
 pub mod intake; // deliveries -> builds
-pub mod scheduler; // waiting -> claimed // claimed -> finished
+pub mod scheduler; // waiting -> claimed
+pub mod executor; // claimed -> finished
 
 // What the outside sees.
 pub mod http;

@@ -275,10 +275,11 @@ pub enum Response {
     Retry {
         attempts: Vec<AttemptId>,
     },
-    /// Line numbers in the order asked for. `more`: the search ended before the log did; go on after the last.
+    /// Line numbers in the order asked for. `next`: the search ended early; the line to go on from.
     Matches {
         lines: Vec<u64>,
-        more: bool,
+        #[serde(default)]
+        next: Option<u64>,
     },
     #[serde(other)]
     Unknown,

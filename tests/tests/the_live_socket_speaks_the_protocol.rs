@@ -138,7 +138,7 @@ fn log_windows_and_bytes_follow_a_running_job() {
 
     let pattern = "^[68]$".to_owned();
     let found = live.request(Request::SearchLog { log, pattern, from: 0, backwards: false, limit: 10 });
-    assert_eq!(found, Ok(Response::Matches { lines: vec![5, 7], more: false }));
+    assert_eq!(found, Ok(Response::Matches { lines: vec![5, 7], next: None }));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use windlass_protocol::live::{BuildFilter, RetryWhat};
 use windlass_protocol::view::{Outcome, Status};
 
-use super::failure::Failure;
+use super::failure::{Failure, in_our_words};
 use super::guard::{Caller, FailedLogins, identify};
 use super::{App, actions, live, public, view};
 use crate::store::Role;
@@ -29,6 +29,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/queue", get(queue))
         .route("/metrics", get(metrics))
         .fallback(async || Failure::not_found("nothing is here: see /v1/builds, /v1/queue, /v1/live"))
+        .layer(middleware::map_response(in_our_words))
         .layer(guard)
         .with_state(app)
 }

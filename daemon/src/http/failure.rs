@@ -41,6 +41,29 @@ impl Failure {
     }
 }
 
+/// Middleware: what axum itself refuses (a number that is none, a method that is not there) becomes a refusal like any other.
+pub async fn in_our_words(response: Response) -> Response {
+    let status = response.status();
+    let is_plain =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(status.is_client_error() && is_plain) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let code = match status {
+        StatusCode::NOT_FOUND => RefusalCode::NotFound,
+        _ => RefusalCode::Invalid,
+    };
+    let message = if text.is_empty() { status.to_string() } else { text.into_owned() };
+    let mut answer = Failure::new(status, code, message).into_response();
+    if let Some(allow) = parts.headers.get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    answer
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match &error {

@@ -16,7 +16,7 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::refusal::RefusalCode;
 use windlass_protocol::view::{BuildView, DeliveryAnswer, DeliveryState};
 
-use super::failure::Failure;
+use super::failure::{Failure, in_our_words};
 use super::{App, view};
 use crate::github::signature;
 use crate::intake::{self, Received};
@@ -35,7 +35,10 @@ pub fn router(app: App) -> Router {
     if app.config.public.pages {
         router = router.route("/builds/{number}", get(build)).route("/builds/{number}/jobs/{job}/log", get(log));
     }
-    router.fallback(async || Failure::not_found("nothing is here")).with_state(app)
+    router
+        .fallback(async || Failure::not_found("nothing is here"))
+        .layer(axum::middleware::map_response(in_our_words))
+        .with_state(app)
 }
 
 async fn webhook(State(app): State<App>, request: Request) -> Result<Response, Failure> {

@@ -162,7 +162,7 @@ variants!(server_messages, ServerMessage, {
     ServerMessage::Queue { .. } => "queue" ["" ServerMessage::Queue { sub: 3, queue: queue() }],
     ServerMessage::LogHead { .. } => "log_head" ["" ServerMessage::LogHead { sub: 4, head: log_head() }],
     ServerMessage::Response { .. } => "response" [
-        "" ServerMessage::Response { id: 7, response: Response::Matches { lines: vec![], more: false } },
+        "" ServerMessage::Response { id: 7, response: Response::Matches { lines: vec![], next: None } },
     ],
     ServerMessage::Refused { .. } => "refused" ["" ServerMessage::Refused { id: 8, refusal: refusal() }],
     ServerMessage::Ended { .. } => "ended" [
@@ -179,7 +179,7 @@ variants!(responses, Response, {
         "" Response::Cancel { stopping: vec!["test (3.13)".into()], cancelled: vec!["deploy".into()] },
     ],
     Response::Retry { .. } => "retry" ["" Response::Retry { attempts: vec![attempt()] }],
-    Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], more: true }],
+    Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], next: Some(16) }],
     Response::Unknown => "unknown" ["" Response::Unknown],
 });
 

@@ -30,10 +30,10 @@ impl State {
                 };
                 self.toast(text, attempts.is_empty());
             }
-            (Pending::Search { sub, lines }, Response::Matches { lines: found, more }) => {
+            (Pending::Search { sub, lines }, Response::Matches { lines: found, next }) => {
                 if let Some(log) = self.log_of(sub)
                     && let Some(search) = &mut log.search
-                    && let Some(line) = search.found(found, more, lines)
+                    && let Some(line) = search.found(found, next.is_some(), lines)
                 {
                     log.reveal(line);
                 }

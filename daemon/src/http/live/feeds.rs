@@ -30,9 +30,11 @@ pub(super) async fn builds(
         let seq = app.store.last_change().await?;
         let (total, rows) = view::build_rows(app, filter, offset, limit).await?;
         let order: Vec<u64> = rows.iter().map(|row| row.number).collect();
-        // On a resumed subscription: what finished and did not change since is known to the client.
+        // On a resumed subscription to the newest builds: what finished and did not change since is known to the client.
+        // Further down a build may have slid into the window meanwhile, so there everything is sent.
         let known = |row: &BuildRow| {
-            last.is_none() && row.status == Status::Finished && after.is_some_and(|after| row.seq <= after)
+            let unchanged = row.status == Status::Finished && after.is_some_and(|after| row.seq <= after);
+            last.is_none() && offset == 0 && unchanged
         };
         let changed: Vec<BuildRow> =
             rows.iter().filter(|row| sent.get(&row.number) != Some(*row) && !known(row)).cloned().collect();

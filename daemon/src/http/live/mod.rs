@@ -14,9 +14,9 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::response::Response;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
-use windlass_protocol::live::{ClientMessage, Hello, ServerMessage, Sub, Topic};
+use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::{PROTOCOL_VERSION, SUBPROTOCOL};
@@ -29,6 +29,8 @@ use crate::clock;
 /// A client's message is a request or a subscription: small.
 const MESSAGE_CAP: usize = 256 * 1024;
 const SUBSCRIPTIONS: usize = 64;
+/// Searches at once of one connection.
+const SEARCHES: usize = 4;
 /// Messages that wait for a slow client, over all its subscriptions; whoever wants to send more waits.
 const BACKLOG: usize = 32;
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -83,6 +85,8 @@ struct Connection {
     app: App,
     caller: Caller,
     subscriptions: HashMap<Sub, JoinHandle<()>>,
+    /// Searches under way; dropped with the connection, which ends them.
+    searches: JoinSet<()>,
 }
 
 impl Drop for Connection {
@@ -95,7 +99,7 @@ impl Drop for Connection {
 
 impl Connection {
     fn new(app: App, caller: Caller) -> Self {
-        Self { app, caller, subscriptions: HashMap::new() }
+        Self { app, caller, subscriptions: HashMap::new(), searches: JoinSet::new() }
     }
 
     async fn run(mut self, socket: WebSocket) {
@@ -164,20 +168,33 @@ impl Connection {
             Ok(message) => message,
             Err(error) => return self.misheard(text, &error, outbox).await,
         };
+        let takes_long = matches!(&message, ClientMessage::Request { request: Request::SearchLog { .. }, .. });
         match message {
             ClientMessage::Subscribe { sub, topic, after } => self.subscribe(sub, topic, after, outbox).await,
             ClientMessage::Unsubscribe { sub } => {
-                if let Some(task) = self.subscriptions.remove(&sub) {
-                    task.abort();
-                }
+                self.end(sub).await;
                 Ok(())
             }
             ClientMessage::Request { id, request } => {
-                let answer = match requests::answer(&self.app, &self.caller, request).await {
-                    Ok(response) => ServerMessage::Response { id, response },
-                    Err(failure) => ServerMessage::Refused { id, refusal: failure.refusal },
+                let (app, caller) = (self.app.clone(), self.caller.clone());
+                let answer = async move {
+                    match requests::answer(&app, &caller, request).await {
+                        Ok(response) => ServerMessage::Response { id, response },
+                        Err(failure) => ServerMessage::Refused { id, refusal: failure.refusal },
+                    }
                 };
-                outbox.say(&answer).await
+                if !takes_long {
+                    return outbox.say(&answer.await).await;
+                }
+                // Beside everything else; one more than allowed makes the client wait for one of them.
+                if self.searches.len() >= SEARCHES {
+                    self.searches.join_next().await;
+                }
+                let outbox = outbox.clone();
+                self.searches.spawn(async move {
+                    let _ = outbox.say(&answer.await).await;
+                });
+                Ok(())
             }
             ClientMessage::Unknown => Ok(()),
         }
@@ -198,10 +215,16 @@ impl Connection {
         Ok(())
     }
 
-    async fn subscribe(&mut self, sub: Sub, topic: Topic, after: Option<u64>, outbox: &Outbox) -> Result<(), Gone> {
+    /// Ends a subscription; it says nothing any more once this returns.
+    async fn end(&mut self, sub: Sub) {
         if let Some(task) = self.subscriptions.remove(&sub) {
             task.abort();
+            let _ = task.await;
         }
+    }
+
+    async fn subscribe(&mut self, sub: Sub, topic: Topic, after: Option<u64>, outbox: &Outbox) -> Result<(), Gone> {
+        self.end(sub).await;
         self.subscriptions.retain(|_, task| !task.is_finished());
         if self.subscriptions.len() >= SUBSCRIPTIONS {
             let message = format!("a connection may have {SUBSCRIPTIONS} subscriptions");

@@ -49,7 +49,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             match found {
                 Ok(found) => {
                     let found = found?;
-                    Ok(Response::Matches { more: found.next.is_some(), lines: found.lines })
+                    Ok(Response::Matches { lines: found.lines, next: found.next })
                 }
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
