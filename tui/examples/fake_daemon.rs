@@ -1,6 +1,7 @@
 //! A daemon that only tells stories: builds come, run, fail and pass, logs flow, and nothing is executed. To work on
 //! screens without an engine: `cargo run -p windlass-tui --example fake_daemon -- /tmp/w.sock`, then
-//! `windlass --connect unix:/tmp/w.sock`. Must not know the client.
+//! `windlass --connect unix:/tmp/w.sock`. A second argument chooses another story: `still`, `empty` or `flood`. Must not
+//! know the client.
 
 #[path = "../tests/fake/mod.rs"]
 #[expect(dead_code, reason = "tests use the rest")]
@@ -42,8 +43,10 @@ async fn main() {
         beat.tick().await;
         daemon.change(|world| {
             world.now = clock();
-            if std::env::args().nth(2).is_none() {
-                step(world, count);
+            match std::env::args().nth(2).as_deref() {
+                None => step(world, count),
+                Some("flood") => flood(world, count),
+                Some(_) => {} // "still" or "empty": nothing happens any more
             }
         });
     }
@@ -103,6 +106,18 @@ const FAILURE: &str = "\x1b[1m============================= FAILURES ===========
     \x1b[31mE       AssertionError: assert ['a'] == ['a ']\x1b[0m\n\n\
     tests/test_parse.py:42: AssertionError\n\
     \x1b[31m=================== \x1b[1m1 failed\x1b[0m\x1b[31m, 311 passed in 2.14s ===================\x1b[0m\n";
+
+/// A tenth of a second of 100,000 lines a second.
+fn flood(world: &mut World, count: u64) {
+    if count == 0 {
+        let number = world.push("acme/app", "main", "A great many lines", JOBS);
+        world.start_step(number, "lint", 0);
+    }
+    let lines: String =
+        (0..10_000).map(|line| format!("\x1b[32mline\x1b[0m {} of many\n", count * 10_000 + line)).collect();
+    let number = world.builds.last_key_value().map_or(1, |(number, _)| *number);
+    world.write(number, "lint", lines);
+}
 
 /// A tenth of a second of the present.
 fn step(world: &mut World, count: u64) {

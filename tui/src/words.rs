@@ -45,6 +45,14 @@ impl Standing {
         }
     }
 
+    /// A step that nobody got to before its attempt ended waits for nothing any more.
+    pub(crate) fn of_step(attempt: &AttemptView, step: &StepView) -> Self {
+        match (attempt.status, step.status) {
+            (Status::Finished, Status::Waiting) => Self::Ended(Outcome::Skipped),
+            _ => Self::of(step.status, step.outcome),
+        }
+    }
+
     pub(crate) fn of_job(job: &JobView) -> Self {
         match job.attempts.last() {
             Some(attempt) if attempt.status == job.status => Self::of_attempt(attempt),
@@ -187,14 +195,17 @@ pub(crate) fn failing_step(attempt: &AttemptView) -> Option<(usize, &StepView)> 
     attempt.steps.iter().enumerate().find(|(_, step)| is_bad(step.outcome))
 }
 
-/// The job a person most likely means by a build alone: the one that failed, or runs, or the only one, or the first.
+/// The job a person most likely means by a build alone: the one that failed, or runs, or was stopped, or has a log at all.
 pub(crate) fn telling_job(build: &BuildView) -> Option<&JobView> {
-    let with_log = || build.jobs.iter().filter(|job| !job.attempts.is_empty());
-    with_log()
-        .find(|job| is_bad(job.outcome) && job.outcome != Some(Outcome::Cancelled))
-        .or_else(|| with_log().find(|job| is_bad(job.outcome)))
-        .or_else(|| with_log().find(|job| job.status == Status::Running))
-        .or_else(|| with_log().next())
+    let with_attempt = || build.jobs.iter().filter(|job| !job.attempts.is_empty());
+    let began = |job: &&JobView| job.attempts.last().is_some_and(|attempt| attempt.started_at.is_some());
+    let failed = |job: &&JobView| is_bad(job.outcome) && job.outcome != Some(Outcome::Cancelled);
+    with_attempt()
+        .find(failed)
+        .or_else(|| with_attempt().find(|job| job.status == Status::Running))
+        .or_else(|| with_attempt().filter(began).find(|job| is_bad(job.outcome)))
+        .or_else(|| with_attempt().find(began))
+        .or_else(|| with_attempt().next())
 }
 
 pub(crate) fn newest_attempt(build: &BuildView, job: &JobView) -> Option<AttemptId> {

@@ -93,7 +93,7 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
         text += &format!("  {reason}");
     }
     output.standing(Standing::of_job(job), 9, text)?;
-    for step in shown.iter().flat_map(|attempt| &attempt.steps) {
+    for (attempt, step) in shown.iter().flat_map(|attempt| attempt.steps.iter().map(move |step| (attempt, step))) {
         let mut text = format!("  {}", step.name);
         if let Some(took) = words::took(step.started_at, step.finished_at, session.now()) {
             text += &format!("  {took}");
@@ -101,7 +101,7 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
         if let Some(ending) = words::ending(step.exit_code, step.signal) {
             text += &format!("  {ending}");
         }
-        output.standing(Standing::of(step.status, step.outcome), 9, text)?;
+        output.standing(Standing::of_step(attempt, step), 9, text)?;
     }
     Ok(())
 }

@@ -123,7 +123,7 @@ impl Socket {
 async fn encrypt(stream: TcpStream, host: &str, target: &Target) -> Result<Box<dyn Io>, LinkError> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = &target.ca {
-        let unusable = |why: String| LinkError::Denied(format!("cannot use {} as certificates: {why}", path.display()));
+        let unusable = |why: String| LinkError::Broken(format!("cannot use {} as certificates: {why}", path.display()));
         let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(error.to_string()))?;
         for certificate in certificates {
             let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
@@ -136,10 +136,10 @@ async fn encrypt(stream: TcpStream, host: &str, target: &Target) -> Result<Box<d
         .expect("ring supports the default versions of TLS")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| LinkError::Denied(error.to_string()))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| LinkError::Broken(error.to_string()))?;
     match tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(LinkError::Denied(format!(
+        Err(error) => Err(LinkError::Broken(format!(
             "{} is not trusted: {error}; a certificate of your own goes into --ca FILE",
             target.place
         ))),

@@ -74,7 +74,11 @@ impl Target {
             (None, None, Some(path)) => Some(read_token(&beside(path))?),
             (None, None, None) => None,
         };
-        Ok(Self { place, token, ca: wishes.ca.or(file.ca.map(beside)) })
+        let ca = wishes.ca.or(file.ca.map(beside));
+        if let Some(path) = &ca {
+            std::fs::File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        }
+        Ok(Self { place, token, ca })
     }
 }
 

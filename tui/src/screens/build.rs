@@ -108,11 +108,10 @@ fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {
         }
         Row::Step(job, index) => {
             let job = &view.jobs[job];
-            let Some(step) = job.attempts.last().and_then(|attempt| attempt.steps.get(index)) else {
-                return Vec::new();
-            };
-            let standing = Standing::of(step.status, step.outcome);
-            let last = job.attempts.last().is_some_and(|attempt| attempt.steps.len() == index + 1);
+            let Some(attempt) = job.attempts.last() else { return Vec::new() };
+            let Some(step) = attempt.steps.get(index) else { return Vec::new() };
+            let standing = Standing::of_step(attempt, step);
+            let last = attempt.steps.len() == index + 1;
             let branch = if last && job.attempts.len() == 1 { "  └ " } else { "  ├ " };
             let mut name = Words::new().and(Tone::Dim, branch).plain(&step.name);
             if let Some(ending) = words::ending(step.exit_code, step.signal) {

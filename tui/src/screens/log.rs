@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::Cancelling;
+use windlass_protocol::view::{Cancelling, Status};
 
 use super::builds::standing_words;
 use super::overlay;
@@ -55,6 +55,9 @@ fn whereabouts(page: &LogPage) -> Words {
     if page.column > 0 {
         words = words.and(Tone::Dim, format!("from column {}  ", page.column + 1));
     }
+    if page.head.is_none() {
+        return words;
+    }
     let lines = words::plural(page.lines(), "line");
     match (page.following(), page.finished(), page.below()) {
         (true, false, _) => words.and(Tone::Running, "● following ").and(Tone::Dim, lines),
@@ -74,12 +77,16 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
     }
     let shown = page.shown();
     if shown.is_empty() {
-        let words = match &page.head {
-            None => "waiting for the log",
-            Some(head) if head.finished => "this attempt wrote nothing",
-            Some(_) => "nothing was written yet",
+        let build = state.build_page(page.id.build).and_then(|build| build.view.as_deref());
+        let job = build.and_then(|view| view.jobs.iter().find(|job| job.name == page.id.job));
+        let waiting = job.filter(|job| job.status == Status::Waiting).and_then(|job| job.waiting_for.as_ref());
+        let words = match (waiting, &page.head) {
+            (Some(waiting), _) => format!("it has not begun: {waiting}"),
+            (None, None) => "waiting for the log".to_owned(),
+            (None, Some(head)) if head.finished => "this attempt wrote nothing".to_owned(),
+            (None, Some(_)) => "nothing was written yet".to_owned(),
         };
-        return overlay::empty(&[words], theme, area, buffer);
+        return overlay::empty(&[&words], theme, area, buffer);
     }
     let steps = page.head.as_ref().map_or(&[][..], |head| &head.steps);
     let started = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id)?.started_at);
