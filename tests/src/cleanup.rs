@@ -85,7 +85,7 @@ mod tests {
         let file = mine.path().join("file");
         std::fs::write(&file, "").expect("a file");
         let mut naming = Command::new("tail").arg("-f").arg(&file).current_dir("/").spawn().expect("tail exists");
-        crate::wait_for("both are seen", crate::SHORT, || match left(mine.path()).len() {
+        wait_for("both are seen", SHORT, || match left(mine.path()).len() {
             2 => Ok(()),
             other => Err(other), // between fork and exec a child still looks like this process
         });

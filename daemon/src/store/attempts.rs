@@ -9,7 +9,7 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{LogSummary, StepView};
 
 use super::rows::AttemptRow;
-use super::{Attempt, Store, StoreError, signed, sql, touch, unsigned};
+use super::{Attempt, Store, StoreError, signed, sql, text, touch, unsigned};
 use crate::plan::Site;
 use crate::state::attempt::Verdict;
 
@@ -124,7 +124,7 @@ impl Store {
             "attempt_finish",
             |q| {
                 q.bind(verdict.outcome.word())
-                    .bind(verdict.reason.clone())
+                    .bind(verdict.reason.as_deref().map(text))
                     .bind(verdict.exit_code.map(i64::from))
                     .bind(verdict.signal.map(i64::from))
                     .bind(finish.at.0)

@@ -6,7 +6,7 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{LogSummary, Outcome, Status};
 
 use super::rows::{AttemptRow, BuildRow, SummaryRow};
-use super::{Attempt, Store, StoreError, Summary, next, signed, sql, unsigned};
+use super::{Attempt, Store, StoreError, Summary, next, signed, sql, text, unsigned};
 use crate::event::BuildRequest;
 use crate::plan::JobPlan;
 use crate::state::attempt::{State, Verdict};
@@ -193,24 +193,12 @@ impl Store {
 
     /// A window of the list of builds, with the newest attempt of each job.
     pub async fn build_page(&self, filter: &PageFilter, offset: u64, limit: u32) -> Result<BuildPage, StoreError> {
-        let mut words = filter.text.as_deref().unwrap_or("").split_whitespace().map(like);
-        let mut word = || words.next();
-        let rows: Vec<BuildRow> = sqlx::query_as(sql!("build_page"))
-            .bind(&filter.repository)
-            .bind(&filter.branch)
-            .bind(&filter.event)
-            .bind(&filter.author)
-            .bind(filter.status.map(|status| status.to_string()))
-            .bind(filter.outcome.map(Outcome::word))
-            .bind(word())
-            .bind(word())
-            .bind(word())
-            .bind(i64::from(limit))
-            .bind(signed(offset))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(StoreError::at("build_page"))?;
-        let total = rows.first().map_or(0, |row| unsigned(row.total));
+        let rows = self.page_rows(filter, offset, limit).await?;
+        let total = match rows.first() {
+            Some(row) => unsigned(row.total),
+            // Outside of the list no row tells how long it is.
+            None => self.page_rows(filter, 0, 1).await?.first().map_or(0, |row| unsigned(row.total)),
+        };
         let builds: Vec<StoredBuild> = rows.into_iter().map(StoredBuild::from).collect();
         let mut summaries: BTreeMap<u64, Vec<Summary>> = BTreeMap::new();
         if let (Some(newest), Some(oldest)) = (builds.first(), builds.last()) {
@@ -230,6 +218,26 @@ impl Store {
             })
             .collect();
         Ok(BuildPage { total, builds })
+    }
+
+    async fn page_rows(&self, filter: &PageFilter, offset: u64, limit: u32) -> Result<Vec<BuildRow>, StoreError> {
+        let mut words = patterns(&text(filter.text.as_deref().unwrap_or(""))).into_iter();
+        let mut word = || words.next();
+        sqlx::query_as(sql!("build_page"))
+            .bind(filter.repository.as_deref().map(text))
+            .bind(filter.branch.as_deref().map(text))
+            .bind(filter.event.as_deref().map(text))
+            .bind(filter.author.as_deref().map(text))
+            .bind(filter.status.map(|status| status.to_string()))
+            .bind(filter.outcome.map(Outcome::word))
+            .bind(word())
+            .bind(word())
+            .bind(word())
+            .bind(i64::from(limit))
+            .bind(signed(offset))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("build_page"))
     }
 
     async fn summaries(&self, from: u64, to: u64, into: &mut BTreeMap<u64, Vec<Summary>>) -> Result<(), StoreError> {
@@ -285,16 +293,30 @@ pub(super) async fn insert_attempt(
     Ok(())
 }
 
-/// `%word%` in lower case, its own wildcards escaped.
-fn like(word: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in word.to_lowercase().chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
+/// One pattern for each word, in any order. There is room for three: what follows the second has to come in its order.
+fn patterns(text: &str) -> Vec<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (single, rest) = words.split_at(words.len().min(2));
+    let mut patterns: Vec<String> = single.iter().map(|&word| like(&[word])).collect();
+    if !rest.is_empty() {
+        patterns.push(like(rest));
     }
-    pattern.push('%');
+    patterns
+}
+
+/// `%one%two%`, their own wildcards escaped. The database itself makes it lower case, as it does with what it compares:
+/// each has its own idea of that beyond ASCII.
+fn like(words: &[&str]) -> String {
+    let mut pattern = String::from("%");
+    for word in words {
+        for c in word.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push('%');
+    }
     pattern
 }
 

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use windlass_protocol::time::Timestamp;
 
-use super::{Store, StoreError, sql, unsigned};
+use super::{Store, StoreError, sql, text, unsigned};
 
 /// A webhook to be stored.
 #[derive(Debug, Clone)]
@@ -92,13 +92,13 @@ impl Store {
             let inserted: Option<String> = sqlx::query_scalar(sql!("delivery_insert"))
                 .bind(&delivery.id)
                 .bind(&delivery.event)
-                .bind(&delivery.action)
-                .bind(&delivery.repository)
+                .bind(delivery.action.as_deref().map(text))
+                .bind(delivery.repository.as_deref().map(text))
                 .bind(&delivery.body_sha256)
                 .bind(&delivery.body)
                 .bind(delivery.received_at.0)
                 .bind(delivery.state.word())
-                .bind(&delivery.reason)
+                .bind(delivery.reason.as_deref().map(text))
                 .bind(settled)
                 .fetch_optional(&mut *writing.tx)
                 .await
@@ -106,7 +106,7 @@ impl Store {
             recorded.push(match inserted {
                 Some(_) => Recorded::New,
                 None => {
-                    let (of, _state): (String, String) = sqlx::query_as(sql!("delivery_seen"))
+                    let of: String = sqlx::query_scalar(sql!("delivery_seen"))
                         .bind(&delivery.id)
                         .bind(&delivery.event)
                         .bind(&delivery.body_sha256)

@@ -29,7 +29,8 @@ use crate::config::Database;
 pub struct Store {
     pool: AnyPool,
     kind: Kind,
-    /// SQLite has one writer: waiting here, in order, beats waiting inside of SQLite with back-off.
+    /// There is one writer at a time: waiting here, in order, beats waiting inside of the database (SQLite's back-off,
+    /// Postgres' connections that readers need).
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -85,10 +86,11 @@ impl StoreError {
     }
 }
 
-/// A transaction that may write. In SQLite it holds the only writer from the start, so it never fails half-way for that.
+/// A transaction that may write: the only one from its start to its end, so what it reads stays true and it never fails
+/// half-way because of another.
 struct Writing<'a> {
     tx: Transaction<'static, Any>,
-    _turn: Option<tokio::sync::MutexGuard<'a, ()>>,
+    _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
 impl Writing<'_> {
@@ -162,9 +164,12 @@ impl Store {
     }
 
     async fn write(&self) -> Result<Writing<'_>, StoreError> {
-        let (turn, begin) = match self.kind {
-            Kind::Sqlite => (Some(self.writing.lock().await), "begin immediate"),
-            Kind::Postgres => (None, "begin"),
+        let turn = self.writing.lock().await;
+        let begin = match self.kind {
+            Kind::Sqlite => "begin immediate",
+            // The row's lock keeps out the writers of other processes: without it, what was read a statement ago may not
+            // be so any more (a cancel would miss what was claimed meanwhile), and two orders of locks are a deadlock.
+            Kind::Postgres => "begin; select value from counter where name = 'change' for update",
         };
         let tx = self.pool.begin_with(begin).await.map_err(StoreError::at("begin"))?;
         Ok(Writing { tx, _turn: turn })
@@ -221,6 +226,11 @@ fn sqlite_url(path: &Path) -> String {
     }
     url.push_str("?mode=rwc");
     url
+}
+
+/// Text from elsewhere, as both databases can keep it: Postgres has no NUL.
+fn text(from: impl AsRef<str>) -> String {
+    from.as_ref().replace('\0', "\u{fffd}")
 }
 
 /// Numbers of ours are never negative; the database only has signed ones.

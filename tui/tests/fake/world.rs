@@ -249,9 +249,9 @@ impl World {
                 let log = self.logs.get(&log).ok_or_else(missing)?;
                 let found = (from..log.lines.len() as u64).filter(|n| pattern.is_match(&log.line(*n).bytes));
                 let mut lines: Vec<u64> = found.take(limit as usize + 1).collect();
-                let more = lines.len() > limit as usize;
+                let next = lines.get(limit as usize).copied();
                 lines.truncate(limit as usize);
-                Ok(Response::Matches { lines, more })
+                Ok(Response::Matches { lines, next })
             }
             Request::Unknown => Err(Refusal::new(RefusalCode::Unsupported, "unknown request")),
         }

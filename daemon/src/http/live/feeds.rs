@@ -10,7 +10,7 @@ use super::{End, Outbox};
 use crate::http::{App, view};
 
 /// Between two looks: a storm of changes becomes a few messages.
-const PAUSE: Duration = Duration::from_millis(40);
+const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) async fn builds(
     app: &App,

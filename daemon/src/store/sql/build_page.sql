@@ -1,20 +1,21 @@
--- A window of the builds that a filter lets through, newest first. `total` counts all that it lets through.
+-- A window of the builds that a filter lets through, newest first. `total` counts all that it lets through: over their
+-- numbers only, because all of them are kept until the last one is counted.
 -- Status and outcome are derived from the newest attempts, as state::build does.
-select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch,
-       b.pull_request, b.sha, b.title, b.author, b.commit_count, b.from_fork, b.created_at, count(*) over () as total
-  from build b
- where (cast($1 as text) is null or lower(b.repository) = lower($1))
-   and (cast($2 as text) is null or b.branch = $2)
-   and (cast($3 as text) is null or b.event = $3)
-   and (cast($4 as text) is null or lower(b.author) = lower($4))
-   and (cast($5 as text) is null or $5 = case
+with chosen as materialized (
+    select b.number
+      from build b
+     where (cast($1 as text) is null or lower(b.repository) = lower($1))
+       and (cast($2 as text) is null or b.branch = $2)
+       and (cast($3 as text) is null or b.event = $3)
+       and (cast($4 as text) is null or lower(b.author) = lower($4))
+       and (cast($5 as text) is null or $5 = case
           when not exists (select 1 from attempt a where a.build = b.number and a.current = 1 and a.state <> 'finished')
             then 'finished'
           when exists (select 1 from attempt a where a.build = b.number and a.current = 1 and (a.state = 'running'
                          or (a.state = 'finished' and a.outcome not in ('skipped', 'cancelled'))))
             then 'running'
           else 'waiting' end)
-   and (cast($6 as text) is null or (
+       and (cast($6 as text) is null or (
           not exists (select 1 from attempt a where a.build = b.number and a.current = 1 and a.state <> 'finished')
           and $6 = case (select max(case a.outcome when 'failed' then 8 when 'out_of_memory' then 7 when 'timed_out' then 6
                                        when 'broken' then 5 when 'lost' then 4 when 'cancelled' then 3 when 'passed' then 2
@@ -22,11 +23,15 @@ select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_ur
                            from attempt a where a.build = b.number and a.current = 1)
                when 8 then 'failed' when 7 then 'out_of_memory' when 6 then 'timed_out' when 5 then 'broken'
                when 4 then 'lost' when 3 then 'cancelled' when 2 then 'passed' else 'skipped' end))
-   and (cast($7 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
-          b.title || ' ' || b.author || ' ' || b.sha) like $7 escape '\')
-   and (cast($8 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
-          b.title || ' ' || b.author || ' ' || b.sha) like $8 escape '\')
-   and (cast($9 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
-          b.title || ' ' || b.author || ' ' || b.sha) like $9 escape '\')
+       and (cast($7 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
+          b.title || ' ' || b.author || ' ' || b.sha) like lower($7) escape '\')
+       and (cast($8 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
+          b.title || ' ' || b.author || ' ' || b.sha) like lower($8) escape '\')
+       and (cast($9 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
+          b.title || ' ' || b.author || ' ' || b.sha) like lower($9) escape '\')
+)
+select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch,
+       b.pull_request, b.sha, b.title, b.author, b.commit_count, b.from_fork, b.created_at, (select count(*) from chosen) as total
+  from build b
+ where b.number in (select number from chosen order by number desc limit $10 offset $11)
  order by b.number desc
- limit $10 offset $11

@@ -1,3 +1,3 @@
--- The next number of a counter. In Postgres the row's lock also makes writers commit in the order of their numbers, so
--- that "everything after N" never misses a late commit.
+-- The next number of a counter. Writers come one after the other, so changes are committed in the order of their numbers
+-- and "everything after N" never misses a late commit.
 update counter set value = value + 1 where name = $1 returning value

@@ -89,7 +89,8 @@ create table attempt (
     check ((state = 'finished') = (outcome is not null)),
     check ((state = 'finished') = (finished_at is not null))
 );
-create index attempt_open on attempt (state, queued_at, build, position) where state <> 'finished';
+-- Not only of what is open: SQLite does not see that state = 'waiting' implies state <> 'finished', and would read the table.
+create index attempt_open on attempt (state, queued_at, build, position);
 create unique index attempt_current on attempt (build, job) where current = 1;
 
 -- Who may attach over TCP. Only hashes are kept.

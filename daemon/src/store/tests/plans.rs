@@ -1,0 +1,112 @@
+//! The statements that run all the time, on a database with much in it: SQLite has to find its way by indexes.
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::*;
+
+/// 20,000 builds of a job that waits, then as many whose job has finished, put there by SQL.
+const MANY: [&str; 3] = [
+    "insert into build (number, seq, repository, repository_id, clone_url, event, ref, sha, title, author, commit_count, from_fork, created_at) \
+     with recursive n (i) as (select 1 union all select i + 1 from n where i < 40000) \
+     select i, i, 'acme/app', 7, 'u', 'push', 'refs/heads/main', 'sha', 'title', 'ann', 1, 0, 1000 from n",
+    "insert into job (build, name, position, plan) select number, 'test', 0, '{}' from build",
+    "insert into attempt (build, job, number, position, state, outcome, queued_at, finished_at) \
+     select number, 'test', 1, 0, case when number > 20000 then 'finished' else 'waiting' end, \
+            case when number > 20000 then 'passed' end, 1000, case when number > 20000 then 2000 end from build",
+];
+
+async fn filled(database: &Database) -> Store {
+    let store = Store::open(database).await.expect("a fresh database");
+    let mut writing = store.write().await.expect("a turn");
+    for statement in MANY {
+        sqlx::query(statement).execute(&mut *writing.tx).await.expect(statement);
+    }
+    writing.commit().await.expect("committed");
+    store
+}
+
+/// What SQLite says it would do.
+async fn plan_of(connection: &mut SqliteConnection, name: &str) -> Vec<String> {
+    let statement = format!("explain query plan {}", statement_files()[name]);
+    let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(connection).await.expect("explained");
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+}
+
+async fn the_queue_is_found_by_indexes(database: Database) {
+    let Database::Sqlite(path) = &database else { panic!("only SQLite explains itself like this") };
+    filled(&database).await.close().await;
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = SqliteConnection::connect_with(&options).await.expect("connected");
+    let statements = [
+        "attempt_ahead",
+        "attempt_ask_cancel",
+        "attempt_claim",
+        "attempt_counts",
+        "attempt_end_unstarted",
+        "attempt_finish",
+        "attempt_of_build",
+        "attempt_one",
+        "attempt_open",
+        "attempt_release",
+        "attempt_retire",
+        "attempt_start",
+        "attempt_steps",
+        "attempt_unblock",
+        "blocked_builds",
+        "standing_of_build",
+        "summary_of_builds",
+    ];
+    for name in statements {
+        let plan = plan_of(&mut connection, name).await;
+        // What was chosen, at most a page of it, is gone through; tables never are.
+        let whole = |step: &&String| {
+            step.strip_prefix("SCAN ")
+                .is_some_and(|what| ["attempt", "a", "b", "build", "job", "j"].contains(&first_word(what)))
+        };
+        assert_eq!(plan.iter().find(whole), None, "{name} reads a whole table: {plan:#?}");
+    }
+    // The outer search is by the key of the one row that was chosen: not everything that waits is looked at twice.
+    let claim = plan_of(&mut connection, "attempt_claim").await;
+    assert!(claim[0].starts_with("SEARCH attempt USING INDEX sqlite_autoindex_attempt_1"), "{claim:#?}");
+    assert!(!claim.iter().any(|step| step.contains("TEMP B-TREE")), "the oldest comes from the index: {claim:#?}");
+    // The list without a filter goes through the builds once (it counts them) and reads only its window of them whole.
+    let page = plan_of(&mut connection, "build_page").await;
+    assert_eq!(page[0], "SEARCH b USING INDEX sqlite_autoindex_build_1 (number=?)", "{page:#?}");
+    assert_eq!(page.iter().filter(|step| step.starts_with("SCAN b")).count(), 1, "{page:#?}");
+    assert!(!page.iter().any(|step| step.starts_with("SCAN a")), "{page:#?}");
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(' ').next().unwrap_or_default()
+}
+
+async fn a_long_queue_is_claimed_from_its_head(database: Database) {
+    let store = filled(&database).await;
+    for n in 1..=50 {
+        assert_eq!(claimed(&store, "t").await.id.build, n);
+    }
+    let open = store.open_attempts(200).await.expect("listed");
+    assert_eq!((open.len(), open[0].attempt.state, open[50].attempt.id.build), (200, State::Claimed, 51));
+    assert_eq!(store.ahead_of(&attempt_id(20_000, "test", 1)).await.expect("counted"), 20_000 - 51);
+    let counts = store.queue_counts().await.expect("counted");
+    assert_eq!(counts, QueueCounts { blocked: 0, waiting: 20_000 - 50, taken: 50 });
+    let page = store.build_page(&PageFilter::default(), 20_000, 100).await.expect("a page");
+    assert_eq!((page.total, page.builds.len(), page.builds[0].0.number), (40_000, 100, 20_000));
+    store.close().await;
+}
+
+#[test]
+fn the_queue_is_found_by_indexes_in_sqlite() {
+    on_sqlite(the_queue_is_found_by_indexes);
+}
+
+#[test]
+fn a_long_queue_is_claimed_from_its_head_in_sqlite() {
+    on_sqlite(a_long_queue_is_claimed_from_its_head);
+}
+
+#[test]
+fn a_long_queue_is_claimed_from_its_head_in_postgres() {
+    on_postgres(a_long_queue_is_claimed_from_its_head);
+}

@@ -1,0 +1,105 @@
+//! Every statement file is good on every database, explained and used; migrations can run again.
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Executor as _, SqlSafeStr as _, SqliteConnection};
+
+use super::*;
+
+async fn migrations_run_again_without_harm(database: Database) {
+    let store = Store::open(&database).await.expect("a fresh database");
+    let build = made(&store, &[("test", &[])]).await;
+    let changes = store.last_change().await.expect("a number");
+    store.close().await;
+
+    let store = Store::open(&database).await.expect("a database that was used");
+    assert_eq!(standing(&store, build).await, [("test".to_owned(), 1, State::Waiting, None)]);
+    assert_eq!(store.last_change().await.expect("a number"), changes);
+    assert_eq!(made(&store, &[("test", &[])]).await, build + 1, "numbers go on");
+    store.ping().await.expect("it answers");
+    store.close().await;
+}
+
+async fn every_statement_can_be_prepared(database: Database) {
+    Store::open(&database).await.expect("migrated").close().await;
+    let mut faults = Vec::new();
+    let mut judge = |name: &str, fault: Option<sqlx::Error>| {
+        if let Some(fault) = fault {
+            faults.push(format!("{name}: {fault}"));
+        }
+    };
+    match &database {
+        Database::Sqlite(path) => {
+            let options = SqliteConnectOptions::new().filename(path);
+            let mut connection = SqliteConnection::connect_with(&options).await.expect("connected");
+            for (name, text) in statement_files() {
+                judge(&name, connection.prepare(AssertSqlSafe(text).into_sql_str()).await.err());
+            }
+        }
+        Database::Postgres(url) => {
+            let mut connection = PgConnection::connect(url).await.expect("connected");
+            for (name, text) in statement_files() {
+                judge(&name, connection.prepare(AssertSqlSafe(text).into_sql_str()).await.err());
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn migrations_run_again_without_harm_in_sqlite() {
+    on_sqlite(migrations_run_again_without_harm);
+}
+
+#[test]
+fn migrations_run_again_without_harm_in_postgres() {
+    on_postgres(migrations_run_again_without_harm);
+}
+
+#[test]
+fn every_statement_can_be_prepared_in_sqlite() {
+    on_sqlite(every_statement_can_be_prepared);
+}
+
+#[test]
+fn every_statement_can_be_prepared_in_postgres() {
+    on_postgres(every_statement_can_be_prepared);
+}
+
+#[test]
+fn every_statement_is_used_and_explained() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let mut code = String::new();
+    for entry in std::fs::read_dir(folder).expect("src/store") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() && !path.ends_with("tests.rs") {
+            code.push_str(&std::fs::read_to_string(path).expect("text"));
+        }
+    }
+    let files = statement_files();
+    assert!(files.len() > 30, "all of them were found: {}", files.len());
+    for (name, text) in files {
+        assert!(code.contains(&format!("sql!(\"{name}\")")), "nothing uses {name}.sql");
+        let first = text.lines().next().unwrap_or_default();
+        assert!(
+            first.starts_with("-- ") && first.len() > 10,
+            "{name}.sql begins with a comment that says what it does"
+        );
+        let statement: String = text.lines().filter(|line| !line.starts_with("--")).collect();
+        assert!(!statement.contains(';'), "{name}.sql is one statement, without semicolon");
+    }
+}
+
+/// They may differ where they have to, but each has all of them.
+#[test]
+fn both_databases_have_the_same_migrations() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations");
+    let names = |kind: &str| -> Vec<String> {
+        let files = std::fs::read_dir(folder.join(kind)).expect("migrations");
+        let mut names: Vec<String> =
+            files.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    assert!(!names("sqlite").is_empty());
+    assert_eq!(names("sqlite"), names("postgres"));
+}
