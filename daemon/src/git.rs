@@ -72,7 +72,7 @@ const LOCAL_LIMIT: Duration = Duration::from_secs(5 * 60);
 const KEEP_ARCHIVES: Duration = Duration::from_secs(60 * 60);
 
 /// Put before every command. Protocols are allowed one by one; nothing of a repository's own is executed.
-const GUARDS: [&str; 14] = [
+const GUARDS: [&str; 16] = [
     "-c",
     "protocol.allow=never",
     "-c",
@@ -87,7 +87,12 @@ const GUARDS: [&str; 14] = [
     "core.hooksPath=/dev/null",
     "-c",
     "gc.auto=0",
+    "-c",
+    "maintenance.auto=false",
 ];
+
+/// For checkouts: they are archived at once and thrown away, so nothing has to survive a power cut.
+const NO_FSYNC: &str = "core.fsync=none";
 
 impl Git {
     pub fn open(data_dir: &Path) -> Result<Self, GitError> {
@@ -117,7 +122,7 @@ impl Git {
     /// Reads a file at a commit, fetching the commit if the mirror does not have it.
     pub async fn file_at(&self, commit: Commit<'_>, path: &str, cap: u64) -> Result<FileAtCommit, GitError> {
         let mirror = self.mirror(commit.clone_url);
-        if mirror.join("HEAD").exists()
+        if mirror.join(kept(commit.sha)).exists()
             && let Some(file) = self.read_object(&mirror, commit.sha, path, cap).await?
         {
             return Ok(file);
@@ -143,12 +148,14 @@ impl Git {
             let _ = file.set_modified(SystemTime::now());
             return Ok(archive);
         }
-        if !self.has_commit(&mirror, commit.sha).await? {
-            self.fetch(&mirror, commit).await?;
-        }
         self.drop_old_archives();
         let work = self.sources.join(format!("{name}-{}.work", commit.sha));
-        let made = self.check_out(&mirror, commit.sha, &work).await;
+        let mut made = self.check_out(&mirror, commit.sha, &work).await;
+        // The spec was read from the mirror just before, so the commit is nearly always there; asking first would cost more.
+        if made.is_err() && !self.has_commit(&mirror, commit.sha).await? {
+            self.fetch(&mirror, commit).await?;
+            made = self.check_out(&mirror, commit.sha, &work).await;
+        }
         let made = match made {
             Ok(()) => {
                 let (work, archive) = (work.clone(), archive.clone());
@@ -273,18 +280,21 @@ impl Git {
 
     async fn fetch(&self, mirror: &Path, commit: Commit<'_>) -> Result<(), GitError> {
         let lock = self.lock(mirror);
-        let _turn = lock.lock().await;
+        let (_turn, waited) = match lock.try_lock() {
+            Ok(turn) => (turn, false),
+            Err(_) => (lock.lock().await, true),
+        };
         if !mirror.join("HEAD").exists() {
             std::fs::create_dir_all(mirror).map_err(|source| GitError::Io {
                 what: format!("folder {} cannot be made", mirror.display()),
                 source,
             })?;
             self.run("init", mirror, ["init", "-q", "--bare", "--template=", "."], LOCAL_LIMIT).await?;
-        } else if self.has_commit(mirror, commit.sha).await? {
+        } else if waited && self.has_commit(mirror, commit.sha).await? {
             return Ok(()); // somebody else fetched it while we waited for our turn
         }
         // A ref of its own keeps the commit from being pruned, and tells later fetches what is here already.
-        let keep = format!("refs/windlass/{}", commit.sha);
+        let keep = kept(commit.sha);
         let refused =
             |why: String| GitError::Fetch { url: public_url(commit.clone_url), sha: commit.sha.to_owned(), why };
         let by_sha = self.fetch_one(mirror, commit.clone_url, &format!("+{}:{keep}", commit.sha)).await;
@@ -296,7 +306,9 @@ impl Git {
         // Servers that hand out nothing by SHA: by name, and then the commit has to be among what came.
         let by_name = format!("+{}:refs/windlass-names/{}", commit.reference, sha256_hex(commit.reference.as_bytes()));
         match self.fetch_one(mirror, commit.clone_url, &by_name).await {
-            Ok(()) if self.has_commit(mirror, commit.sha).await? => Ok(()),
+            Ok(()) if self.has_commit(mirror, commit.sha).await? => {
+                self.run("update-ref", mirror, ["update-ref", &keep, commit.sha], LOCAL_LIMIT).await
+            }
             Ok(()) => Err(refused(format!("it is not on {} any more; {error}", commit.reference))),
             Err(GitError::Command { .. }) => Err(refused(error)),
             Err(error) => Err(error),
@@ -335,9 +347,40 @@ impl Git {
         std::fs::write(git_dir.join("shallow"), format!("{sha}\n")).map_err(io)?;
         let alternates = git_dir.join("objects/info/alternates");
         std::fs::write(&alternates, format!("{}\n", mirror.join("objects").display())).map_err(io)?;
-        self.run("checkout", work, ["reset", "-q", "--hard", sha], LOCAL_LIMIT).await?;
-        self.run("repack", work, ["repack", "-q", "-a", "-d", "--window=0"], LOCAL_LIMIT).await?;
+        std::fs::create_dir_all(git_dir.join("objects/pack")).map_err(io)?;
+        // Files and objects side by side: both only read the mirror.
+        tokio::try_join!(
+            self.run("reset", work, ["-c", NO_FSYNC, "reset", "-q", "--hard", sha], LOCAL_LIMIT),
+            self.pack_objects(work, sha)
+        )?;
         std::fs::remove_file(alternates).map_err(io)
+    }
+
+    /// The commit's objects as one pack. `shallow` leaves its history out.
+    async fn pack_objects(&self, work: &Path, sha: &str) -> Result<(), GitError> {
+        let what = "pack-objects";
+        let pack = async {
+            let mut child = self
+                .command(work)
+                .args(["-c", NO_FSYNC, what, "-q", "--revs", "--window=0", ".git/objects/pack/pack"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .map_err(|source| GitError::NoGit { source })?;
+            let mut stdin = child.stdin.take().expect("piped above");
+            let asked = stdin.write_all(format!("{sha}\n").as_bytes()).await;
+            drop(stdin);
+            let output = child.wait_with_output().await.map_err(|source| GitError::NoGit { source })?;
+            if output.status.success() && asked.is_ok() {
+                Ok(())
+            } else {
+                Err(GitError::Command { what, why: last_words(&output.stderr) })
+            }
+        };
+        tokio::time::timeout(LOCAL_LIMIT, pack)
+            .await
+            .map_err(|_| GitError::TooSlow { what, seconds: LOCAL_LIMIT.as_secs() })?
     }
 
     fn drop_old_archives(&self) {
@@ -364,6 +407,11 @@ fn pack(work: &Path, archive: &Path) -> Result<(), GitError> {
     builder.append_dir_all(".", work).map_err(io)?;
     builder.into_inner().and_then(|file| file.into_inner().map_err(std::io::IntoInnerError::into_error)).map_err(io)?;
     std::fs::rename(&partial, archive).map_err(io)
+}
+
+/// The ref by which a mirror keeps a commit; nobody packs a mirror's refs, so the file tells without asking git.
+fn kept(sha: &str) -> String {
+    format!("refs/windlass/{sha}")
 }
 
 /// The end of what git said, in one line.
