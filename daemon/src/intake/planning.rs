@@ -109,6 +109,28 @@ async fn plan(intake: &Intake, request: &BuildRequest, entry: &Repository) -> Re
     Err(Unplanned { outcome: Outcome::Broken, reason, log })
 }
 
+/// While a slot is free the source is wanted in a moment: made while the spec is checked and the build is stored. With a
+/// queue it would only fill the disk. Whether it succeeds is the executor's business, which asks for it in any case.
+async fn make_archive_ahead(intake: &Intake, request: &BuildRequest) {
+    let counts = intake.store.queue_counts().await;
+    if !counts.is_ok_and(|counts| counts.waiting == 0 && counts.taken < intake.config.limits.jobs) {
+        return;
+    }
+    let (git, stop) = (intake.git.clone(), intake.tasks.stopping());
+    let (clone_url, sha, reference) = (request.clone_url.clone(), request.sha.clone(), request.r#ref.clone());
+    intake.tasks.spawn(async move {
+        let commit = Commit { clone_url: &clone_url, sha: &sha, reference: &reference };
+        tokio::select! {
+            archive = git.archive(commit) => {
+                if let Err(error) = archive {
+                    tracing::debug!(sha, %error, "no archive ahead of its build");
+                }
+            }
+            () = stop.cancelled() => {}
+        }
+    });
+}
+
 /// A finished job in the place of what cannot run; its log holds the words.
 fn told(intake: &Intake, build: u64, unplanned: Unplanned) -> anyhow::Result<NewJob> {
     let mut log = LogSummary::default();

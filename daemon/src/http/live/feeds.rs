@@ -1,16 +1,24 @@
 //! Subscriptions to builds and the queue: read, send what differs from what was sent last, sleep until woken.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use windlass_protocol::live::{BuildFilter, ServerMessage, Sub};
 use windlass_protocol::view::{BuildRow, Status};
 
 use super::{End, Outbox};
 use crate::http::{App, view};
+use crate::wake::Woken;
 
-/// Between two looks: a storm of changes becomes a few messages.
-const PAUSE: Duration = Duration::from_millis(10);
+/// Between two looks at least this long, and twice as long as a look took: a storm of changes becomes a few messages, and
+/// a client costs at most a third of one core's time.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Sleeps until something changed since `looked`, but not too shortly after.
+async fn rest(woken: &mut Woken, looked: Instant) {
+    tokio::time::sleep(PAUSE.max(looked.elapsed() * 2)).await;
+    woken.changed().await;
+}
 
 pub(super) async fn builds(
     app: &App,
@@ -26,6 +34,7 @@ pub(super) async fn builds(
     let mut last: Option<(u64, Vec<u64>)> = None;
     loop {
         woken.mark_seen();
+        let looked = Instant::now();
         // Read before the rows: a row may be newer than the number says, never older.
         let seq = app.store.last_change().await?;
         let (total, rows) = view::build_rows(app, filter, offset, limit).await?;
@@ -45,8 +54,7 @@ pub(super) async fn builds(
         }
         sent = rows.into_iter().map(|row| (row.number, row)).collect();
         last = Some(window);
-        tokio::time::sleep(PAUSE).await;
-        woken.changed().await;
+        rest(&mut woken, looked).await;
     }
 }
 
@@ -55,6 +63,7 @@ pub(super) async fn build(app: &App, outbox: &Outbox, sub: Sub, number: u64, aft
     let mut sent = None;
     loop {
         woken.mark_seen();
+        let looked = Instant::now();
         let build = view::build_view(app, number).await?;
         let seq = build.build.seq;
         let known = sent.is_none() && build.build.status == Status::Finished && after.is_some_and(|after| seq <= after);
@@ -62,8 +71,7 @@ pub(super) async fn build(app: &App, outbox: &Outbox, sub: Sub, number: u64, aft
             outbox.say(&ServerMessage::Build { sub, seq, build: Box::new(build.clone()) }).await?;
         }
         sent = Some(build);
-        tokio::time::sleep(PAUSE).await;
-        woken.changed().await;
+        rest(&mut woken, looked).await;
     }
 }
 
@@ -72,12 +80,12 @@ pub(super) async fn queue(app: &App, outbox: &Outbox, sub: Sub) -> Result<(), En
     let mut sent = None;
     loop {
         woken.mark_seen();
+        let looked = Instant::now();
         let queue = view::queue_view(app).await?;
         if sent.as_ref() != Some(&queue) {
             outbox.say(&ServerMessage::Queue { sub, queue: queue.clone() }).await?;
         }
         sent = Some(queue);
-        tokio::time::sleep(PAUSE).await;
-        woken.changed().await;
+        rest(&mut woken, looked).await;
     }
 }
