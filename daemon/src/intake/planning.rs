@@ -86,6 +86,7 @@ async fn plan(intake: &Intake, request: &BuildRequest, entry: &Repository) -> Re
             Err(error) => return Err(broken(format!("the repository cannot be read: {error}"))),
         }
     };
+    make_archive_ahead(intake, request).await;
     let options =
         spec::Options { image_required: entry.engine != Some(EngineChoice::Local), ..spec::Options::default() };
     let problems = match file {
