@@ -99,6 +99,12 @@ pub fn windlassd(root: &Path, arguments: &[&str]) -> Command {
     plain(binaries::windlassd(), root, arguments)
 }
 
+/// The client, in `root`, told nothing but its arguments.
+#[must_use]
+pub fn windlass(root: &Path, arguments: &[&str]) -> Command {
+    plain(binaries::windlass(), root, arguments)
+}
+
 fn plain(program: PathBuf, root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).env_clear().current_dir(root).stdin(Stdio::null());
@@ -306,7 +312,7 @@ impl Daemon {
         let socket = format!("unix:{}", self.socket().display());
         let mut all = vec!["--connect", socket.as_str()];
         all.extend(arguments);
-        finish(plain(binaries::windlass(), self.root(), &all), LONG)
+        finish(windlass(self.root(), &all), LONG)
     }
 
     /// The client as a command that the caller runs, in a terminal say.
