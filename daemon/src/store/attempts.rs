@@ -61,6 +61,7 @@ struct OpenRow {
 /// Of a plan only this is wanted here.
 #[derive(Debug, serde::Deserialize)]
 struct Needs {
+    #[serde(default)]
     needs: Vec<String>,
 }
 
