@@ -328,7 +328,9 @@ fn title(message: &str) -> String {
     clean(message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default(), MOST_TITLE)
 }
 
-fn skip_word(message: &str) -> Option<&'static str> {
+/// The word in a commit's message or a title that asks for no build.
+#[must_use]
+pub fn skip_word(message: &str) -> Option<&'static str> {
     let message = message.to_ascii_lowercase();
     SKIP_WORDS.into_iter().find(|word| message.contains(word))
 }

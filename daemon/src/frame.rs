@@ -28,6 +28,9 @@ pub const HEADER: usize = 26;
 /// A runner's own words are cut to this many bytes, so that such a frame fits every transport.
 const MAX_WORDS: usize = 4096;
 
+/// Payloads other than output: the longest words, each of their bytes escaped, and what stands around them.
+const MAX_TOLD: usize = 32 << 10;
+
 const MAGIC: [u8; 3] = [0xf7, b'W', b'L'];
 
 /// One thing a runner tells.
@@ -350,7 +353,8 @@ impl Head {
         }
         let kind = Kind::from_byte(rest[0])?;
         let length = u32::from_be_bytes(part(bytes, 6)) as usize;
-        if length > MAX_PAYLOAD {
+        let most = if matches!(kind, Kind::Output) { MAX_PAYLOAD } else { MAX_TOLD };
+        if length > most {
             return Err(FrameError::TooLong(length));
         }
         Ok(Self {

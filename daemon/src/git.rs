@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +21,14 @@ pub struct Commit<'a> {
     pub sha: &'a str,
     /// Fetched instead when the server does not hand out commits by SHA: `refs/heads/main`, `refs/pull/7/head`.
     pub reference: &'a str,
+}
+
+/// What is to be known of a commit before it is built.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The commit's message, cut to 64 KiB.
+    pub message: String,
+    pub file: FileAtCommit,
 }
 
 /// A file at a commit.
@@ -63,6 +72,7 @@ pub struct Git {
     settings: PathBuf,
     /// One writer a mirror or archive at a time.
     locks: Arc<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>>,
+    next_work: Arc<AtomicU64>,
 }
 
 /// A fetch of something large over a slow line is still fine after this; a server that hangs is not.
@@ -101,6 +111,7 @@ impl Git {
             sources: data_dir.join("sources"),
             settings: data_dir.join("gitconfig"),
             locks: Arc::default(),
+            next_work: Arc::default(),
         };
         for folder in [&git.mirrors, &git.sources] {
             std::fs::create_dir_all(folder).map_err(|source| GitError::Io {
@@ -108,6 +119,7 @@ impl Git {
                 source,
             })?;
         }
+        git.drop_half_made();
         // Repositories on this host may belong to another user; the operator's own settings (credentials) still count.
         let mut settings = String::from("# Made by windlassd at each start.\n[safe]\n\tdirectory = *\n");
         if let Some(home) = std::env::var_os("HOME") {
@@ -119,13 +131,13 @@ impl Git {
         Ok(git)
     }
 
-    /// Reads a file at a commit, fetching the commit if the mirror does not have it.
-    pub async fn file_at(&self, commit: Commit<'_>, path: &str, cap: u64) -> Result<FileAtCommit, GitError> {
+    /// Reads a commit's message and a file at it, fetching the commit if the mirror does not have it.
+    pub async fn look(&self, commit: Commit<'_>, path: &str, cap: u64) -> Result<Looked, GitError> {
         let mirror = self.mirror(commit.clone_url);
         if mirror.join(kept(commit.sha)).exists()
-            && let Some(file) = self.read_object(&mirror, commit.sha, path, cap).await?
+            && let Some(looked) = self.read_object(&mirror, commit.sha, path, cap).await?
         {
-            return Ok(file);
+            return Ok(looked);
         }
         self.fetch(&mirror, commit).await?;
         self.read_object(&mirror, commit.sha, path, cap).await?.ok_or_else(|| GitError::Fetch {
@@ -149,7 +161,9 @@ impl Git {
             return Ok(archive);
         }
         self.drop_old_archives();
-        let work = self.sources.join(format!("{name}-{}.work", commit.sha));
+        // Nobody else's: a future that was dropped may still be packing its own in a thread.
+        let work =
+            self.sources.join(format!("{name}-{}.{}.work", commit.sha, self.next_work.fetch_add(1, Ordering::Relaxed)));
         let mut made = self.check_out(&mirror, commit.sha, &work).await;
         // The spec was read from the mirror just before, so the commit is nearly always there; asking first would cost more.
         if made.is_err() && !self.has_commit(&mirror, commit.sha).await? {
@@ -231,19 +245,13 @@ impl Git {
     }
 
     /// `None`: the mirror does not have the commit.
-    async fn read_object(
-        &self,
-        mirror: &Path,
-        sha: &str,
-        path: &str,
-        cap: u64,
-    ) -> Result<Option<FileAtCommit>, GitError> {
+    async fn read_object(&self, mirror: &Path, sha: &str, path: &str, cap: u64) -> Result<Option<Looked>, GitError> {
         let what = "cat-file";
         let io = |source| GitError::Io { what: "git cat-file broke off".to_owned(), source };
         let read = async {
             let mut child = self
                 .command(mirror)
-                .args(["cat-file", "--batch-command"])
+                .args([what, "--batch-command"])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
@@ -251,27 +259,25 @@ impl Git {
                 .map_err(|source| GitError::NoGit { source })?;
             let mut stdin = child.stdin.take().expect("piped above");
             let mut stdout = BufReader::new(child.stdout.take().expect("piped above"));
-            stdin.write_all(format!("info {sha}^{{commit}}\ncontents {sha}:{path}\n").as_bytes()).await.map_err(io)?;
+            stdin
+                .write_all(format!("contents {sha}^{{commit}}\ncontents {sha}:{path}\n").as_bytes())
+                .await
+                .map_err(io)?;
             drop(stdin);
-            let mut line = String::new();
-            stdout.read_line(&mut line).await.map_err(io)?;
-            if !line.starts_with(sha) || !line.contains(" commit ") {
-                return Ok(None);
-            }
-            line.clear();
-            stdout.read_line(&mut line).await.map_err(io)?;
-            let mut words = line.trim_end().rsplit(' ');
-            let (size, kind) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-            if kind != "blob" {
-                return Ok(Some(FileAtCommit::Missing));
-            }
-            let bytes: u64 = size.parse().map_err(|_| GitError::Command { what, why: line.clone() })?;
-            if bytes > cap {
-                return Ok(Some(FileAtCommit::TooLarge { bytes }));
-            }
-            let mut contents = Vec::new();
-            stdout.take(bytes).read_to_end(&mut contents).await.map_err(io)?;
-            Ok(Some(FileAtCommit::Contents(contents)))
+            let Some(("commit", size)) = object_head(&mut stdout, what).await? else { return Ok(None) };
+            let mut commit = Vec::new();
+            (&mut stdout).take(size + 1).read_to_end(&mut commit).await.map_err(io)?;
+            let message = message_of(&commit);
+            let file = match object_head(&mut stdout, what).await? {
+                Some(("blob", bytes)) if bytes > cap => FileAtCommit::TooLarge { bytes },
+                Some(("blob", bytes)) => {
+                    let mut contents = Vec::new();
+                    stdout.take(bytes).read_to_end(&mut contents).await.map_err(io)?;
+                    FileAtCommit::Contents(contents)
+                }
+                _ => FileAtCommit::Missing,
+            };
+            Ok(Some(Looked { message, file }))
         };
         tokio::time::timeout(LOCAL_LIMIT, read)
             .await
@@ -383,6 +389,18 @@ impl Git {
             .map_err(|_| GitError::TooSlow { what, seconds: LOCAL_LIMIT.as_secs() })?
     }
 
+    /// What a daemon that was killed left half-made.
+    fn drop_half_made(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.sources) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            match path.extension().and_then(OsStr::to_str) {
+                Some("work") => drop(std::fs::remove_dir_all(&path)),
+                Some("part") => drop(std::fs::remove_file(&path)),
+                _ => {}
+            }
+        }
+    }
+
     fn drop_old_archives(&self) {
         let Ok(entries) = std::fs::read_dir(&self.sources) else { return };
         for entry in entries.flatten() {
@@ -400,7 +418,7 @@ impl Git {
 /// Writes the folder as a tar archive; it appears whole or not at all.
 fn pack(work: &Path, archive: &Path) -> Result<(), GitError> {
     let io = |source| GitError::Io { what: format!("archive {} cannot be written", archive.display()), source };
-    let partial = archive.with_extension("part");
+    let partial = work.with_extension("part");
     let file = std::fs::File::create(&partial).map_err(io)?;
     let mut builder = tar::Builder::new(std::io::BufWriter::with_capacity(1 << 20, file));
     builder.follow_symlinks(false);
@@ -412,6 +430,33 @@ fn pack(work: &Path, archive: &Path) -> Result<(), GitError> {
 /// The ref by which a mirror keeps a commit; nobody packs a mirror's refs, so the file tells without asking git.
 fn kept(sha: &str) -> String {
     format!("refs/windlass/{sha}")
+}
+
+/// The head of an object in the output of `git cat-file`: its kind and size. `None`: there is no such object.
+async fn object_head(
+    stdout: &mut (impl tokio::io::AsyncBufRead + Unpin),
+    what: &'static str,
+) -> Result<Option<(&'static str, u64)>, GitError> {
+    let mut line = String::new();
+    let read = stdout.read_line(&mut line).await;
+    read.map_err(|source| GitError::Io { what: "git cat-file broke off".to_owned(), source })?;
+    let mut words = line.trim_end().rsplit(' ');
+    let (size, kind) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let kind = match kind {
+        "commit" => "commit",
+        "blob" => "blob",
+        "tree" => "tree",
+        _ => return Ok(None),
+    };
+    let size = size.parse().map_err(|_| GitError::Command { what, why: line.clone() })?;
+    Ok(Some((kind, size)))
+}
+
+/// The message of a commit object: what follows its first empty line.
+fn message_of(commit: &[u8]) -> String {
+    const MOST: usize = 64 << 10;
+    let at = memchr::memmem::find(commit, b"\n\n").map_or(commit.len(), |at| at + 2);
+    String::from_utf8_lossy(&commit[at..commit.len().min(at + MOST)]).into_owned()
 }
 
 /// The end of what git said, in one line.

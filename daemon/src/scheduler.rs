@@ -2,7 +2,7 @@
 //! hands it to the executor. Level-triggered: it looks at the database, fixes what can be fixed, and sleeps until woken.
 //! Must not know how a job is run.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::error_chain::chain;
@@ -12,6 +12,8 @@ use crate::store::StoreError;
 
 /// Nothing should need it: every change wakes. It is there for the change that did not.
 const POLL: Duration = Duration::from_secs(30);
+/// Between two looks for leftovers on the engines.
+const SWEEP: Duration = Duration::from_secs(60);
 /// After a failure of the database.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -22,9 +24,12 @@ pub async fn run(executor: Executor) {
         () = stop.cancelled() => return,
     }
     let mut woken = executor.wake.subscribe();
+    let mut swept = Instant::now();
+    // Everything is looked at once; later only what a change, or the poll, gives reason to.
+    let mut look_at_blocked = true;
     loop {
         woken.mark_seen();
-        let rest = match pass(&executor).await {
+        let rest = match pass(&executor, look_at_blocked).await {
             Ok(()) => POLL,
             Err(error) => {
                 tracing::error!(error = %chain(&error), "the queue cannot be worked on");
@@ -32,20 +37,20 @@ pub async fn run(executor: Executor) {
             }
         };
         tokio::select! {
-            () = woken.changed() => {}
-            () = tokio::time::sleep(rest) => {}
+            () = woken.changed() => look_at_blocked = false,
+            () = tokio::time::sleep(rest) => look_at_blocked = true,
             () = stop.cancelled() => return,
+        }
+        if swept.elapsed() >= SWEEP {
+            swept = Instant::now();
+            let sweeper = executor.clone();
+            executor.tasks.spawn(async move { sweeper.sweep().await });
         }
     }
 }
 
-async fn pass(executor: &Executor) -> Result<(), StoreError> {
+async fn pass(executor: &Executor, look_at_blocked: bool) -> Result<(), StoreError> {
     let store = &executor.store;
-    for build in store.blocked_builds().await? {
-        if store.advance(build, clock::now()).await? {
-            executor.wake.wake();
-        }
-    }
     let limit = executor.config.limits.jobs;
     while !executor.tasks.stopping().is_cancelled()
         && let Some(claimed) = store.claim_attempt(&random_token(), limit, clock::now()).await?
@@ -53,6 +58,16 @@ async fn pass(executor: &Executor) -> Result<(), StoreError> {
         tracing::info!(attempt = %claimed.id, "claimed");
         executor.wake.wake();
         executor.begin(claimed);
+    }
+    // The end of an attempt settles what hangs on it in the same transaction; this finds what slipped through.
+    if look_at_blocked {
+        for build in store.blocked_builds().await? {
+            match store.advance(build, clock::now()).await {
+                Ok(true) => executor.wake.wake(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(build, error = %chain(&error), "its jobs cannot be settled"),
+            }
+        }
     }
     Ok(())
 }

@@ -9,17 +9,19 @@ use crate::wake::Woken;
 pub(super) struct CancelWatch {
     id: AttemptId,
     woken: Woken,
-    /// What was told already.
+    /// Whether what was told already was a force.
     told: Option<bool>,
 }
 
 impl CancelWatch {
-    pub(super) fn new(executor: &Executor, id: &AttemptId) -> Self {
-        Self { id: id.clone(), woken: executor.wake.subscribe(), told: None }
+    /// `told`: a cancel that an earlier daemon carried out already, and whether it was a force.
+    pub(super) fn new(executor: &Executor, id: &AttemptId, told: Option<bool>) -> Self {
+        Self { id: id.clone(), woken: executor.wake.subscribe(), told }
     }
 
-    /// Returns when a cancel is asked for, and again when it is raised to force. May be dropped and called again.
-    pub(super) async fn asked(&mut self, executor: &Executor) -> CancelAsked {
+    /// Returns when a cancel is asked for, and again when it is raised to force. Takes and returns the watch, so that one
+    /// future can be kept across the turns of a loop instead of asking the database anew at each.
+    pub(super) async fn asked(mut self, executor: &Executor) -> (Self, CancelAsked) {
         loop {
             self.woken.mark_seen();
             match executor.store.attempt(&self.id).await {
@@ -28,7 +30,7 @@ impl CancelWatch {
                         && self.told.is_none_or(|force| cancel.force && !force)
                     {
                         self.told = Some(cancel.force);
-                        return cancel;
+                        return (self, cancel);
                     }
                 }
                 Err(error) => tracing::warn!(attempt = %self.id, %error, "whether it is cancelled cannot be read"),

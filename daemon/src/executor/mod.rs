@@ -12,7 +12,7 @@ use windlass_protocol::id::AttemptId;
 
 use crate::config::{Config, EngineChoice};
 use crate::engine::{AnyEngine, Engine as _, EngineError, Engines, Kind};
-use crate::event;
+use crate::event::{self, BuildRequest};
 use crate::git::Git;
 use crate::logs::LogStore;
 use crate::plan::{AttemptPlan, JobPlan, Transport};
@@ -38,14 +38,8 @@ impl Executor {
     /// Runs a claimed attempt in a task of its own.
     pub fn begin(&self, claimed: Claimed) {
         let executor = self.clone();
-        self.tasks.spawn(async move {
-            // When the daemon stops, what runs goes on running, and is taken up again at the next start.
-            let stop = executor.tasks.stopping();
-            tokio::select! {
-                () = attempt::run(&executor, &claimed) => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        // When the daemon stops, what runs goes on running, and is taken up again at the next start.
+        self.tasks.spawn(async move { attempt::run(&executor, &claimed).await });
     }
 
     /// The build and the plan of an attempt.
@@ -72,20 +66,29 @@ impl Executor {
         }
     }
 
-    /// The engine for a repository's jobs. Processes of this host only where the operator wrote it down.
-    fn engine_for(&self, repository: &str) -> Result<AnyEngine, EngineError> {
-        let entry = self.config.repository(repository);
-        match entry.and_then(|entry| entry.engine) {
-            Some(EngineChoice::Local) => self.engines.pick(Some(Kind::Local)),
-            Some(EngineChoice::Docker) => self.engines.pick(Some(Kind::Docker)),
-            Some(EngineChoice::Auto) | None if self.engines.default_kind() == Kind::Docker => self.engines.pick(None),
-            Some(EngineChoice::Auto) | None => Err(EngineError::Refused {
-                what: format!(
-                    "this daemon has no container engine, and {repository} may not run on the host itself: start Docker and \
-                     the daemon again, or give its [[repository]] entry the line engine = \"local\""
-                ),
-            }),
+    /// The engine for a build's jobs. Processes of this host only where the operator wrote it down, and never for code
+    /// from a fork: it would run as the daemon's own user.
+    async fn engine_for(&self, request: &BuildRequest) -> Result<AnyEngine, EngineError> {
+        let repository = &request.repository;
+        let refused = |what: String| Err(EngineError::Refused { what });
+        let Some(entry) = self.config.repository(repository) else {
+            return refused(format!("the repository {repository} is not listed in the configuration any more"));
+        };
+        if entry.engine == Some(EngineChoice::Local) {
+            if request.from_fork {
+                return refused("code from a fork does not run on the host itself".to_owned());
+            }
+            return self.engines.pick(Some(Kind::Local));
         }
+        // It may have come since the daemon started.
+        self.engines.reconnect().await;
+        if entry.engine == Some(EngineChoice::Docker) || self.engines.default_kind() == Kind::Docker {
+            return self.engines.pick(Some(Kind::Docker));
+        }
+        refused(format!(
+            "no container engine answers, and {repository} may not run on the host itself: start Docker and retry, or give \
+             its [[repository]] entry the line engine = \"local\""
+        ))
     }
 
     /// Removes what an ended attempt leaves; in the background, for nobody waits for it.

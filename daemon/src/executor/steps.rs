@@ -36,6 +36,11 @@ impl Steps {
         if views.len() == job.steps.len() { Self { views } } else { Self::planned(job) }
     }
 
+    /// Whether the plan has such a step, and it has not begun.
+    pub(super) fn awaits(&self, step: u16) -> bool {
+        self.views.get(usize::from(step)).is_some_and(|view| view.status == Status::Waiting)
+    }
+
     pub(super) fn started(&mut self, step: u16, at: Timestamp, first_line: Option<u64>) {
         if let Some(view) = self.views.get_mut(usize::from(step))
             && view.status == Status::Waiting

@@ -35,24 +35,41 @@ fn sample() -> (tempfile::TempDir, PathBuf, String) {
     (dir, repo, sha)
 }
 
+async fn file_at(git: &Git, commit: Commit<'_>, path: &str, cap: u64) -> Result<FileAtCommit, GitError> {
+    git.look(commit, path, cap).await.map(|looked| looked.file)
+}
+
+#[tokio::test]
+async fn a_commit_s_message_is_read_whole() {
+    let (dir, repo, _) = sample();
+    git(&repo, &["commit", "-q", "--allow-empty", "-m", "a title\n\nand a body\n\nwith parts"]);
+    let sha = git(&repo, &["rev-parse", "HEAD"]);
+    let url = repo.display().to_string();
+    let git_edge = Git::open(&dir.path().join("data")).expect("opens");
+    let commit = Commit { clone_url: &url, sha: &sha, reference: "refs/heads/main" };
+    let looked = git_edge.look(commit, "spec.yml", 100).await.expect("reads");
+    assert_eq!(looked.message, "a title\n\nand a body\n\nwith parts\n\n");
+    assert_eq!(looked.file, FileAtCommit::Contents(b"image: x\n".to_vec()));
+}
+
 #[tokio::test]
 async fn a_file_is_read_at_its_commit_and_missing_ones_are_told() {
     let (dir, repo, sha) = sample();
     let url = repo.display().to_string();
     let git_edge = Git::open(&dir.path().join("data")).expect("opens");
     let commit = Commit { clone_url: &url, sha: &sha, reference: "refs/heads/main" };
-    let spec = git_edge.file_at(commit, "spec.yml", 1000).await.expect("reads");
+    let spec = file_at(&git_edge, commit, "spec.yml", 1000).await.expect("reads");
     assert_eq!(spec, FileAtCommit::Contents(b"image: x\n".to_vec()));
-    assert_eq!(git_edge.file_at(commit, "spec.yml", 3).await.expect("reads"), FileAtCommit::TooLarge { bytes: 9 });
-    assert_eq!(git_edge.file_at(commit, "nothing", 1000).await.expect("reads"), FileAtCommit::Missing);
-    assert_eq!(git_edge.file_at(commit, "deep", 1000).await.expect("reads"), FileAtCommit::Missing);
+    assert_eq!(file_at(&git_edge, commit, "spec.yml", 3).await.expect("reads"), FileAtCommit::TooLarge { bytes: 9 });
+    assert_eq!(file_at(&git_edge, commit, "nothing", 1000).await.expect("reads"), FileAtCommit::Missing);
+    assert_eq!(file_at(&git_edge, commit, "deep", 1000).await.expect("reads"), FileAtCommit::Missing);
     assert_eq!(
-        git_edge.file_at(commit, "deep/er/file with space", 9).await.expect("reads"),
+        file_at(&git_edge, commit, "deep/er/file with space", 9).await.expect("reads"),
         FileAtCommit::Contents(b"x".to_vec())
     );
     let first = git(&repo, &["rev-parse", "HEAD~1"]);
     let before = Commit { sha: &first, ..commit };
-    assert_eq!(git_edge.file_at(before, "spec.yml", 1000).await.expect("reads"), FileAtCommit::Missing);
+    assert_eq!(file_at(&git_edge, before, "spec.yml", 1000).await.expect("reads"), FileAtCommit::Missing);
 }
 
 #[tokio::test]
@@ -62,10 +79,9 @@ async fn an_unknown_commit_is_an_error_that_names_it() {
     let git_edge = Git::open(&dir.path().join("data")).expect("opens");
     let sha = "0123456789012345678901234567890123456789";
     let commit = Commit { clone_url: &url, sha, reference: "refs/heads/main" };
-    let error = git_edge.file_at(commit, "spec.yml", 1000).await.expect_err("no such commit");
+    let error = file_at(&git_edge, commit, "spec.yml", 1000).await.expect_err("no such commit");
     assert!(matches!(error, GitError::Fetch { .. }) && error.to_string().contains(sha), "{error}");
-    let error = git_edge
-        .file_at(Commit { clone_url: "/nowhere/at/all", ..commit }, "spec.yml", 1000)
+    let error = file_at(&git_edge, Commit { clone_url: "/nowhere/at/all", ..commit }, "spec.yml", 1000)
         .await
         .expect_err("no such repository");
     assert!(matches!(error, GitError::Fetch { .. }), "{error}");
@@ -82,7 +98,7 @@ async fn names_that_look_like_options_stay_names() {
     for (clone_url, reference) in
         [(url.as_str(), reference.as_str()), (reference.as_str(), "refs/heads/main"), ("ext::sh -c touch% owned", "x")]
     {
-        git_edge.file_at(Commit { clone_url, sha, reference }, "spec.yml", 9).await.expect_err("refused");
+        file_at(&git_edge, Commit { clone_url, sha, reference }, "spec.yml", 9).await.expect_err("refused");
     }
     assert!(!marker.exists());
 }

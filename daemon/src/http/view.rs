@@ -152,6 +152,8 @@ fn row(app: &App, build: StoredBuild, jobs: &[Summary], counts: QueueCounts) -> 
         Status::Waiting => Some("next to start".to_owned()),
         Status::Running => None,
     };
+    let (started_at, finished_at) =
+        newest_round(status, jobs.iter().map(|job| (job.queued_at, job.started_at, job.finished_at)));
     let facts = build.facts;
     let request = facts.request;
     BuildRow {
@@ -174,8 +176,8 @@ fn row(app: &App, build: StoredBuild, jobs: &[Summary], counts: QueueCounts) -> 
             .map(|job| JobSummary { name: job.job.clone(), status: job.state.status(), outcome: job.outcome })
             .collect(),
         created_at: facts.created_at,
-        started_at: jobs.iter().filter_map(|job| job.started_at).min(),
-        finished_at: finished_at(status, jobs.iter().map(|job| job.finished_at)),
+        started_at,
+        finished_at,
     }
 }
 
@@ -214,7 +216,9 @@ async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<Bu
         Status::Waiting => views.iter().find_map(|job| job.waiting_for.as_ref()).map(ToString::to_string),
         Status::Running => None,
     };
-    let attempts = || views.iter().filter_map(|job| job.attempts.last());
+    let newest = views.iter().filter_map(|job| job.attempts.last());
+    let (started_at, finished_at) =
+        newest_round(status, newest.map(|attempt| (attempt.queued_at, attempt.started_at, attempt.finished_at)));
     let facts = build.facts;
     let request = facts.request;
     Ok(BuildView {
@@ -237,8 +241,8 @@ async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<Bu
             outcome,
             reason,
             created_at: facts.created_at,
-            started_at: attempts().filter_map(|attempt| attempt.started_at).min(),
-            finished_at: finished_at(status, attempts().map(|attempt| attempt.finished_at)),
+            started_at,
+            finished_at,
         },
         jobs: views,
     })
@@ -329,6 +333,15 @@ fn deciding<'a>(
         .find_map(|(_, reason, name)| reason.map(|reason| format!("{name}: {reason}")))
 }
 
-fn finished_at(status: Status, ends: impl Iterator<Item = Option<Timestamp>>) -> Option<Timestamp> {
-    if status == Status::Finished { ends.flatten().max() } else { None }
+/// When the build began and ended, of what was queued last: a retry is a round of its own, and what passed before it does
+/// not make it look as if it took the time between.
+fn newest_round(
+    status: Status,
+    attempts: impl Iterator<Item = (Timestamp, Option<Timestamp>, Option<Timestamp>)> + Clone,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let newest = attempts.clone().map(|(queued, ..)| queued).max();
+    let round = attempts.filter(move |(queued, ..)| Some(*queued) == newest);
+    let started = round.clone().filter_map(|(_, started, _)| started).min();
+    let finished = if status == Status::Finished { round.filter_map(|(.., finished)| finished).max() } else { None };
+    (started, finished)
 }

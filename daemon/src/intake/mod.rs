@@ -26,7 +26,7 @@ use crate::tasks::Tasks;
 use crate::wake::Wake;
 
 /// Deliveries worked on at once; of one repository only one, so that its builds are numbered in the order of its pushes.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
 const POLL: Duration = Duration::from_secs(30);
 
 /// A verified webhook, read: what to store, and what to answer if it is new.
@@ -99,13 +99,12 @@ pub async fn run(intake: Intake) {
                     if !busy.lock().unwrap_or_else(PoisonError::into_inner).insert(repository.clone()) {
                         continue;
                     }
-                    let (intake, busy) = (intake.clone(), Arc::clone(&busy));
-                    let tasks = intake.tasks.clone();
-                    tasks.spawn(async move {
+                    let free = Free { busy: Arc::clone(&busy), repository, wake: intake.wake.clone() };
+                    let intake = intake.clone();
+                    intake.tasks.clone().spawn(async move {
+                        let _free = free;
                         work_on(&intake, &delivery).await;
-                        busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&repository);
                         drop(slot);
-                        intake.wake.wake();
                     });
                 }
             }
@@ -116,6 +115,20 @@ pub async fn run(intake: Intake) {
             () = tokio::time::sleep(POLL) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// Makes a repository free for its next delivery, however the work on the last one ended.
+struct Free {
+    busy: Arc<Mutex<HashSet<String>>>,
+    repository: String,
+    wake: Wake,
+}
+
+impl Drop for Free {
+    fn drop(&mut self) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.repository);
+        self.wake.wake();
     }
 }
 

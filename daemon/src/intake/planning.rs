@@ -9,7 +9,7 @@ use windlass_protocol::view::{LogSummary, Outcome};
 use super::Intake;
 use crate::clock;
 use crate::config::{EngineChoice, Repository};
-use crate::event::BuildRequest;
+use crate::event::{BuildRequest, clean, skip_word};
 use crate::git::{Commit, FileAtCommit, GitError};
 use crate::plan::{JobPlan, Network, Resources};
 use crate::spec;
@@ -22,6 +22,10 @@ const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4),
 /// The job that stands for a build without jobs of its own.
 const SPEC_JOB: &str = "spec";
 
+/// What is said of a fork's code where jobs are processes of the host.
+const FORK_ON_HOST: &str = "code from a fork does not run on the host itself: this repository's jobs are processes of the \
+                            daemon's own user (engine = \"local\")";
+
 /// Makes the build that `delivery` asks for, and settles the delivery with it.
 pub(super) async fn make_build(
     intake: &Intake,
@@ -29,13 +33,24 @@ pub(super) async fn make_build(
     mut request: BuildRequest,
     entry: &Repository,
 ) -> anyhow::Result<()> {
-    if let Some(clone_url) = &entry.clone_url {
-        request.clone_url.clone_from(clone_url);
-    }
     let skip = request.skip.take();
-    let planned = match &skip {
-        Some(reason) => Err(Unplanned { outcome: Outcome::Skipped, reason: reason.clone(), log: Vec::new() }),
-        None => plan(intake, &request, entry).await,
+    let refused = match &entry.clone_url {
+        Some(clone_url) => {
+            request.clone_url.clone_from(clone_url);
+            None
+        }
+        // A path or another protocol reaches what only this host can: that takes the operator's word, not a payload's.
+        None if !request.clone_url.starts_with("https://") => Some(format!(
+            "the webhook names the repository's URL as {}: only https:// is taken from a webhook; write clone_url into the \
+             [[repository]] entry for anything else",
+            clean(&request.clone_url, 200)
+        )),
+        None => None,
+    };
+    let planned = match (skip, refused) {
+        (Some(reason), _) => Err(Unplanned { outcome: Outcome::Skipped, reason, log: Vec::new() }),
+        (None, Some(reason)) => Err(Unplanned { outcome: Outcome::Broken, log: vec![reason.clone()], reason }),
+        (None, None) => plan(intake, &request, entry).await?,
     };
     let number = intake.store.next_build_number().await?;
     let jobs = match planned {
@@ -72,31 +87,49 @@ struct Unplanned {
     log: Vec<String>,
 }
 
-async fn plan(intake: &Intake, request: &BuildRequest, entry: &Repository) -> Result<spec::Spec, Unplanned> {
+/// The outer error is ours (a full disk, no git) and passes: the delivery stays pending.
+async fn plan(
+    intake: &Intake,
+    request: &BuildRequest,
+    entry: &Repository,
+) -> anyhow::Result<Result<spec::Spec, Unplanned>> {
     let broken = |reason: String| Unplanned { outcome: Outcome::Broken, log: vec![reason.clone()], reason };
     let commit = Commit { clone_url: &request.clone_url, sha: &request.sha, reference: &request.r#ref };
     let mut tries = PATIENCE.into_iter();
-    let file = loop {
-        match intake.git.file_at(commit, spec::FILE, spec::MOST_BYTES as u64).await {
-            Ok(file) => break file,
-            Err(error @ GitError::Fetch { .. }) => match tries.next() {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(broken(error.to_string())),
-            },
-            Err(error) => return Err(broken(format!("the repository cannot be read: {error}"))),
+    if request.from_fork && entry.engine == Some(EngineChoice::Local) {
+        return Ok(Err(broken(FORK_ON_HOST.to_owned())));
+    }
+    let looked = loop {
+        match intake.git.look(commit, spec::FILE, spec::MOST_BYTES as u64).await {
+            Ok(looked) => break looked,
+            Err(error @ (GitError::Fetch { .. } | GitError::TooSlow { .. })) => {
+                let Some(pause) = tries.next() else { return Ok(Err(broken(format!("{error}; `retry` tries again")))) };
+                tracing::warn!(sha = request.sha, %error, "trying again in {} s", pause.as_secs());
+                tokio::time::sleep(pause).await;
+            }
+            Err(error) => return Err(error.into()),
         }
     };
+    // A push says it itself; of a pull request only the commit does.
+    if let Some(word) = skip_word(&looked.message) {
+        let reason = format!("the head commit's message says {word}");
+        return Ok(Err(Unplanned { outcome: Outcome::Skipped, reason, log: Vec::new() }));
+    }
     make_archive_ahead(intake, request).await;
     let options =
         spec::Options { image_required: entry.engine != Some(EngineChoice::Local), ..spec::Options::default() };
-    let problems = match file {
+    let problems = match looked.file {
         FileAtCommit::Contents(text) => match spec::parse(spec::FILE, &text, &options) {
-            Ok(spec) => return Ok(spec),
+            Ok(spec) => return Ok(Ok(spec)),
             Err(problems) => problems,
         },
         FileAtCommit::Missing => vec![spec::missing()],
         FileAtCommit::TooLarge { bytes } => {
-            return Err(broken(format!("{} has {bytes} bytes; a spec has at most {}", spec::FILE, spec::MOST_BYTES)));
+            return Ok(Err(broken(format!(
+                "{} has {bytes} bytes; a spec has at most {}",
+                spec::FILE,
+                spec::MOST_BYTES
+            ))));
         }
     };
     let reason = match problems.as_slice() {
@@ -107,7 +140,7 @@ async fn plan(intake: &Intake, request: &BuildRequest, entry: &Repository) -> Re
         .iter()
         .flat_map(|problem| format!("{problem}\n").lines().map(str::to_owned).collect::<Vec<_>>())
         .collect();
-    Err(Unplanned { outcome: Outcome::Broken, reason, log })
+    Ok(Err(Unplanned { outcome: Outcome::Broken, reason, log }))
 }
 
 /// While a slot is free the source is wanted in a moment: made while the spec is checked and the build is stored. With a

@@ -110,6 +110,11 @@ impl LogWriter {
         self.say(Kind::Notice, at, text, position, true)
     }
 
+    #[must_use]
+    pub fn id(&self) -> &AttemptId {
+        &self.id
+    }
+
     /// Frames are stored up to here; after a crash they are wanted from here on. 0: none are. Frames that write nothing
     /// (a step's end) do not move it: they may come again.
     #[must_use]

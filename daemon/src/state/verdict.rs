@@ -3,6 +3,7 @@
 
 use windlass_protocol::view::Outcome;
 
+use crate::event::clean;
 use crate::frame::{How, Report, StepEnd};
 use crate::state::attempt::Verdict;
 
@@ -23,10 +24,27 @@ pub struct Evidence {
     pub overdue: bool,
     /// Frames were unreadable: why.
     pub garbled: Option<String>,
+    /// The log could not be written: why.
+    pub log_fault: Option<String>,
+    /// The runner did not get plan and source, or not whole: why.
+    pub not_handed_over: Option<String>,
 }
 
-/// The verdict. `step_name` tells a step's name by its index.
+/// Characters of a reason.
+const MOST_REASON: usize = 1000;
+
+/// Exit codes of the runner itself; `runner::code` has the whole list.
+const RUNNER_BAD_FEED: i64 = 64;
+const RUNNER_TROUBLE: i64 = 70;
+
+/// The verdict. `step_name` tells a step's name by its index. The reason is one short line whatever the evidence says: some
+/// of it comes out of the job's own container.
 pub fn judge(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
+    let verdict = weigh(evidence, step_name);
+    Verdict { reason: verdict.reason.map(|reason| clean(&reason, MOST_REASON)), ..verdict }
+}
+
+fn weigh(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
     if let Some(report) = &evidence.report {
         if let Some((step, end)) = &report.decided_by {
             return decided(&step_name(*step), end, evidence);
@@ -53,8 +71,13 @@ pub fn judge(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict 
     if evidence.out_of_memory {
         return Verdict::because(
             Outcome::OutOfMemory,
-            "the kernel killed the job's processes for memory: raise `resources: {memory: …}` or use less",
+            "the kernel killed the job's processes for memory: use less, or raise `resources: {memory: …}` up to the operator's \
+             limits.memory",
         );
+    }
+    if let Some(why) = &evidence.log_fault {
+        let why = format!("its log could not be written, so it was stopped: {why}; retry it when that is mended");
+        return Verdict::because(Outcome::Lost, why);
     }
     if let Some(why) = &evidence.garbled {
         return Verdict::because(Outcome::Broken, format!("what the runner wrote cannot be read: {why}"));
@@ -63,6 +86,19 @@ pub fn judge(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict 
         return Verdict::because(Outcome::Broken, error.clone());
     }
     match evidence.exit_code {
+        // The runner's own codes; its log line says which file or folder it was about.
+        Some(RUNNER_TROUBLE) => Verdict::because(
+            Outcome::Broken,
+            "the runner could not do its own part in this image (the log says what: no place for the checkout, mostly)",
+        ),
+        _ if evidence.not_handed_over.is_some() => {
+            let why = evidence.not_handed_over.as_deref().unwrap_or_default();
+            Verdict::because(Outcome::Lost, format!("the job was not handed its plan and source: {why}; retry it"))
+        }
+        Some(RUNNER_BAD_FEED) => Verdict::because(
+            Outcome::Lost,
+            "plan and source did not arrive whole: the daemon stopped meanwhile; nothing of it ran: retry it",
+        ),
         Some(code) => Verdict::because(
             Outcome::Lost,
             format!("the runner ended with code {code} without a last word: it was killed from outside; retry it"),
@@ -83,7 +119,9 @@ fn decided(step: &str, end: &StepEnd, evidence: &Evidence) -> Verdict {
     if end.out_of_memory {
         return Verdict {
             outcome: Outcome::OutOfMemory,
-            reason: Some(format!("step `{step}` ran out of memory: raise `resources: {{memory: …}}` or use less")),
+            reason: Some(format!(
+                "step `{step}` ran out of memory: use less, or raise `resources: {{memory: …}}` up to the operator's limits.memory"
+            )),
             exit_code: match end.how {
                 How::Exited(code) => Some(code),
                 _ => None,

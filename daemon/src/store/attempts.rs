@@ -93,7 +93,7 @@ impl Store {
 
     /// Gives a claimed attempt back: nothing of it ran.
     pub async fn release_attempt(&self, id: &AttemptId) -> Result<(), StoreError> {
-        self.change(id, "is not claimed any more", "attempt_release", |q| q, sql!("attempt_release")).await
+        self.change(id, "is not claimed any more", "attempt_release", |q| q, sql!("attempt_release"), None).await
     }
 
     /// The one-time claim: exactly one caller ever succeeds for an attempt, and may then hand out plan and source.
@@ -105,6 +105,7 @@ impl Store {
             "attempt_start",
             |q| q.bind(site).bind(now.0).bind(claimed.token.clone()),
             sql!("attempt_start"),
+            None,
         )
         .await
     }
@@ -112,10 +113,10 @@ impl Store {
     /// How far its steps are.
     pub async fn record_steps(&self, id: &AttemptId, steps: &[StepView]) -> Result<(), StoreError> {
         let steps = serde_json::to_string(steps).expect("steps are data that always serialise");
-        self.change(id, "does not run any more", "attempt_steps", |q| q.bind(steps), sql!("attempt_steps")).await
+        self.change(id, "does not run any more", "attempt_steps", |q| q.bind(steps), sql!("attempt_steps"), None).await
     }
 
-    /// The one terminal state.
+    /// The one terminal state; what hangs on the job is unblocked or skipped with it.
     pub async fn finish_attempt(&self, id: &AttemptId, finish: &Finish) -> Result<(), StoreError> {
         let steps = serde_json::to_string(&finish.steps).expect("steps are data that always serialise");
         let verdict = &finish.verdict;
@@ -135,6 +136,7 @@ impl Store {
                     .bind(finish.log.sha256.clone())
             },
             sql!("attempt_finish"),
+            Some(finish.at),
         )
         .await
     }
@@ -193,7 +195,7 @@ impl Store {
     }
 
     /// One compare-and-set on one attempt: the statement's first three parameters name it, and it returns a row when it
-    /// did something.
+    /// did something. `settle_at`: what hangs on the job is settled with it.
     async fn change(
         &self,
         id: &AttemptId,
@@ -201,6 +203,7 @@ impl Store {
         name: &'static str,
         bind: impl for<'q> FnOnce(Bound<'q>) -> Bound<'q>,
         statement: &'static str,
+        settle_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         let query =
@@ -208,6 +211,9 @@ impl Store {
         let row: Option<i64> = bind(query).fetch_optional(&mut *writing.tx).await.map_err(StoreError::at(name))?;
         if row.is_none() {
             return Err(StoreError::Conflict { why: format!("{id} {otherwise}") });
+        }
+        if let Some(now) = settle_at {
+            super::orders::settle(&mut writing.tx, id.build, now).await?;
         }
         touch(&mut writing.tx, id.build).await?;
         writing.commit().await

@@ -113,7 +113,11 @@ impl Store {
                         .fetch_one(&mut *writing.tx)
                         .await
                         .map_err(StoreError::at("delivery_seen"))?;
-                    Recorded::Duplicate { of }
+                    if delivery.state == DeliveryState::Accepted && revive(&mut writing.tx, &of, delivery).await? {
+                        Recorded::New
+                    } else {
+                        Recorded::Duplicate { of }
+                    }
                 }
             });
         }
@@ -177,4 +181,20 @@ impl Store {
         }
         Ok(list)
     }
+}
+
+/// Whether the delivery `of`, ignored when it came first, is accepted now that it came again.
+async fn revive(
+    tx: &mut sqlx::Transaction<'static, sqlx::Any>,
+    of: &str,
+    delivery: &NewDelivery,
+) -> Result<bool, StoreError> {
+    let revived: Option<String> = sqlx::query_scalar(sql!("delivery_revive"))
+        .bind(of)
+        .bind(&delivery.body)
+        .bind(delivery.received_at.0)
+        .fetch_optional(&mut **tx)
+        .await
+        .map_err(StoreError::at("delivery_revive"))?;
+    Ok(revived.is_some())
 }

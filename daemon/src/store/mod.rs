@@ -1,6 +1,7 @@
 //! The database: the truth. Methods are use cases; what must be atomic is one method that owns its transaction. One SQL
 //! statement a file in `sql/`, the same text for SQLite and Postgres. Must not know HTTP, engines or git.
 
+mod alone; // one daemon a database
 mod attempts; // claim, start, steps, finish
 mod builds; // create, read
 mod deliveries; // webhooks
@@ -13,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyPool, Executor as _, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _, Transaction};
 
+pub use alone::Alone;
 pub use attempts::{Claimed, Finish, OpenAttempt, QueueCounts};
 pub use builds::{BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredJob};
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
@@ -33,6 +35,9 @@ pub struct Store {
     /// Postgres' connections that readers need).
     writing: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// A write that does not get its turn in this time is refused.
+const BUSY: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -53,6 +58,10 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    #[error("another windlassd works on the database {database}: stop it first, or give this one a database of its own")]
+    Taken { database: String },
+    #[error("the database was busy for {} s", BUSY.as_secs())]
+    Busy,
     #[error("the database holds something this version does not understand: {what}")]
     Corrupt { what: String },
     #[error("the database {database} cannot be opened")]
@@ -82,7 +91,7 @@ impl StoreError {
     /// Disk full, database busy, server away: may work later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Query { .. })
+        matches!(self, Self::Query { .. } | Self::Busy)
     }
 }
 
@@ -121,6 +130,12 @@ impl Store {
             Database::Postgres(url) => (Kind::Postgres, url.clone()),
         };
         let options: AnyConnectOptions = url.parse().map_err(open)?;
+        // One plain connection first: a pool would try again and again, and say in the end only that it took too long.
+        let mut first = AnyConnection::connect_with(&options).await.map_err(open)?;
+        if kind == Kind::Sqlite {
+            first.execute("pragma schema_version; select count(*) from sqlite_schema").await.map_err(open)?;
+        }
+        first.close().await.map_err(open)?;
         let pool = AnyPoolOptions::new()
             .max_connections(match kind {
                 Kind::Sqlite => 4,
@@ -138,6 +153,9 @@ impl Store {
                                  pragma busy_timeout = 5000; pragma cache_size = -2000; pragma journal_size_limit = 16777216;",
                             )
                             .await?;
+                    } else {
+                        // A database that went silent must not hold up whoever waits for a turn to write.
+                        connection.execute("set statement_timeout = '30s'").await?;
                     }
                     Ok(())
                 })
@@ -164,7 +182,7 @@ impl Store {
     }
 
     async fn write(&self) -> Result<Writing<'_>, StoreError> {
-        let turn = self.writing.lock().await;
+        let turn = tokio::time::timeout(BUSY, self.writing.lock()).await.map_err(|_| StoreError::Busy)?;
         let begin = match self.kind {
             Kind::Sqlite => "begin immediate",
             // The row's lock keeps out the writers of other processes: without it, what was read a statement ago may not

@@ -8,7 +8,7 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::Outcome;
 
 use super::builds::{NewAttempt, insert_attempt};
-use super::{FirstState, Store, StoreError, rows, signed, sql, touch, unsigned};
+use super::{FirstState, Store, StoreError, Writing, rows, signed, sql, touch, unsigned};
 use crate::plan::JobPlan;
 use crate::plan::graph::{self, Begins, Next, NoRetry, Node, Standing};
 use crate::state::attempt::State;
@@ -124,14 +124,15 @@ impl Store {
         Ok(done)
     }
 
-    /// Makes new attempts of what failed, of one job and what depends on it, or of everything. Old attempts stay.
+    /// Makes new attempts of what failed, of one job and what depends on it, or of everything. Old attempts stay. A build
+    /// that could not be planned has nothing to run again: its delivery is worked on anew, a new build comes of it, and no
+    /// attempts are returned.
     pub async fn retry(&self, build: u64, what: &RetryWhat, now: Timestamp) -> Result<Vec<AttemptId>, StoreError> {
         let mut writing = self.write().await?;
         let tx = &mut writing.tx;
         let jobs = standings(tx, build).await?;
         if jobs.iter().all(|stands| stands.plan.steps.is_empty()) {
-            let why = format!("build {build} has no jobs of its own to run again: its commit is what has to change");
-            return Err(StoreError::Conflict { why });
+            return replan(writing, build, &jobs).await;
         }
         let nodes: Vec<Node<'_>> = jobs.iter().map(Stands::node).collect();
         let again = graph::retry(&nodes, what).map_err(|refused| match refused {
@@ -186,6 +187,24 @@ impl Store {
     }
 }
 
+async fn replan(mut writing: Writing<'_>, build: u64, jobs: &[Stands]) -> Result<Vec<AttemptId>, StoreError> {
+    if !jobs.iter().any(|stands| stands.standing == Standing::Finished(Outcome::Broken)) {
+        let why = format!("build {build} was skipped because its commit asks for it: there is nothing to run again");
+        return Err(StoreError::Conflict { why });
+    }
+    let reopened: Option<String> = sqlx::query_scalar(sql!("delivery_reopen"))
+        .bind(signed(build))
+        .fetch_optional(&mut *writing.tx)
+        .await
+        .map_err(StoreError::at("delivery_reopen"))?;
+    if reopened.is_none() {
+        let why = format!("the webhook of build {build} is being worked on already, or is not kept any more");
+        return Err(StoreError::Conflict { why });
+    }
+    writing.commit().await?;
+    Ok(Vec::new())
+}
+
 async fn standings(tx: &mut Transaction<'static, Any>, build: u64) -> Result<Vec<Stands>, StoreError> {
     let rows: Vec<StandingRow> = sqlx::query_as(sql!("standing_of_build"))
         .bind(signed(build))
@@ -198,7 +217,7 @@ async fn standings(tx: &mut Transaction<'static, Any>, build: u64) -> Result<Vec
     rows.into_iter().map(Stands::try_from).collect()
 }
 
-async fn settle(tx: &mut Transaction<'static, Any>, build: u64, now: Timestamp) -> Result<bool, StoreError> {
+pub(super) async fn settle(tx: &mut Transaction<'static, Any>, build: u64, now: Timestamp) -> Result<bool, StoreError> {
     let jobs = standings(tx, build).await?;
     let nodes: Vec<Node<'_>> = jobs.iter().map(Stands::node).collect();
     let mut changed = false;

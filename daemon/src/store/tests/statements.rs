@@ -32,6 +32,9 @@ async fn every_statement_can_be_prepared(database: Database) {
             let options = SqliteConnectOptions::new().filename(path);
             let mut connection = SqliteConnection::connect_with(&options).await.expect("connected");
             for (name, text) in statement_files() {
+                if text.starts_with("-- Postgres only:") {
+                    continue;
+                }
                 judge(&name, connection.prepare(AssertSqlSafe(text).into_sql_str()).await.err());
             }
         }
