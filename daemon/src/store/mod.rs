@@ -58,7 +58,9 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
-    #[error("another windlassd works on the database {database}: stop it first, or give this one a database of its own")]
+    #[error(
+        "another windlassd works on the database {database}: stop it first, or give this one a database of its own"
+    )]
     Taken { database: String },
     #[error("the database was busy for {} s", BUSY.as_secs())]
     Busy,
