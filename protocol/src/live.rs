@@ -117,7 +117,8 @@ pub enum Request {
         /// At most 500.
         limit: u32,
     },
-    /// Stop what waits or runs. Without `job`: the whole build. `force` kills at once instead of after the grace.
+    /// Stop what waits or runs. Without `job`: the whole build. `force`, or asking a
+    /// second time, kills at once instead of after the grace.
     Cancel {
         build: BuildNumber,
         #[serde(default)]
@@ -271,7 +272,8 @@ pub enum Response {
         stopping: Vec<String>,
         cancelled: Vec<String>,
     },
-    /// The attempts that a retry made.
+    /// The attempts that a retry made. None for a build that could not be planned (commit not to be had, spec broken): its
+    /// commit is read again, and a new build follows.
     Retry {
         attempts: Vec<AttemptId>,
     },
