@@ -245,6 +245,16 @@ mod tests {
                 Evidence { exit_code: Some(0), garbled: Some("bad magic".into()), ..Evidence::default() },
                 Outcome::Broken,
             ),
+            (Evidence { exit_code: Some(RUNNER_TROUBLE), ..Evidence::default() }, Outcome::Broken),
+            (Evidence { exit_code: Some(RUNNER_BAD_FEED), ..Evidence::default() }, Outcome::Lost),
+            (
+                Evidence { not_handed_over: Some("broken pipe".into()), exit_code: Some(0), ..Evidence::default() },
+                Outcome::Lost,
+            ),
+            (
+                Evidence { log_fault: Some("I/O error".into()), exit_code: Some(0), ..Evidence::default() },
+                Outcome::Lost,
+            ),
             (Evidence::default(), Outcome::Lost),
         ];
         for (evidence, outcome) in table {
@@ -256,6 +266,22 @@ mod tests {
                 "a reason for all but success: {verdict:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_job_forges_stays_one_short_harmless_line() {
+        let words = format!("\u{1b}[2J\u{202e}{}\nsecond line", "x".repeat(100_000));
+        let evidence =
+            Evidence { report: Some(report(Some((0, How::NotStarted(words))), false)), ..Evidence::default() };
+        let reason = judge(&evidence, |_| "step".to_owned()).reason.expect("a reason");
+        assert!(reason.chars().count() <= MOST_REASON + 1, "{} characters", reason.chars().count());
+        assert!(!reason.contains(|c: char| c.is_control() || c == '\u{202e}'), "{reason:?}");
+    }
+
+    #[test]
+    fn the_runner_s_codes_are_the_runner_s() {
+        assert_eq!(RUNNER_BAD_FEED, i64::from(crate::runner::code::BAD_FEED));
+        assert_eq!(RUNNER_TROUBLE, i64::from(crate::runner::code::TROUBLE));
     }
 
     #[test]
