@@ -30,7 +30,13 @@ fn docker_a_program_that_the_image_lacks_is_told() {
     let daemon = Daemon::start(&DaemonOptions::docker().with(&repository));
     let number = daemon.push(&repository, &commit);
     let build = daemon.wait_finished(number);
-    assert!(matches!(build.outcome(), "broken" | "failed"), "{:#}", build.0);
+    let test = build.job("test");
+    assert_eq!((build.outcome(), test.outcome()), ("failed", "failed"), "{:#}", build.0);
+    // As a shell would end, and in words at a place where whoever looks at the failure finds them.
+    assert_eq!(test.attempt(1)["exit_code"], 127, "{:#}", build.0);
     let log = String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/test"))).into_owned();
-    assert!((build.job("test").reason().to_owned() + &log).contains("no-such-program"), "{:#}\n{log}", build.0);
+    let words = test.reason().to_owned() + "\n" + &log;
+    let told =
+        words.lines().any(|line| line.contains("no-such-program") && line.len() > "no-such-program --flag".len());
+    assert!(told, "nothing says what is missing: {words:?}");
 }
