@@ -25,7 +25,8 @@ use crate::wait::{LONG, SHORT, wait_for};
 #[derive(Debug, Clone)]
 pub struct DaemonOptions {
     engine: &'static str,
-    repositories: Vec<(String, String)>,
+    /// Name, and where it is cloned from if that is not left to the payload.
+    repositories: Vec<(String, Option<String>)>,
     jobs: u32,
     more: Vec<(String, String)>,
 }
@@ -45,7 +46,14 @@ impl DaemonOptions {
     /// Builds this repository.
     #[must_use]
     pub fn with(mut self, repository: &Repository) -> Self {
-        self.repositories.push((repository.name.clone(), repository.url()));
+        self.repositories.push((repository.name.clone(), Some(repository.url())));
+        self
+    }
+
+    /// Builds the repository of this name, from wherever its payloads say.
+    #[must_use]
+    pub fn listing(mut self, name: &str) -> Self {
+        self.repositories.push((name.to_owned(), None));
         self
     }
 
@@ -77,8 +85,10 @@ impl DaemonOptions {
         text += &format!("[github]\nwebhook_secret_files = [\"webhook.secret\"]\n{}", more("github"));
         text += &format!("[engine]\nkind = {:?}\n{}", self.engine, more("engine"));
         text += &format!("[limits]\njobs = {}\n{}", self.jobs, more("limits"));
+        text += &format!("[database]\n{}", more("database"));
         for (name, url) in &self.repositories {
-            text += &format!("[[repository]]\nname = {name:?}\nclone_url = {url:?}\nengine = {:?}\n", self.engine);
+            text += &format!("[[repository]]\nname = {name:?}\nengine = {:?}\n", self.engine);
+            text += &url.as_ref().map(|url| format!("clone_url = {url:?}\n")).unwrap_or_default();
         }
         text
     }
@@ -212,6 +222,12 @@ impl Daemon {
         self.child = spawn(self.root());
         self.wait_until_ready();
         self.ready_after = start.elapsed();
+    }
+
+    /// Writes another configuration, which the next start reads.
+    #[track_caller]
+    pub fn configure(&self, options: &DaemonOptions) {
+        std::fs::write(self.root().join("windlassd.toml"), options.toml(self.root())).expect("a configuration file");
     }
 
     #[track_caller]

@@ -20,4 +20,4 @@ pub use daemon::{Daemon, DaemonOptions};
 pub use delivery::Delivery;
 pub use repository::Repository;
 pub use view::{Build, Job};
-pub use wait::{LONG, SHORT, wait_for};
+pub use wait::{LONG, SHORT, wait_for, wait_for_file};

@@ -26,6 +26,7 @@ pub struct Live {
     runtime: Runtime,
     socket: WebSocketStream<Box<dyn Stream>>,
     next_id: u64,
+    close_code: Option<u16>,
 }
 
 /// What the daemon says.
@@ -83,7 +84,7 @@ impl Live {
                 Err(error) => Err(NotConnected::Other(error.to_string())),
             }
         });
-        Ok(Self { socket: opened?, runtime, next_id: 1 })
+        Ok(Self { socket: opened?, runtime, next_id: 1, close_code: None })
     }
 
     /// The daemon's first message.
@@ -111,7 +112,7 @@ impl Live {
     /// The next thing the daemon says, or nothing within the time.
     #[track_caller]
     pub fn next(&mut self, within: Duration) -> Option<Told> {
-        let socket = &mut self.socket;
+        let (socket, close_code) = (&mut self.socket, &mut self.close_code);
         let next = async {
             loop {
                 match socket.next().await {
@@ -123,12 +124,28 @@ impl Live {
                     Some(Ok(Message::Binary(bytes))) => {
                         return Told::Log(LogFrame::decode(&bytes).expect("a binary frame of the protocol"));
                     }
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Told::Closed,
+                    Some(Ok(Message::Close(frame))) => {
+                        *close_code = frame.map(|frame| frame.code.into());
+                        return Told::Closed;
+                    }
+                    Some(Err(_)) | None => return Told::Closed,
                     Some(Ok(_)) => {} // pings are answered by the library
                 }
             }
         };
         self.runtime.block_on(async { tokio::time::timeout(within, next).await.ok() })
+    }
+
+    /// Reads to the connection's end, and says with which code it was closed; `None`: without a word.
+    #[track_caller]
+    pub fn wait_closed(&mut self) -> Option<u16> {
+        loop {
+            match self.next(SHORT) {
+                Some(Told::Closed) => return self.close_code,
+                Some(_) => {}
+                None => panic!("the connection stays open"),
+            }
+        }
     }
 
     /// Reads until `find` finds; panics after a while with everything that came instead.

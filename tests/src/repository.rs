@@ -70,6 +70,21 @@ impl Repository {
         Commit { sha, parent, branch: branch.to_owned(), message: message.to_owned() }
     }
 
+    /// Offers the commit as a pull request's head, as forges do.
+    #[track_caller]
+    pub fn offer_pull(&self, number: u64, commit: &Commit) {
+        self.git(&["push", "--quiet", "--force", "origin", &format!("{}:refs/pull/{number}/head", commit.sha)]);
+    }
+
+    /// A folder in which story and job leave each other files.
+    #[must_use]
+    #[track_caller]
+    pub fn meeting_point(&self) -> PathBuf {
+        let folder = self.folder.path().join("meet");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        folder
+    }
+
     /// What git says; panics when it fails.
     #[track_caller]
     pub fn git(&self, arguments: &[&str]) -> String {

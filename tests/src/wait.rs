@@ -1,6 +1,7 @@
 //! Waiting for a condition: the only place in the stories that sleeps. Must not know what is waited for.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// For what takes a moment.
@@ -23,6 +24,12 @@ pub fn wait_for<T, S: Debug>(what: &str, within: Duration, mut look: impl FnMut(
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     }
+}
+
+/// Waits for the file that a job leaves.
+#[track_caller]
+pub fn wait_for_file(path: &Path) {
+    wait_for(&format!("{} exists", path.display()), LONG, || if path.exists() { Ok(()) } else { Err("not yet") });
 }
 
 #[cfg(test)]

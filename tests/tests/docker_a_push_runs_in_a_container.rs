@@ -1,7 +1,7 @@
 //! A push runs in a container that can do nothing but the build: the commit's files, limits that hold, no capabilities to
 //! speak of, no network where none is asked for, no way to the engine.
 
-use windlass_tests::{Daemon, DaemonOptions, Repository, cleanup, image};
+use windlass_tests::{Daemon, DaemonOptions, Repository, SHORT, cleanup, image, wait_for};
 
 /// Runs the steps in the test image and gives the log.
 #[track_caller]
@@ -76,27 +76,53 @@ fn docker_limits_are_those_asked_for() {
     assert!(pids.is_some_and(|pids| pids > 16), "a limit of processes that is no hindrance: {log}");
 }
 
+/// Asks the listener at `address` from inside of a container, and says what came and how it ended. That `ended` is there
+/// shows that the command ran in the container; anything else is a story that proves nothing.
+#[track_caller]
+fn ask(container: &str, address: &str) -> String {
+    let script = format!("timeout 5 nc -w 3 {address} 7777 </dev/null; echo ended $?");
+    let said = cleanup::docker(&["exec", container, "sh", "-c", &script]);
+    assert!(said.contains("ended "), "nothing ran in {container}: {said:?}");
+    said
+}
+
 #[test]
 fn docker_jobs_do_not_reach_each_other() {
     let spec = format!(
-        "jobs:\n  server:\n    image: {image}\n    execute:\n      - hostname -i\n      - timeout 30 nc -l -p 7777 -e echo reached || true\n  client:\n    image: {image}\n    execute:\n      - sleep 600\n",
+        "jobs:\n  server:\n    image: {image}\n    execute:\n      - hostname -i\n      - nc -ll -p 7777 -e echo reached\n  client:\n    image: {image}\n    execute:\n      - hostname -i\n      - sleep 600\n",
         image = image::busybox()
     );
     let (repository, commit) = Repository::with_spec(&spec);
     let daemon = Daemon::start(&DaemonOptions::docker().with(&repository));
     let number = daemon.push(&repository, &commit);
     daemon.wait_until(number, "both run", |build| build.summary() == "server: running, client: running");
-    daemon.wait_log(&format!("{number}/server"), "\n");
-    let address = String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/server"))).trim().to_owned();
+    let address_of = |job: &str| {
+        daemon.wait_log(&format!("{number}/{job}"), "\n");
+        String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/{job}"))).trim().to_owned()
+    };
     let containers = cleanup::containers(daemon.root());
     assert_eq!(containers.len(), 2);
-    for id in containers {
-        // From the server itself it would be reached over its own address: only the other one counts.
-        if cleanup::docker(&["exec", &id, "hostname", "-i"]).trim() != address {
-            let said = cleanup::docker(&["exec", &id, "timeout", "3", "nc", &address, "7777"]);
-            assert!(!said.contains("reached"), "one job reached another");
-        }
-    }
+    let container_of = |job: &str| {
+        let address = address_of(job);
+        assert!(address.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| !ip.is_loopback()), "{job}: {address:?}");
+        let is_it = |id: &&String| cleanup::docker(&["exec", id.as_str(), "hostname", "-i"]).trim() == address;
+        let found: Vec<_> = containers.iter().filter(is_it).cloned().collect();
+        assert_eq!(found.len(), 1, "not exactly one container has {address}");
+        (found[0].clone(), address)
+    };
+    let (server, address) = container_of("server");
+    let (client, _) = container_of("client");
+    assert_ne!(server, client);
+
+    // The same command reaches the listener from where it may, both before and after.
+    wait_for("the listener answers in its own container", SHORT, || match ask(&server, &address) {
+        said if said == "reached\nended 0\n" => Ok(()),
+        said => Err(said),
+    });
+    let said = ask(&client, &address);
+    assert!(!said.contains("reached") && !said.contains("ended 0"), "one job reached another: {said:?}");
+    assert_eq!(ask(&server, &address), "reached\nended 0\n", "the listener is still there");
+
     assert_eq!(daemon.cli(&["cancel", "--force", &number.to_string()]).code, 0);
     daemon.wait_finished(number);
 }

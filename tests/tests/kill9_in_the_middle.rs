@@ -1,25 +1,12 @@
 //! The daemon is killed while a job runs and started again: the job goes on, its log has every byte once, no step runs
 //! twice.
 
-use std::path::{Path, PathBuf};
-
-use windlass_tests::{Daemon, DaemonOptions, Repository, SHORT, wait_for};
-
-fn wait_for_file(path: &Path) {
-    wait_for(&format!("{} exists", path.display()), SHORT, || if path.exists() { Ok(()) } else { Err("not yet") });
-}
-
-/// A folder in which story and job leave each other files.
-fn meeting_point(repository: &Repository) -> PathBuf {
-    let folder = repository.work().with_file_name("meet");
-    std::fs::create_dir(&folder).expect("a new folder");
-    folder
-}
+use windlass_tests::{Daemon, DaemonOptions, Repository, wait_for_file};
 
 #[test]
 fn a_job_goes_on_while_the_daemon_is_dead_and_after() {
     let repository = Repository::new("acme/app");
-    let meet = meeting_point(&repository);
+    let meet = repository.meeting_point();
     let at = meet.to_str().expect("a plain name");
     let spec = format!(
         "execute:\n  - |\n    echo one >>{at}/steps\n    echo before\n    until [ -e {at}/dead ]; do sleep 0.02; done\n    echo while dead\n    touch {at}/written\n    until [ -e {at}/back ]; do sleep 0.02; done\n    echo after\n  - |\n    echo two >>{at}/steps\n    echo second step\n"
@@ -47,7 +34,7 @@ fn a_job_goes_on_while_the_daemon_is_dead_and_after() {
 #[test]
 fn a_job_that_ends_while_the_daemon_is_dead_is_told_right() {
     let repository = Repository::new("acme/app");
-    let meet = meeting_point(&repository);
+    let meet = repository.meeting_point();
     let at = meet.to_str().expect("a plain name");
     let spec = format!(
         "execute:\n  - 'echo before; until [ -e {at}/dead ]; do sleep 0.02; done; echo last; touch {at}/written; exit 5'\n"
@@ -102,7 +89,7 @@ fn what_was_accepted_is_built_although_the_daemon_was_killed_at_once() {
 #[test]
 fn a_daemon_that_is_asked_to_end_leaves_its_jobs_running() {
     let repository = Repository::new("acme/app");
-    let meet = meeting_point(&repository);
+    let meet = repository.meeting_point();
     let at = meet.to_str().expect("a plain name");
     let spec = format!("execute:\n  - 'echo before; until [ -e {at}/back ]; do sleep 0.02; done; echo after'\n");
     let commit = repository.commit("main", &[(".windlass.yml", &spec)], "first");
