@@ -23,7 +23,7 @@ use crate::intake::{self, Inbox, Intake};
 use crate::logs::{LogError, LogStore};
 use crate::scheduler;
 use crate::secret::random_token;
-use crate::store::{Store, StoreError};
+use crate::store::{Alone, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::wake::Wake;
 
@@ -71,6 +71,7 @@ pub struct Daemon {
     store: Store,
     files: Vec<PathBuf>,
     _lock: File,
+    _alone: Alone,
 }
 
 impl Daemon {
@@ -92,6 +93,7 @@ impl Daemon {
         };
         let control_listener = bind_socket(&config.control.socket)?;
 
+        let alone = Store::claim_alone(&config.database).await?;
         let store = Store::open(&config.database).await?;
         let logs = LogStore::open(data_dir.join("logs"))?.with_cap(config.limits.log_bytes);
         let git = Git::open(data_dir)?;
@@ -158,7 +160,7 @@ impl Daemon {
             jobs = config.limits.jobs,
             "ready"
         );
-        Ok(Self { public: public_addr, control_tcp, note, tasks, store, files, _lock: lock })
+        Ok(Self { public: public_addr, control_tcp, note, tasks, store, files, _lock: lock, _alone: alone })
     }
 
     /// Returns when some part ended that must not, and the daemon had better be started again.

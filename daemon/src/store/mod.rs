@@ -59,7 +59,7 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     #[error(
-        "another windlassd works on the database {database}: stop it first, or give this one a database of its own"
+        "another windlassd uses the database {database}: stop it first, or give this one a database of its own"
     )]
     Taken { database: String },
     #[error("the database was busy for {} s", BUSY.as_secs())]
