@@ -12,6 +12,7 @@ use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptions, WaitContainerOptions};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
+use windlass_daemon::config::docker_socket;
 use windlass_daemon::engine::docker::{DockerEngine, DockerSettings};
 use windlass_daemon::engine::local::{LocalEngine, LocalSettings};
 use windlass_daemon::engine::{Engine, FramePosition, Source};
@@ -31,7 +32,7 @@ async fn main() -> Result<()> {
     let source = Source { archive: home.join("source.tar") };
     std::fs::write(&source.archive, [0; 1024])?;
 
-    let settings = DockerSettings::new(executable.clone(), home.join("docker"), "latency")?;
+    let settings = DockerSettings::new(docker_socket(), executable.clone(), home.join("docker"), "latency");
     let docker = Docker::connect_with_unix(&settings.socket.to_string_lossy(), 120, bollard::API_DEFAULT_VERSION)?;
     let engine = DockerEngine::connect(settings).await?;
     let begun = Instant::now();

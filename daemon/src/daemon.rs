@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::stat::{Mode, umask};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, UnixListener};
@@ -27,8 +28,9 @@ use crate::store::{Alone, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::wake::Wake;
 
-/// After SIGTERM everything has ended within this time; jobs go on in their containers.
-const DRAIN: Duration = Duration::from_secs(8);
+/// After SIGTERM tasks have this long to end; jobs go on in their containers. With a second for the database and one for
+/// blocking work that nobody waits for, the process is gone within ten.
+const DRAIN: Duration = Duration::from_secs(7);
 
 /// Why a daemon could not start. Each has its own exit code.
 #[derive(Debug, thiserror::Error)]
@@ -226,18 +228,14 @@ fn bind_socket(path: &Path) -> Result<UnixListener, StartError> {
         Ok(_) => return Err(failed(std::io::Error::other("there is a file that is no socket"))),
         Err(_) => {}
     }
-    // Made elsewhere in a private folder and moved: there is no moment at which others could open it.
-    let private = path.with_extension(format!("new{}", std::process::id()));
-    std::fs::create_dir(&private).map_err(failed)?;
-    let bound = std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o700)).and_then(|()| {
-        let inside = private.join("s");
-        let listener = UnixListener::bind(&inside)?;
-        std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(0o600))?;
-        std::fs::rename(&inside, path)?;
-        Ok(listener)
-    });
-    let _ = std::fs::remove_dir_all(&private);
-    bound.map_err(failed)
+    // By the process' mask, so that there is no moment at which others could open it. One that would not hurt folders
+    // that somebody else makes at this moment.
+    let mask = umask(Mode::from_bits_truncate(0o077));
+    let bound = UnixListener::bind(path);
+    umask(mask);
+    let listener = bound.map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
 }
 
 fn tls(tcp: &ControlTcp) -> Result<Option<TlsAcceptor>, StartError> {
@@ -261,8 +259,8 @@ fn tls(tcp: &ControlTcp) -> Result<Option<TlsAcceptor>, StartError> {
 async fn connect_engines(config: &Config) -> Result<Engines, StartError> {
     let jobs = config.data_dir.join("jobs");
     let executable = PathBuf::from("/proc/self/exe");
-    let mut docker = DockerSettings::new(executable.clone(), jobs.join("docker"), &owner(&config.data_dir)?)?;
-    docker.socket.clone_from(&config.docker_socket);
+    let owner = owner(&config.data_dir)?;
+    let mut docker = DockerSettings::new(config.docker_socket.clone(), executable.clone(), jobs.join("docker"), &owner);
     let limits = Limits {
         memory_bytes: config.limits.memory_bytes,
         cpu_millis: config.limits.cpu_millis,
@@ -301,4 +299,25 @@ fn write_address(data_dir: &Path, name: &str, address: SocketAddr) -> Result<Pat
         .and_then(|()| std::fs::rename(&partial, &file))
         .map_err(|source| StartError::Folder { what: format!("{} cannot be written", file.display()), source })?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_socket_is_its_owners_alone_and_may_have_the_longest_path() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let room = 107 - home.path().as_os_str().len() - 1;
+        let path = home.path().join("s".repeat(room));
+        for _ in 0..2 {
+            // The second time over what the first left behind.
+            let _listener = bind_socket(&path).expect("bound");
+            let mode = std::fs::metadata(&path).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            assert_eq!(std::fs::read_dir(home.path()).expect("read").count(), 1);
+        }
+        let _listener = bind_socket(&path).expect("bound");
+        assert!(bind_socket(&path).is_err(), "somebody answers there");
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use windlass_daemon::config::{self, Config, ConfigError, Overrides};
@@ -145,7 +146,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
             start_logging("info");
-            runtime()?.block_on(serve(args.load()?))
+            let config = args.load()?;
+            let runtime = runtime()?;
+            let code = runtime.block_on(serve(config));
+            // Blocking work, a search in a large log say, must not keep the process: dropping would wait for its end.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            code
         }
         Command::Check(args) if args.print_default => {
             print(config::DEFAULT_FILE.trim_end());

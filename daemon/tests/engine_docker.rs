@@ -17,6 +17,7 @@ use engine_common::{Collector, finish, in_time, plan, run, sha256, source, start
 use futures_util::StreamExt;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
+use windlass_daemon::config::docker_socket;
 use windlass_daemon::engine::docker::{DockerEngine, DockerSettings};
 use windlass_daemon::engine::{Engine, EngineError, FoundState, FramePosition, Source, Stop};
 use windlass_daemon::frame::How;
@@ -83,7 +84,7 @@ impl Host {
         let home = tempfile::tempdir().expect("a temporary folder");
         let executable = PathBuf::from(env!("CARGO_BIN_EXE_windlassd"));
         let owner = format!("{owner}-{}", std::process::id());
-        let mut settings = DockerSettings::new(executable, home.path().join("jobs"), &owner).expect("a socket");
+        let mut settings = DockerSettings::new(docker_socket(), executable, home.path().join("jobs"), &owner);
         settings.namespace = namespace();
         change(&mut settings);
         let engine = DockerEngine::connect(settings.clone()).await.expect("an engine answers");
@@ -615,9 +616,9 @@ async fn an_engine_that_goes_away_for_a_while_loses_nothing() {
 #[tokio::test]
 async fn what_is_wrong_is_told_in_words() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let mut settings = DockerSettings::new("/bin/busybox".into(), home.path().join("jobs"), "words").expect("a socket");
-    settings.socket = home.path().join("nothing.sock");
-    let error = DockerEngine::connect(settings.clone()).await.expect_err("nobody listens");
+    let socket = home.path().join("nothing.sock");
+    let settings = DockerSettings::new(socket, "/bin/busybox".into(), home.path().join("jobs"), "words");
+    let error = DockerEngine::connect(settings).await.expect_err("nobody listens");
     assert!(error.to_string().contains("nothing.sock"), "{error}");
 
     let host = Host::with("words", |settings| settings.most.memory_bytes = Some(64 << 20)).await;

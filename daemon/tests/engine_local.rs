@@ -194,8 +194,8 @@ async fn an_attempt_is_fed_once_and_sees_little_of_the_daemons_environment() {
 async fn without_a_container_engine_auto_means_processes_and_says_so() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let executable: PathBuf = env!("CARGO_BIN_EXE_windlassd").into();
-    let mut docker = DockerSettings::new(executable.clone(), home.path().join("docker"), "auto").expect("settings");
-    docker.socket = home.path().join("silent.sock");
+    let socket = home.path().join("silent.sock");
+    let docker = DockerSettings::new(socket, executable.clone(), home.path().join("docker"), "auto");
     let local = LocalSettings { executable, jobs: home.path().join("jobs") };
     assert!(Engines::connect(Choice::Docker, docker.clone(), local.clone()).await.is_err());
 

@@ -11,6 +11,9 @@ use super::{
     Config, ConfigError, Control, ControlTcp, Database, EngineChoice, Limits, Public, Repository, absolute,
     default_data_dir, default_file, units,
 };
+use crate::github::signature;
+
+const DEFAULT_DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
 /// What flags and environment say; they win over the file.
 #[derive(Debug, Clone, Default)]
@@ -94,7 +97,15 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
     }
     let engine_word = overrides.engine.as_deref().or(raw.engine.kind.as_deref()).unwrap_or("auto");
     let engine = problems.take("engine.kind", engine_choice(engine_word)).unwrap_or(EngineChoice::Auto);
-    let docker_socket = raw.engine.docker_socket.as_ref().map_or_else(docker_socket, |path| absolute(&base, path));
+    let docker_socket = match &raw.engine.docker_socket {
+        Some(path) => absolute(&base, path),
+        None => socket_of(docker_host().as_deref()).unwrap_or_else(|what| {
+            if engine != EngineChoice::Local {
+                problems.add("engine.docker_socket", what);
+            }
+            DEFAULT_DOCKER_SOCKET.into()
+        }),
+    };
     let limits = limits(&raw, &mut problems);
     let url = overrides.database_url.as_deref().or(raw.database.url.as_deref()).unwrap_or("sqlite:windlass.db");
     let database = problems.take("database.url", database(url, &data_dir));
@@ -185,17 +196,12 @@ fn secrets(files: &[PathBuf], base: &Path, problems: &mut Problems) -> Vec<Secre
             Ok(text) => {
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 let text = text.strip_suffix('\r').unwrap_or(text);
-                if text.len() < 32 {
-                    problems.add(
-                        "github.webhook_secret_files",
-                        format!(
-                            "{} holds {} bytes; a secret needs 32 at least: `openssl rand -hex 32`",
-                            file.display(),
-                            text.len()
-                        ),
-                    );
+                let secret = SecretString::from(text);
+                if let Err(weak) = signature::check_secret(&secret) {
+                    let what = format!("{}: {weak} (`openssl rand -hex 32`)", file.display());
+                    problems.add("github.webhook_secret_files", what);
                 }
-                secrets.push(SecretString::from(text));
+                secrets.push(secret);
             }
             Err(error) => {
                 problems.add("github.webhook_secret_files", format!("{} cannot be read: {error}", file.display()));
@@ -311,10 +317,22 @@ fn is_web(url: &str) -> bool {
 /// Where the engine is when the configuration does not say.
 #[must_use]
 pub fn docker_socket() -> PathBuf {
-    std::env::var("DOCKER_HOST")
-        .ok()
-        .and_then(|host| host.strip_prefix("unix://").map(PathBuf::from))
-        .unwrap_or_else(|| PathBuf::from("/var/run/docker.sock"))
+    socket_of(docker_host().as_deref()).unwrap_or_else(|_| DEFAULT_DOCKER_SOCKET.into())
+}
+
+fn docker_host() -> Option<String> {
+    std::env::var("DOCKER_HOST").ok()
+}
+
+fn socket_of(docker_host: Option<&str>) -> Result<PathBuf, String> {
+    match docker_host {
+        None | Some("") => Ok(DEFAULT_DOCKER_SOCKET.into()),
+        Some(host) => host.strip_prefix("unix://").map(PathBuf::from).ok_or_else(|| {
+            format!(
+                "DOCKER_HOST is {host}, but only unix:// sockets are supported: name a socket, or unset DOCKER_HOST"
+            )
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -388,6 +406,24 @@ mod tests {
         assert!(config.repository("zoo/lion").is_some());
         assert!(config.repository("zoo").is_none());
         assert!(config.repository("zoology/x").is_none());
+    }
+
+    #[test]
+    fn the_engines_socket_is_what_docker_host_names_or_the_usual_one() {
+        let table = [
+            (None, Ok("/var/run/docker.sock")),
+            (Some(""), Ok("/var/run/docker.sock")),
+            (Some("unix:///run/user/1000/docker.sock"), Ok("/run/user/1000/docker.sock")),
+            (Some("tcp://build:2375"), Err("DOCKER_HOST is tcp://build:2375")),
+            (Some("ssh://build"), Err("DOCKER_HOST is ssh://build")),
+        ];
+        for (host, expected) in table {
+            match (socket_of(host), expected) {
+                (Ok(path), Ok(expected)) => assert_eq!(path, Path::new(expected)),
+                (Err(what), Err(expected)) => assert!(what.contains(expected), "{what}"),
+                (other, _) => panic!("{host:?}: {other:?}"),
+            }
+        }
     }
 
     #[test]

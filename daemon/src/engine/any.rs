@@ -1,9 +1,10 @@
 //! The engines a daemon has, behind one face: calls about a site go to the engine that made it. Must not know how any
 //! engine works.
 
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::view::EngineView;
 
@@ -14,6 +15,8 @@ use crate::plan::AttemptPlan;
 
 /// With `auto`, an engine that answers nothing for so long is none.
 const AUTO: Duration = Duration::from_secs(2);
+/// What an engine said of itself is shown for so long before it is asked again.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// What the operator's configuration says: `[engine] kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +41,22 @@ pub enum AnyEngine {
 
 /// What a daemon has. Cheap to clone. As an [`Engine`] it makes new attempts on the default one.
 #[derive(Debug, Clone)]
-pub struct Engines {
-    docker: Option<DockerEngine>,
+pub struct Engines(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    choice: Choice,
+    /// Kept for the time when an engine that was not there comes up.
+    settings: DockerSettings,
+    docker: OnceLock<DockerEngine>,
     /// Always there: who may use it is for the caller to say.
     local: LocalEngine,
-    default: Kind,
-    /// Why the default is not what one would expect; for the log and the screen.
+    /// Why there is no container engine; for the log and the screen.
     note: Option<String>,
+    /// When looking for the engine failed last. Locked while somebody looks.
+    missed: Mutex<Option<Instant>>,
+    /// What the engine last said of itself. Locked while somebody asks.
+    seen: Mutex<Option<(Instant, EngineView)>>,
 }
 
 impl Kind {
@@ -62,33 +74,60 @@ impl Engines {
     ///
     /// # Errors
     /// When docker is chosen and does not answer, or the local engine's folder cannot be made.
-    pub async fn connect(choice: Choice, docker: DockerSettings, local: LocalSettings) -> Result<Self, EngineError> {
+    pub async fn connect(choice: Choice, settings: DockerSettings, local: LocalSettings) -> Result<Self, EngineError> {
         let local = LocalEngine::open(local)?;
-        let socket = docker.socket.display().to_string();
         let (docker, note) = match choice {
             Choice::Local => (None, None),
-            Choice::Docker => (Some(DockerEngine::connect(docker).await?), None),
-            Choice::Auto => match tokio::time::timeout(AUTO, DockerEngine::connect(docker)).await {
-                Ok(Ok(docker)) => (Some(docker), None),
-                Ok(Err(error)) => (None, Some(format!("no container engine at {socket} ({error})"))),
-                Err(_) => (None, Some(format!("the container engine at {socket} did not answer within 2 s"))),
+            Choice::Docker => (Some(DockerEngine::connect(settings.clone()).await?), None),
+            Choice::Auto => match find(&settings).await {
+                Ok(docker) => (Some(docker), None),
+                Err(why) => (None, Some(format!("{why}: jobs run as processes of this host, without isolation"))),
             },
         };
-        let note = note.map(|note| format!("{note}: jobs run as processes of this host, without isolation"));
-        let default = if docker.is_some() { Kind::Docker } else { Kind::Local };
-        Ok(Self { docker, local, default, note })
+        let docker = docker.map_or_else(OnceLock::new, OnceLock::from);
+        let (missed, seen) = (Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { choice, settings, docker, local, note, missed, seen })))
+    }
+
+    /// Looks again for a container engine that was not there, where the choice allows one. Whether there is one now.
+    pub async fn reconnect(&self) -> bool {
+        let inner = &*self.0;
+        if inner.docker.get().is_some() || inner.choice == Choice::Local {
+            return inner.docker.get().is_some();
+        }
+        let asked = Instant::now();
+        let mut missed = inner.missed.lock().await;
+        if inner.docker.get().is_some() {
+            return true;
+        }
+        // Somebody looked while this one waited for its turn: the answer is as good as a new one.
+        if missed.is_some_and(|missed| missed >= asked) {
+            return false;
+        }
+        match find(&inner.settings).await {
+            Ok(docker) => {
+                tracing::info!(socket = %inner.settings.socket.display(), "the container engine is there now");
+                inner.docker.get_or_init(|| docker);
+                true
+            }
+            Err(why) => {
+                tracing::debug!("{why}");
+                *missed = Some(Instant::now());
+                false
+            }
+        }
     }
 
     /// The kind that new attempts go to where nothing else is said.
     #[must_use]
     pub fn default_kind(&self) -> Kind {
-        self.default
+        if self.0.docker.get().is_some() { Kind::Docker } else { Kind::Local }
     }
 
-    /// One sentence when `auto` found no container engine.
+    /// One sentence while `auto` has found no container engine.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
-        self.note.as_deref()
+        self.0.note.as_deref().filter(|_| self.0.docker.get().is_none())
     }
 
     /// Makes ready what new attempts need; worth calling at start, in the background.
@@ -96,7 +135,7 @@ impl Engines {
     /// # Errors
     /// When the engine has trouble with it.
     pub async fn prepare(&self) -> Result<(), EngineError> {
-        match &self.docker {
+        match self.0.docker.get() {
             Some(docker) => docker.prepare().await,
             None => Ok(()),
         }
@@ -107,8 +146,8 @@ impl Engines {
     /// # Errors
     /// When this daemon has none of that kind.
     pub fn pick(&self, kind: Option<Kind>) -> Result<AnyEngine, EngineError> {
-        match (kind.unwrap_or(self.default), &self.docker) {
-            (Kind::Local, _) => Ok(AnyEngine::Local(self.local.clone())),
+        match (kind.unwrap_or(self.default_kind()), self.0.docker.get()) {
+            (Kind::Local, _) => Ok(AnyEngine::Local(self.0.local.clone())),
             (Kind::Docker, Some(docker)) => Ok(AnyEngine::Docker(docker.clone())),
             (Kind::Docker, None) => Err(EngineError::Trouble {
                 engine: docker::KIND,
@@ -130,12 +169,31 @@ impl Engines {
         }
     }
 
-    /// What to show of the default engine.
+    /// What to show of the default engine; at most [`FRESH`] old, however many ask.
     pub async fn view(&self) -> EngineView {
-        match (self.default, &self.docker) {
-            (Kind::Docker, Some(docker)) => docker.view().await,
-            _ => EngineView { trouble: self.note.clone(), ..self.local.view() },
+        let inner = &*self.0;
+        let Some(docker) = inner.docker.get() else {
+            return EngineView { trouble: self.note().map(str::to_owned), ..inner.local.view() };
+        };
+        let mut seen = inner.seen.lock().await;
+        match &*seen {
+            Some((when, view)) if when.elapsed() < FRESH => view.clone(),
+            _ => {
+                let view = docker.view().await;
+                *seen = Some((Instant::now(), view.clone()));
+                view
+            }
         }
+    }
+}
+
+/// The container engine, when it answers soon; else why there is none.
+async fn find(settings: &DockerSettings) -> Result<DockerEngine, String> {
+    let socket = settings.socket.display();
+    match tokio::time::timeout(AUTO, DockerEngine::connect(settings.clone())).await {
+        Ok(Ok(docker)) => Ok(docker),
+        Ok(Err(error)) => Err(format!("no container engine at {socket} ({error})")),
+        Err(_) => Err(format!("the container engine at {socket} did not answer within 2 s")),
     }
 }
 
@@ -171,18 +229,26 @@ impl Engine for Engines {
     }
 
     async fn adopt(&self) -> Result<Vec<Found>, EngineError> {
-        let mut found = self.local.adopt().await?;
-        if let Some(docker) = &self.docker {
+        let mut found = self.0.local.adopt().await?;
+        if let Some(docker) = self.0.docker.get() {
             found.extend(docker.adopt().await?);
         }
         Ok(found)
     }
 
     async fn clean(&self, id: &AttemptId) -> Result<(), EngineError> {
-        let local = self.local.clean(id);
-        match &self.docker {
+        let local = self.0.local.clean(id);
+        match self.0.docker.get() {
             Some(docker) => tokio::try_join!(local, docker.clean(id)).map(|((), ())| ()),
             None => local.await,
+        }
+    }
+
+    fn release(&self, id: &AttemptId, upto: FramePosition) {
+        // Only the engine that made the attempt has frames of it.
+        self.0.local.release(id, upto);
+        if let Some(docker) = self.0.docker.get() {
+            docker.release(id, upto);
         }
     }
 }
@@ -235,5 +301,86 @@ impl Engine for AnyEngine {
             Self::Docker(engine) => engine.clean(id).await,
             Self::Local(engine) => engine.clean(id).await,
         }
+    }
+
+    fn release(&self, id: &AttemptId, upto: FramePosition) {
+        match self {
+            Self::Docker(engine) => engine.release(id, upto),
+            Self::Local(engine) => engine.release(id, upto),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    /// An engine that knows nothing of itself, and counts how often it is asked whether it is there.
+    fn engine(socket: &Path, pings: &Arc<AtomicUsize>) {
+        let (listener, pings) = (UnixListener::bind(socket).expect("bound"), Arc::clone(pings));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let pings = Arc::clone(&pings);
+                tokio::spawn(async move {
+                    let mut request = Vec::new();
+                    while stream.read_buf(&mut request).await.is_ok_and(|read| read > 0) {
+                        if request.ends_with(b"\r\n\r\n") {
+                            let line = String::from_utf8_lossy(&request);
+                            pings.fetch_add(usize::from(line.contains("/_ping")), Ordering::Relaxed);
+                            let answer =
+                                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+                            let _ = stream.write_all(answer.as_bytes()).await;
+                            request.clear();
+                        }
+                    }
+                });
+            }
+        });
+    }
+
+    fn settings(home: &Path) -> (DockerSettings, LocalSettings) {
+        let executable = home.join("windlassd");
+        let docker = DockerSettings::new(home.join("engine.sock"), executable.clone(), home.join("docker"), "any");
+        (docker, LocalSettings { executable, jobs: home.join("local") })
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_comes_up_later_is_taken() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let (docker, local) = settings(home.path());
+        let socket = docker.socket.clone();
+        let engines = Engines::connect(Choice::Auto, docker, local).await.expect("there is always this host");
+        let other = engines.clone();
+        assert!(!engines.reconnect().await);
+        assert_eq!(engines.default_kind(), Kind::Local);
+        assert!(engines.note().is_some() && engines.pick(Some(Kind::Docker)).is_err());
+
+        let pings = Arc::new(AtomicUsize::new(0));
+        engine(&socket, &pings);
+        assert!(engines.reconnect().await);
+        // The same for everybody who has them.
+        assert_eq!((other.default_kind(), other.note()), (Kind::Docker, None));
+        assert!(matches!(other.pick(None), Ok(AnyEngine::Docker(_))));
+        assert!(matches!(other.pick(Some(Kind::Local)), Ok(AnyEngine::Local(_))));
+
+        let views = futures_util::future::join_all((0..20).map(|_| other.view())).await;
+        assert!(views.iter().all(|view| view.kind == docker::KIND));
+        assert_eq!(pings.load(Ordering::Relaxed), 1, "one asks for all");
+    }
+
+    #[tokio::test]
+    async fn where_local_is_chosen_nobody_looks_for_another() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let (docker, local) = settings(home.path());
+        engine(&docker.socket, &Arc::default());
+        let engines = Engines::connect(Choice::Local, docker, local).await.expect("there is always this host");
+        assert!(!engines.reconnect().await);
+        assert_eq!((engines.default_kind(), engines.note()), (Kind::Local, None));
     }
 }

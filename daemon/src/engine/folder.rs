@@ -7,15 +7,18 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::libc;
 use windlass_protocol::id::AttemptId;
 
-use super::EngineError;
+use super::{EngineError, FramePosition};
 
 /// The file in an attempt's folder to which the runner appends its frames.
 pub(super) const FRAMES: &str = "frames";
 /// The file that says whose folder it is: the attempt's id as a person writes it.
 const ATTEMPT: &str = "attempt";
+/// Holes are made of whole ones. Where a file system's are larger, it clears the rest itself.
+const BLOCK: u64 = 4096;
 /// How often removing is tried again while something still writes into the folder.
 const REMOVALS: u32 = 20;
 
@@ -96,6 +99,17 @@ impl Folders {
         Ok(())
     }
 
+    /// Gives back the disk space of an attempt's frames before `upto`, in the background; their places stay.
+    pub(super) fn release(&self, id: &AttemptId, upto: FramePosition) {
+        let Ok(path) = self.path(id).map(|folder| folder.join(FRAMES)) else { return };
+        tokio::task::spawn_blocking(move || match punch(&path, upto.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::debug!(path = %path.display(), %error, "frames that were read keep their space");
+            }
+            _ => {}
+        });
+    }
+
     fn trouble(&self, what: &str, error: io::Error) -> EngineError {
         EngineError::Trouble { engine: self.engine, what: what.to_owned(), source: Some(Box::new(error)) }
     }
@@ -115,11 +129,27 @@ pub(super) fn name(id: &AttemptId) -> Result<String, EngineError> {
 
 /// Opens a file that a job may have tampered with: a regular file, never what a link or a pipe leads to.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    regular(OpenOptions::new().read(true), path)
+}
+
+fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other(format!("{} is not a regular file", path.display())));
     }
     Ok(file)
+}
+
+/// Makes a hole of all whole blocks before `upto`. From the start each time: what is a hole already costs nothing, and
+/// nobody has to remember how far the last one went.
+fn punch(path: &Path, upto: u64) -> io::Result<()> {
+    let length = libc::off_t::try_from(upto / BLOCK * BLOCK).map_err(io::Error::other)?;
+    if length == 0 {
+        return Ok(());
+    }
+    let file = regular(OpenOptions::new().write(true), path)?;
+    let how = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    Ok(fallocate(&file, how, 0, length)?)
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {
@@ -214,5 +244,32 @@ mod tests {
         assert!(open_regular(&file).is_ok());
         assert!(open_regular(&link).is_err());
         assert!(open_regular(&pipe).is_err());
+    }
+
+    #[test]
+    fn frames_that_were_read_give_their_space_back_and_the_rest_stays() {
+        use std::os::unix::fs::MetadataExt;
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let path = home.path().join(FRAMES);
+        let written: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8 + 1).collect();
+        std::fs::write(&path, &written).expect("written");
+        File::open(&path).and_then(|file| file.sync_all()).expect("on disk");
+        let blocks = || std::fs::metadata(&path).expect("there").blocks();
+        let before = blocks();
+
+        punch(&path, 100).expect("less than a block is nothing");
+        assert_eq!(blocks(), before);
+        for upto in [300_000, 900_001] {
+            punch(&path, upto).expect("made");
+            let read = std::fs::read(&path).expect("read");
+            assert_eq!(read.len(), written.len());
+            assert!(read[upto as usize..] == written[upto as usize..], "bytes after {upto} changed");
+        }
+        assert!(blocks() < before / 4, "{} of {before} blocks are left", blocks());
+
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("linked");
+        assert!(punch(&link, 1_000_000).is_err());
+        assert!(punch(&home.path().join("none"), 1_000_000).is_err());
     }
 }

@@ -135,4 +135,8 @@ pub trait Engine: Send + Sync {
 
     /// Removes every trace of an attempt, also of one we no longer remember; running or not.
     fn clean(&self, id: &AttemptId) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Frames before this position are not wanted any more: what they take up may be given back. A hint: it cannot fail,
+    /// and where frames are no file nothing happens.
+    fn release(&self, id: &AttemptId, upto: FramePosition);
 }

@@ -12,7 +12,7 @@ use windlass_protocol::live::{BuildFilter, RetryWhat};
 use windlass_protocol::view::{Outcome, Status};
 
 use super::failure::{Failure, in_our_words};
-use super::guard::{Caller, FailedLogins, identify};
+use super::guard::{Caller, FailedLogins, Sockets, identify};
 use super::{App, actions, live, public, view};
 use crate::store::Role;
 
@@ -30,6 +30,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(metrics))
         .fallback(async || Failure::not_found("nothing is here: see /v1/builds, /v1/queue, /v1/live"))
         .layer(middleware::map_response(in_our_words))
+        .layer(Extension(Sockets::default()))
         .layer(guard)
         .with_state(app)
 }

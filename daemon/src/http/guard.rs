@@ -24,6 +24,8 @@ use crate::store::Role;
 pub struct Caller {
     pub name: String,
     pub role: Role,
+    /// The hash of the token that let it in; nobody needs one at the Unix socket.
+    token: Option<Arc<str>>,
 }
 
 impl Caller {
@@ -37,12 +39,80 @@ impl Caller {
         Err(Failure::forbidden(message))
     }
 
+    /// As [`Self::needs`], and refuses also when the token was revoked since it let the caller in.
+    pub async fn still_needs(&self, app: &App, role: Role, what: &str) -> Result<(), Failure> {
+        match &self.token {
+            None => self.needs(role, what),
+            Some(hash) => match app.store.token_by_hash(hash).await? {
+                Some(now) => Self { role: now.role, ..self.clone() }.needs(role, what),
+                None => Err(Failure::forbidden(format!("the token {:?} was revoked", self.name))),
+            },
+        }
+    }
+
+    /// Ends when the token is found revoked; looks for that so often. Never ends at the Unix socket.
+    pub async fn revoked(&self, app: &App, every: Duration) {
+        let Some(hash) = &self.token else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(every).await;
+            // A database that does not answer just now says nothing about the token.
+            if let Ok(None) = app.store.token_by_hash(hash).await {
+                return;
+            }
+        }
+    }
+
     #[must_use]
     pub fn wire_role(&self) -> live::Role {
         match self.role {
             Role::Viewer => live::Role::Viewer,
             Role::Operator => live::Role::Operator,
             Role::Admin => live::Role::Admin,
+        }
+    }
+}
+
+/// The live sockets that are open by each token.
+#[derive(Debug, Clone, Default)]
+pub struct Sockets {
+    by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+}
+
+/// One of them; given back when dropped.
+#[derive(Debug)]
+pub struct Seat {
+    sockets: Sockets,
+    token: Option<Arc<str>>,
+}
+
+/// A person has a handful of terminals; a script that forgets to close its sockets must not take all there are.
+const SOCKETS: usize = 32;
+
+impl Sockets {
+    /// Refuses when the caller's token has as many as it may have. At the Unix socket nothing is counted.
+    pub fn seat(&self, caller: &Caller) -> Result<Seat, Failure> {
+        if let Some(token) = &caller.token {
+            let mut open = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = open.entry(Arc::clone(token)).or_insert(0);
+            if *count >= SOCKETS {
+                let message = format!("the token {:?} has {SOCKETS} live sockets already: close one", caller.name);
+                return Err(Failure::new(StatusCode::TOO_MANY_REQUESTS, RefusalCode::Unavailable, message));
+            }
+            *count += 1;
+        }
+        Ok(Seat { sockets: self.clone(), token: caller.token.clone() })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some(token) = &self.token else { return };
+        let mut open = self.sockets.by_token.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(token) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(token);
+            }
         }
     }
 }
@@ -83,10 +153,13 @@ pub async fn identify(
     next: Next,
 ) -> Result<Response, Failure> {
     refuse_foreign_origin(&app, request.headers())?;
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unix);
-    let caller = match peer {
-        Peer::Unix => Caller { name: "local".to_owned(), role: Role::Admin },
-        Peer::Tcp(address) => by_token(&app, &failed, address.ip(), request.headers()).await?,
+    let caller = match request.extensions().get::<Peer>().copied() {
+        Some(Peer::Unix) => Caller { name: "local".to_owned(), role: Role::Admin, token: None },
+        Some(Peer::Tcp(address)) => by_token(&app, &failed, address.ip(), request.headers()).await?,
+        None => {
+            tracing::error!("a request came to the control listener from nobody knows where");
+            return Err(Failure::forbidden("where this request comes from is not known"));
+        }
     };
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
@@ -105,12 +178,12 @@ async fn by_token(app: &App, failed: &FailedLogins, address: IpAddr, headers: &H
         .and_then(|value| value.strip_prefix("Bearer "))
         .map(str::trim);
     // Looked up by hash: what is compared is not what the caller sent, so timing tells nothing about it.
-    let found = match token {
-        Some(token) => app.store.token_by_hash(&sha256_hex(token.as_bytes())).await?,
+    let found = match token.map(|token| sha256_hex(token.as_bytes())) {
+        Some(hash) => app.store.token_by_hash(&hash).await?.map(|token| (token, hash)),
         None => None,
     };
     match found {
-        Some(token) => Ok(Caller { name: token.name, role: token.role }),
+        Some((token, hash)) => Ok(Caller { name: token.name, role: token.role, token: Some(hash.into()) }),
         // A right token is heard also when others behind the same address, a proxy's say, guess.
         None if failed.too_many(address) => {
             let message = "too many wrong tokens from this address: wait a minute";
@@ -121,5 +194,27 @@ async fn by_token(app: &App, failed: &FailedLogins, address: IpAddr, headers: &H
             let message = "a valid bearer token is needed: `windlassd token create NAME --role viewer|operator|admin`";
             Err(Failure::new(StatusCode::UNAUTHORIZED, RefusalCode::Forbidden, message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_so_many_sockets_and_gets_them_back() {
+        let caller =
+            |token: Option<&str>| Caller { name: "ada".to_owned(), role: Role::Viewer, token: token.map(Arc::from) };
+        let sockets = Sockets::default();
+        let mut seats: Vec<_> =
+            (0..SOCKETS).map(|_| sockets.seat(&caller(Some("one"))).expect("there is room")).collect();
+        let refused = sockets.seat(&caller(Some("one"))).expect_err("one too many");
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+        sockets.seat(&caller(Some("another"))).expect("each token has its own");
+        sockets.seat(&caller(None)).expect("nobody counts at the Unix socket");
+        seats.pop();
+        seats.push(sockets.seat(&caller(Some("one"))).expect("one was given back"));
+        seats.clear();
+        assert!(sockets.by_token.lock().expect("whole").is_empty());
     }
 }

@@ -1,17 +1,19 @@
 //! The public listener: webhooks in, build pages and health out. A webhook is verified before anything else is done with
 //! it, and committed before it is answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use futures_util::stream;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::refusal::RefusalCode;
 use windlass_protocol::view::{BuildView, DeliveryAnswer, DeliveryState};
@@ -26,6 +28,31 @@ use crate::store::Recorded;
 /// A whole body has to be here within this time; GitHub itself gives up after 10 s.
 const BODY_TIME: Duration = Duration::from_secs(30);
 const LOG_CHUNK: usize = 256 * 1024;
+/// Bodies that are held at once, over all connections: anybody may send one. More than the largest that may be allowed.
+const BODIES: usize = 128 << 20;
+
+/// What is left for bodies. A body is charged by what it says it has, before the first byte of it is read.
+#[derive(Debug, Clone)]
+struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes)))
+    }
+
+    /// Room for a body as long as what is returned lives. One that does not say its size may have all that one may have.
+    fn reserve(&self, said: Option<u64>, cap: usize) -> Result<OwnedSemaphorePermit, Failure> {
+        let bytes = said.and_then(|bytes| usize::try_from(bytes).ok()).map_or(cap, |bytes| bytes.min(cap));
+        let room = u32::try_from(bytes).ok().and_then(|bytes| Arc::clone(&self.0).try_acquire_many_owned(bytes).ok());
+        room.ok_or_else(|| {
+            tracing::warn!(bytes, "a webhook was put off: too many are being received");
+            let message = "too much is being received just now: deliver it again";
+            let mut failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, RefusalCode::Unavailable, message);
+            failure.retry_after = Some(30);
+            failure
+        })
+    }
+}
 
 pub fn router(app: App) -> Router {
     let mut router = Router::new()
@@ -38,11 +65,17 @@ pub fn router(app: App) -> Router {
     router
         .fallback(async || Failure::not_found("nothing is here"))
         .layer(axum::middleware::map_response(in_our_words))
+        .layer(Extension(Budget::new(BODIES)))
         .with_state(app)
 }
 
-async fn webhook(State(app): State<App>, request: Request) -> Result<Response, Failure> {
+async fn webhook(
+    State(app): State<App>,
+    Extension(budget): Extension<Budget>,
+    request: Request,
+) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
+    let _room = budget.reserve(body.size_hint().exact(), app.config.limits.webhook_body_bytes)?;
     let body = read_body(body, app.config.limits.webhook_body_bytes).await?;
     verify(&app, &parts.headers, &body)?;
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
@@ -211,4 +244,24 @@ fn chunks(reader: LogReader, end: u64) -> impl futures_util::Stream<Item = Resul
         let next = from + bytes.len() as u64;
         Ok(Some((bytes, (reader, next))))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_put_off_while_others_fill_the_budget() {
+        let budget = Budget::new(100);
+        let first = budget.reserve(Some(30), 50).expect("there is room");
+        let second = budget.reserve(None, 50).expect("as much as one may have");
+        let refused = budget.reserve(Some(21), 50).expect_err("20 are left");
+        assert_eq!((refused.status, refused.retry_after), (StatusCode::SERVICE_UNAVAILABLE, Some(30)));
+        // What says that it is too large is read no further than the cap, and refused there.
+        drop(first);
+        let third = budget.reserve(Some(u64::MAX), 50).expect("30 were given back");
+        assert!(budget.reserve(Some(1), 50).is_err());
+        drop((second, third));
+        assert_eq!(budget.0.available_permits(), 100);
+    }
 }

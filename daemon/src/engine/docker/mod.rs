@@ -37,7 +37,6 @@ use crate::plan::{AttemptPlan, Transport};
 /// What [`Site::engine`] says.
 pub const KIND: &str = "docker";
 
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const DEFAULT_PIDS: u64 = 4096;
 /// A wait is given up and begun anew so often: a connection to an engine that vanished may never end by itself.
 const RECHECK: Duration = Duration::from_secs(30);
@@ -73,20 +72,10 @@ pub struct DockerSettings {
 }
 
 impl DockerSettings {
-    /// With the usual bounds, and the socket that `DOCKER_HOST` names or the usual one.
-    ///
-    /// # Errors
-    /// When `DOCKER_HOST` is not a Unix socket.
-    pub fn new(executable: PathBuf, jobs: PathBuf, owner: &str) -> Result<Self, EngineError> {
-        let socket = match std::env::var("DOCKER_HOST") {
-            Err(_) => DEFAULT_SOCKET.into(),
-            Ok(host) if host.is_empty() => DEFAULT_SOCKET.into(),
-            Ok(host) => match host.strip_prefix("unix://") {
-                Some(path) => path.into(),
-                None => return Err(trouble(format!("DOCKER_HOST is {host}, but only unix:// sockets are supported"))),
-            },
-        };
-        Ok(Self {
+    /// With the usual bounds.
+    #[must_use]
+    pub fn new(socket: PathBuf, executable: PathBuf, jobs: PathBuf, owner: &str) -> Self {
+        Self {
             socket,
             executable,
             jobs,
@@ -96,7 +85,7 @@ impl DockerSettings {
             most: Limits::default(),
             capabilities: Vec::new(),
             frames_over_stdout: false,
-        })
+        }
     }
 }
 
@@ -522,7 +511,9 @@ impl Engine for DockerEngine {
             orphans.remove(&found.attempt);
         }
         for orphan in &orphans {
-            inner.folders.remove(orphan).await?;
+            if let Err(error) = inner.folders.remove(orphan).await {
+                tracing::warn!(attempt = %orphan, %error, "a folder without a container could not be removed");
+            }
         }
         Ok(found)
     }
@@ -544,6 +535,11 @@ impl Engine for DockerEngine {
             }
         }
         inner.folders.remove(id).await
+    }
+
+    fn release(&self, id: &AttemptId, upto: FramePosition) {
+        // Where frames come over standard output there is no such file.
+        self.0.folders.release(id, upto);
     }
 }
 

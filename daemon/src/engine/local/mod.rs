@@ -278,6 +278,10 @@ impl Engine for LocalEngine {
         }
         inner.folders.remove(id).await
     }
+
+    fn release(&self, id: &AttemptId, upto: FramePosition) {
+        self.0.folders.release(id, upto);
+    }
 }
 
 fn exit_of(status: std::process::ExitStatus, folder: &Path) -> Exit {

@@ -66,14 +66,11 @@ impl<'a> Followed<'a> {
         let Some(reader) = self.reader.clone() else {
             return Ok(LogHead { lines: 0, bytes: 0, seq: 0, finished, steps: Vec::new() });
         };
-        let look = move || Ok::<_, LogError>((reader.head(), reader.steps()?));
-        let (head, starts) = blocking(look).await?;
-        let name = |step: u16| {
-            attempt.steps.get(usize::from(step)).map_or_else(|| format!("step {}", step + 1), |step| step.name.clone())
-        };
-        let steps = starts
-            .into_iter()
-            .map(|start| StepMark { step: start.step, name: name(start.step), first_line: start.line })
+        let head = blocking(move || Ok::<_, LogError>(reader.head())).await?;
+        // As they were written down when they began: the log's own marks would have to be read again each time.
+        let begun = (0..).zip(&attempt.steps);
+        let steps = begun
+            .filter_map(|(step, view)| Some(StepMark { step, name: view.name.clone(), first_line: view.first_line? }))
             .collect();
         Ok(LogHead { lines: head.lines, bytes: head.bytes, seq: head.bytes, finished, steps })
     }

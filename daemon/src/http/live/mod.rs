@@ -23,7 +23,7 @@ use windlass_protocol::{PROTOCOL_VERSION, SUBPROTOCOL};
 
 use super::App;
 use super::failure::Failure;
-use super::guard::Caller;
+use super::guard::{Caller, Sockets};
 use crate::clock;
 
 /// A client's message is a request or a subscription: small.
@@ -33,6 +33,7 @@ const SUBSCRIPTIONS: usize = 64;
 const SEARCHES: usize = 4;
 /// Messages that wait for a slow client, over all its subscriptions; whoever wants to send more waits.
 const BACKLOG: usize = 32;
+/// So often a client is pinged, and its token looked up again.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// Nothing heard for this long, not even an answer to a ping: the client is gone.
 const SILENCE: Duration = Duration::from_secs(65);
@@ -42,18 +43,21 @@ const SEND_LIMIT: Duration = Duration::from_secs(60);
 pub async fn upgrade(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    Extension(sockets): Extension<Sockets>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Failure> {
     let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MESSAGE_CAP).max_frame_size(MESSAGE_CAP);
     if upgrade.selected_protocol().is_none() {
         return Err(Failure::invalid(format!("the WebSocket has to name the subprotocol {SUBPROTOCOL}")));
     }
+    let seat = sockets.seat(&caller)?;
     // axum's graceful shutdown does not wait for upgraded connections; `Tasks` does.
     let (sender, receiver) = tokio::sync::oneshot::channel();
     app.tasks.clone().spawn(async move {
         if let Ok(socket) = receiver.await {
             Connection::new(app, caller).run(socket).await;
         }
+        drop(seat);
     });
     Ok(upgrade.on_upgrade(async move |socket| {
         let _ = sender.send(socket);
@@ -115,7 +119,9 @@ impl Connection {
             now: clock::now(),
         });
         let stop = self.app.tasks.stopping();
+        let (app, caller) = (self.app.clone(), self.caller.clone());
         let mut writer = tokio::spawn(async move {
+            let mut revoked = std::pin::pin!(caller.revoked(&app, PING_EVERY));
             let mut ping = tokio::time::interval(PING_EVERY);
             ping.tick().await;
             loop {
@@ -129,20 +135,33 @@ impl Connection {
                         code: close_code::AWAY,
                         reason: "the daemon stops".into(),
                     })),
+                    () = &mut revoked => Message::Close(Some(CloseFrame {
+                        code: close_code::POLICY,
+                        reason: "the token was revoked".into(),
+                    })),
                 };
                 let last = matches!(message, Message::Close(_));
-                match tokio::time::timeout(SEND_LIMIT, sink.send(message)).await {
+                let sent = tokio::select! {
+                    sent = tokio::time::timeout(SEND_LIMIT, sink.send(message)) => sent,
+                    // A client that takes its time keeps nothing open by that.
+                    () = &mut revoked, if !last => return,
+                };
+                match sent {
                     Ok(Ok(())) if !last => {}
                     _ => return,
                 }
             }
         });
+        let mut writer_ended = false;
         if outbox.say(&hello).await.is_ok() {
             loop {
                 let deadline = Instant::now() + SILENCE;
                 let message = tokio::select! {
                     message = tokio::time::timeout_at(deadline, stream.next()) => message,
-                    _ = &mut writer => break,
+                    _ = &mut writer => {
+                        writer_ended = true;
+                        break;
+                    }
                 };
                 match message {
                     Ok(Some(Ok(Message::Text(text)))) => {
@@ -158,7 +177,7 @@ impl Connection {
         drop(self);
         drop(outbox);
         // The rest of the backlog may still be sent, but not for long.
-        if tokio::time::timeout(Duration::from_secs(2), &mut writer).await.is_err() {
+        if !writer_ended && tokio::time::timeout(Duration::from_secs(2), &mut writer).await.is_err() {
             writer.abort();
         }
     }

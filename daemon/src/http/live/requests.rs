@@ -26,11 +26,11 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::Build { number } => Ok(Response::Build { build: Box::new(view::build_view(app, number).await?) }),
         Request::Deliveries { limit } => Ok(Response::Deliveries { deliveries: view::deliveries(app, limit).await? }),
         Request::Cancel { build, job, force } => {
-            caller.needs(Role::Operator, "cancel")?;
+            caller.still_needs(app, Role::Operator, "cancel").await?;
             Ok(actions::cancel(app, build, job.as_deref(), force, &caller.name).await?)
         }
         Request::Retry { build, what } => {
-            caller.needs(Role::Operator, "retry")?;
+            caller.still_needs(app, Role::Operator, "retry").await?;
             Ok(actions::retry(app, build, &what, &caller.name).await?)
         }
         Request::SearchLog { log, pattern, from, backwards, limit } => {
