@@ -13,6 +13,13 @@ use windlass_protocol::view::Status;
 
 impl State {
     pub(super) fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+        if self.layout().status_only() {
+            // Nobody sees what a key would do.
+            if let Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) = keymap::lookup(Mode::List, key) {
+                self.act(Mode::List, action, effects);
+            }
+            return;
+        }
         let mode = self.mode();
         match keymap::lookup(mode, key) {
             Some(action) => self.act(mode, action, effects),
@@ -240,7 +247,7 @@ impl State {
 
     /// Only the first line: a prompt has one.
     pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) {
-        if let (Mode::Prompt, Some(prompt)) = (self.mode(), &mut self.prompt) {
+        if let (false, Mode::Prompt, Some(prompt)) = (self.layout().status_only(), self.mode(), &mut self.prompt) {
             prompt.text.extend(text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(1_000));
             self.typed(effects);
         }
@@ -448,6 +455,9 @@ impl State {
 
     pub(super) fn click(&mut self, hit: Hit, effects: &mut Vec<Effect>) {
         let layout = self.layout();
+        if layout.status_only() {
+            return;
+        }
         match hit {
             Hit::Answer(index) => {
                 if let Some(dialog) = &mut self.dialog {
@@ -484,7 +494,7 @@ impl State {
     pub(super) fn wheel(&mut self, rows: isize) {
         let layout = self.layout();
         let (list, jobs) = (usize::from(layout.list()), usize::from(layout.jobs()));
-        if self.dialog.is_some() {
+        if self.dialog.is_some() || layout.status_only() {
             return;
         }
         if let Some(top) = &mut self.help {

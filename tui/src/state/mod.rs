@@ -220,7 +220,12 @@ impl State {
             Event::Paste(text) => self.paste(&text, &mut effects),
             Event::Click(hit) => self.click(hit, &mut effects),
             Event::Wheel(rows) => self.wheel(rows),
-            Event::Resize(width, height) => self.size = (width, height),
+            Event::Resize(width, height) => {
+                self.size = (width, height);
+                if self.layout().status_only() {
+                    self.dialog = None; // a question that is not seen is not asked
+                }
+            }
             Event::Connected(hello) => self.connected(hello, &mut effects),
             Event::Lost { error, pause } => {
                 let since = match self.connection {

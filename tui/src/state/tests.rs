@@ -396,6 +396,22 @@ fn only_windows_that_are_not_at_hand_are_asked_for() {
 }
 
 #[test]
+fn below_the_smallest_size_keys_only_quit_and_redraw() {
+    let mut state = state();
+    list(&mut state, vec![row(1, Status::Running, None, "x")], 1);
+    press(&mut state, &[Char('X')]);
+    happen(&mut state, Event::Resize(39, 10));
+    assert!(state.dialog.is_none());
+    let effects = press(&mut state, &[Char('X'), Down, Enter, Enter, Char('r'), Char('2'), Char('?'), Char('/')]);
+    assert!(effects.is_empty() && state.dialog.is_none() && state.prompt.is_none() && state.help.is_none());
+    assert!(state.pages.is_empty() && state.view == View::Builds);
+    assert_eq!(press(&mut state, &[Ctrl('l'), Char('q'), Ctrl('c')]), [Effect::Redraw, Effect::Quit, Effect::Quit]);
+    happen(&mut state, Event::Resize(40, 10));
+    press(&mut state, &[Char('X')]);
+    assert!(state.dialog.is_some());
+}
+
+#[test]
 fn nothing_panics_on_a_terminal_of_nothing() {
     for size in [(0, 0), (1, 1), (80, 1), (1, 80)] {
         let mut state = with_builds(40);
