@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::builds::standing_words;
-use super::log::{clock_or_day, countdown};
+use super::log::clock_or_day;
 use super::{Hits, log, overlay};
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
@@ -54,12 +54,8 @@ fn head(state: &State, view: &BuildView, theme: Theme, area: Rect, buffer: &mut 
     let build = &view.build;
     let now = state.daemon_now();
     let line = |y: u16| Rect { x: area.x + 1, y: area.y + y, width: area.width.saturating_sub(2), height: 1 };
-    let cancelling =
-        view.jobs.iter().filter_map(|job| job.attempts.last()).find_map(|attempt| attempt.cancelling.as_ref());
-    let standing = match cancelling {
-        Some(_) if build.status != Status::Finished => Standing::Stopping,
-        _ => Standing::of(build.status, build.outcome),
-    };
+    let cancelling = words::stopping(view);
+    let standing = Standing::of_build(view);
     let title = Words::new().and(tone_of(standing), format!("{} {}", standing.glyph(), standing.word()));
     let title = title.and(Tone::Strong, format!("  #{} {}", build.number, build.title));
     title.paint(line(0), Style::new(), theme, buffer);
@@ -74,7 +70,7 @@ fn head(state: &State, view: &BuildView, theme: Theme, area: Rect, buffer: &mut 
     }
     if area.height >= 4 {
         let reason = match (cancelling, &build.reason) {
-            (Some(cancelling), _) => Words::from((Tone::Warn, countdown(cancelling, now))),
+            (Some(cancelling), _) => Words::from((Tone::Warn, words::countdown(cancelling, now))),
             (None, Some(reason)) => Words::from((tone_of(standing), reason)),
             (None, None) => Words::new(),
         };
@@ -98,7 +94,7 @@ fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {
         Row::Whole => {
             let build = &view.build;
             let took = words::took(build.started_at, build.finished_at, now).unwrap_or_default();
-            let standing = Standing::of(build.status, build.outcome);
+            let standing = Standing::of_build(view);
             vec![standing_words(standing), Words::from((Tone::Strong, "whole build")), Words::from((Tone::Dim, took))]
         }
         Row::Job(index) => {
@@ -143,7 +139,7 @@ fn job_words(job: &JobView, now: windlass_protocol::time::Timestamp) -> Words {
         return words.and(Tone::Dim, format!("  {}", words::waiting(job.waiting_for.as_ref())));
     }
     if let Some(cancelling) = attempt.and_then(|attempt| attempt.cancelling.as_ref()) {
-        return words.and(Tone::Warn, format!("  {}", countdown(cancelling, now)));
+        return words.and(Tone::Warn, format!("  {}", words::countdown(cancelling, now)));
     }
     let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
     match reason {

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{Cancelling, Status};
+use windlass_protocol::view::Status;
 
 use super::builds::standing_words;
 use super::overlay;
@@ -32,7 +32,7 @@ fn title(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut B
     left = left.and(Tone::Strong, page.id.to_string());
     if let Some(attempt) = attempt {
         if let Some(cancelling) = &attempt.cancelling {
-            left = left.and(Tone::Warn, format!("  {}", countdown(cancelling, now)));
+            left = left.and(Tone::Warn, format!("  {}", words::countdown(cancelling, now)));
         } else if let Some(reason) = &attempt.reason {
             left = left.and(Tone::Dim, format!("  {reason}"));
         }
@@ -154,14 +154,5 @@ pub(super) fn clock_or_day(at: Timestamp, now: Timestamp, zone: &TimeZone) -> St
         (Some(at), Some(now)) if at.year() == now.year() => at.strftime("%b %d %H:%M").to_string(),
         (Some(at), _) => at.strftime("%Y-%m-%d").to_string(),
         _ => String::new(),
-    }
-}
-
-/// What happens to a job that was asked to stop, and when.
-pub(super) fn countdown(cancelling: &Cancelling, now: Timestamp) -> String {
-    let left = cancelling.kill_at.since(now).div_ceil(1_000);
-    match (cancelling.force, left) {
-        (true, _) | (_, 0) => format!("being killed, as {} asked", cancelling.by),
-        (false, left) => format!("asked to stop by {}: killed in {left} s", cancelling.by),
     }
 }

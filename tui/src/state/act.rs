@@ -1,15 +1,14 @@
 //! What keys and the mouse do. Which key means which action is the keymap's. Must not know the daemon's answers.
 
-use windlass_protocol::live::{ClientMessage, Request, RetryWhat, Topic};
+use windlass_protocol::live::{ClientMessage, Request, Topic};
 
 use super::build::BuildPage;
 use super::cursor::{Cursor, Move};
-use super::dialog::{self, Target, Task};
+use super::dialog::{self, Again, Target, Task};
 use super::log::{LogPage, Motion};
 use super::search::Search;
 use super::{BUILDS, Effect, FOUND, Hit, Page, Pending, Prompt, PromptKind, QUEUE, State, View, subscribe};
 use crate::keymap::{self, Action, Key, Mode};
-use windlass_protocol::view::Status;
 
 impl State {
     pub(super) fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
@@ -390,11 +389,8 @@ impl State {
     /// What an action speaks of just now.
     fn targets(&self) -> Vec<Target> {
         let of_job = |number: u64, name: &str| {
-            let page = self.build_page(number)?;
-            let view = page.view.as_deref()?;
-            let job = view.jobs.iter().find(|job| job.name == name)?;
-            let ended = job.status == Status::Finished;
-            Some(Target { job: Some(name.to_owned()), ended, ..Target::of_view(view) })
+            let view = self.build_page(number)?.view.as_deref()?;
+            Some(Target::of_job(view, view.jobs.iter().find(|job| job.name == name)?))
         };
         match (self.pages.last(), self.view) {
             (Some(Page::Log(log)), _) => of_job(log.id.build, &log.id.job).into_iter().collect(),
@@ -403,36 +399,26 @@ impl State {
                 None => page.view.as_deref().map(Target::of_view).into_iter().collect(),
             },
             (None, View::Builds) => {
-                self.builds.targets().iter().filter_map(|number| self.builds.get(*number)).map(Target::of_row).collect()
+                let rows = self.builds.targets().into_iter().filter_map(|number| self.builds.get(number));
+                rows.map(|row| Target::of_row(row, self.is_stopping(row))).collect()
             }
             (None, View::Queue) => {
                 let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                let target = |job: &windlass_protocol::view::QueuedJob| Target {
-                    build: job.id.build,
-                    job: Some(job.id.job.clone()),
-                    ended: false,
-                    words: format!("{} {}", job.repository, job.title),
-                };
-                job.map(target).into_iter().collect()
+                job.map(Target::of_queued).into_iter().collect()
             }
             (None, View::Deliveries) => Vec::new(),
         }
     }
 
     fn retry(&mut self, effects: &mut Vec<Effect>) {
-        let in_log = matches!(self.pages.last(), Some(Page::Log(_)));
-        let targets = self.targets();
-        if targets.is_empty() {
-            return self.toast("nothing is selected".to_owned(), true);
+        match dialog::again(&self.targets()) {
+            Ok(Again::Ask(dialog)) => self.dialog = Some(dialog),
+            Ok(Again::Now(tasks)) => {
+                self.builds.marks.clear();
+                tasks.into_iter().for_each(|task| self.carry_out(task, effects));
+            }
+            Err(words) => self.toast(words, true),
         }
-        for target in targets {
-            let what = match target.job {
-                Some(job) if in_log => RetryWhat::Job { job },
-                _ => RetryWhat::Failed,
-            };
-            self.carry_out(dialog::retry_task(target.build, what), effects);
-        }
-        self.builds.marks.clear();
     }
 
     fn resync(&mut self, effects: &mut Vec<Effect>) {

@@ -24,11 +24,11 @@ impl State {
             }
             (Pending::Retry { about }, Response::Retry { attempts }) => {
                 let text = match attempts.as_slice() {
-                    [] => format!("{about}: nothing to retry"),
+                    [] => format!("{about}: the commit is read again: a new build follows"),
                     [one] => format!("{one} will run"),
                     many => format!("{about}: {} jobs will run again", many.len()),
                 };
-                self.toast(text, attempts.is_empty());
+                self.toast(text, false);
             }
             (Pending::Search { sub, lines }, Response::Matches { lines: found, next }) => {
                 if let Some(log) = self.log_of(sub)

@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{BuildView, DeliveryView, QueueView, Status};
+use windlass_protocol::view::{BuildRow, BuildView, DeliveryView, QueueView, Status};
 
 use crate::keymap::{Key, Mode};
 use build::BuildPage;
@@ -388,6 +388,15 @@ impl State {
             Page::Build(build) => build.preview.as_mut().filter(|log| log.sub == sub),
             Page::Log(_) => None,
         })
+    }
+
+    /// Whether all that is left of a build is being stopped. A row only tells that something is; the queue tells of what.
+    #[must_use]
+    pub fn is_stopping(&self, row: &BuildRow) -> bool {
+        let unfinished = row.jobs.iter().filter(|job| job.status != Status::Finished).count();
+        let queued = self.queue.iter().flat_map(|queue| &queue.jobs);
+        let stopping = queued.filter(|job| job.id.build == row.number && job.cancelling).count();
+        row.cancelling && row.status != Status::Finished && (unfinished <= 1 || stopping >= unfinished)
     }
 
     /// The build page below everything, if the build is being looked at.
