@@ -166,6 +166,32 @@ async fn a_failed_job_opens_where_it_failed() {
     insta::assert_snapshot!("log_searched", driver.screen());
 }
 
+#[tokio::test]
+async fn a_search_goes_on_from_where_one_looks() {
+    let mut driver = started().await;
+    driver.fake.change(|world| world.search_limit = 3);
+    driver.press(&[Char('e'), Enter]);
+    driver.until("the build", whole).await;
+    driver.press(&[Enter]);
+    driver.until("the log", whole).await;
+    driver.press(&[Char('/')]);
+    driver.type_text("package .0$");
+    driver.press(&[Enter]);
+    let at = |line: u64| {
+        move |state: &State| screen_has(state, |log| log.search.as_ref().is_some_and(|s| s.current == Some(line)))
+    };
+    driver.until("the first hit in view", at(90)).await;
+    driver.press(&[Char('n')]);
+    driver.until("around the end", at(10)).await;
+    assert!(driver.state.toasts.iter().any(|toast| toast.text == "search wrapped"));
+    driver.press(&[Char('g'), Char('G'), Char('N')]);
+    driver.until("the hit above the view", at(80)).await;
+    driver.press(&[Char('N')]);
+    driver.until("the hit before", at(70)).await;
+    driver.press(&[Char('g'), Char(' '), Char('n')]);
+    driver.until("from the view on", at(30)).await;
+}
+
 fn screen_has(state: &State, wished: impl Fn(&windlass_tui::state::log::LogPage) -> bool) -> bool {
     matches!(state.pages.last(), Some(Page::Log(log)) if wished(log))
 }

@@ -102,9 +102,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
             let time = if *row == 0 { time(page.times, line.at, before, started, &state.zone) } else { String::new() };
             before = Some(line.at);
             let mark = match &page.search {
-                Some(search) if search.current.is_some_and(|at| search.matches.get(at) == Some(number)) => {
-                    Mark::CurrentHit
-                }
+                Some(search) if search.current == Some(*number) => Mark::CurrentHit,
                 Some(search) if search.is_match(*number) => Mark::Hit,
                 _ => Mark::None,
             };

@@ -181,20 +181,21 @@ impl State {
         }
     }
 
+    /// To the hit that is next from what is in view: from the hit that was gone to, if it is in view still.
     fn step_search(&mut self, forward: bool, effects: &mut Vec<Effect>) {
         let Some(Page::Log(log)) = self.pages.last_mut() else { return };
-        let lines = log.lines();
+        let (lines, view) = (log.lines(), log.view());
         let Some(search) = &mut log.search else {
             return self.toast("nothing was searched yet: press /".to_owned(), true);
         };
-        match search.step(forward, lines) {
-            Some(line) => log.reveal(line),
-            None if search.waiting => {}
-            None => {
-                let from = search.matches.last().map_or(0, |last| last + 1);
-                self.ask_search(from, effects);
-            }
-        }
+        let from = match (search.current.filter(|line| view.contains(line)), forward) {
+            (Some(line), true) => Some(line + 1),
+            (Some(line), false) => line.checked_sub(1),
+            (None, true) => Some(view.start),
+            (None, false) => view.start.checked_sub(1),
+        };
+        let (next, sub) = (search.go(from, !forward, lines), log.sub);
+        self.follow_search(sub, next, effects);
     }
 
     fn act_in_prompt(&mut self, action: Action, effects: &mut Vec<Effect>) {
@@ -273,12 +274,13 @@ impl State {
             log.search = None;
             return;
         }
-        match Search::new(text.clone(), log.top().0) {
-            Ok(search) => {
+        match Search::new(text.clone()) {
+            Ok(mut search) => {
+                let (next, sub) = (search.begin(log.top().0, log.lines()), log.sub);
                 log.search = Some(search);
                 self.searches.retain(|old| *old != text);
                 self.searches.push(text);
-                self.ask_search(0, effects);
+                self.follow_search(sub, next, effects);
             }
             Err(error) => {
                 let words = error.to_string();

@@ -136,7 +136,7 @@ pub enum Connection {
 enum Pending {
     Cancel { about: String },
     Retry { about: String },
-    Search { sub: Sub, lines: u64 },
+    Search { sub: Sub, ask: search::Ask },
     Deliveries,
 }
 
@@ -344,7 +344,7 @@ impl State {
                     log.take_head(head);
                 }
             }
-            ServerMessage::Response { id, response } => self.answered(id, response),
+            ServerMessage::Response { id, response } => self.answered(id, response, effects),
             ServerMessage::Refused { id, refusal } => self.refused(id, &refusal),
             ServerMessage::Ended { sub, refusal } => self.ended(sub, refusal),
             ServerMessage::Hello(_) | ServerMessage::Unknown => {}
