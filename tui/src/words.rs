@@ -113,11 +113,13 @@ pub(crate) fn running_duration(ms: u64) -> String {
     if seconds < 60 { format!("{seconds} s") } else { duration(seconds * 1_000) }
 }
 
-/// `now`, `4m ago`, `3h ago`, `12d ago`: changes once a minute at most.
+/// `now`, `33 s ago`, `4m ago`, `3h ago`, `12d ago`.
 pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
-    let minutes = now.since(then) / 60_000;
+    let seconds = now.since(then) / 1_000;
+    let minutes = seconds / 60;
     match minutes {
-        0 => "now".to_owned(),
+        0 if seconds < 2 => "now".to_owned(),
+        0 => format!("{seconds} s ago"),
         1..=59 => format!("{minutes}m ago"),
         60..=1_439 => format!("{}h ago", minutes / 60),
         _ => format!("{}d ago", minutes / 1_440),
@@ -284,7 +286,9 @@ mod tests {
             assert_eq!(duration(ms), words);
         }
         assert_eq!(running_duration(12_900), "12 s");
-        assert_eq!(age(Timestamp(0), Timestamp(59_999)), "now");
+        assert_eq!(age(Timestamp(0), Timestamp(1_999)), "now");
+        assert_eq!(age(Timestamp(0), Timestamp(59_999)), "59 s ago");
+        assert_eq!(age(Timestamp(0), Timestamp(60_000)), "1m ago");
         assert_eq!(age(Timestamp(0), Timestamp(7_200_000)), "2h ago");
     }
 
