@@ -189,7 +189,7 @@ async fn a_search_goes_on_from_where_one_looks() {
     driver.press(&[Char('N')]);
     driver.until("the hit before", at(70)).await;
     driver.press(&[Char('g'), Char(' '), Char('n')]);
-    driver.until("from the view on", at(30)).await;
+    driver.until("from the view on", at(20)).await;
 }
 
 fn screen_has(state: &State, wished: impl Fn(&windlass_tui::state::log::LogPage) -> bool) -> bool {

@@ -64,8 +64,8 @@ fn whereabouts(page: &LogPage) -> Words {
         (_, true, 0) => words.and(Tone::Dim, format!("end of {lines}")),
         (_, false, 0) => words.and(Tone::Warn, "paused ").and(Tone::Dim, format!("end of {lines} so far")),
         (_, finished, below) => {
-            let paused = if finished { "" } else { "paused " };
-            words.and(Tone::Warn, paused).and(Tone::Dim, format!("{} below of {lines}", words::count(below)))
+            let paused = if finished { "" } else { "paused, " };
+            words.and(Tone::Warn, paused).and(Tone::Dim, format!("{} more below of {lines}", words::count(below)))
         }
     }
 }
@@ -88,13 +88,15 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         };
         return overlay::empty(&[&words], theme, area, buffer);
     }
-    let steps = page.head.as_ref().map_or(&[][..], |head| &head.steps);
-    let started = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id)?.started_at);
+    let begun = page.head.as_ref().map_or(0, |head| head.steps.len());
+    let attempt = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id));
+    let started = attempt.and_then(|attempt| attempt.started_at);
     let mut before = None;
     let rows = shown.iter().map(|row| match row {
         Shown::Step(mark) => {
-            let index = steps.iter().position(|step| step.step == mark.step).unwrap_or(0) + 1;
-            let words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", steps.len().max(index)));
+            let index = usize::from(mark.step) + 1;
+            let planned = attempt.map_or(begun, |attempt| attempt.steps.len());
+            let words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", planned.max(index)));
             Row::Heading(words.and(Tone::Accent, &mark.name).plain(" "))
         }
         Shown::Missing { number } => Row::Missing { number: words::count(number + 1) },

@@ -48,7 +48,7 @@ impl State {
 
     fn act_on_page(&mut self, action: Action, effects: &mut Vec<Effect>) {
         match action {
-            Action::Help => self.help = Some(0),
+            Action::Help => self.help = Some(keymap::section(self.mode())),
             Action::Mouse => {
                 self.mouse = !self.mouse;
                 let text = if self.mouse { "the mouse selects and scrolls" } else { "the mouse is the terminal's" };
@@ -323,8 +323,14 @@ impl State {
         self.ask(task.request, pending, effects);
     }
 
+    /// How far down the help can be scrolled: its box has two edges.
+    fn help_end(&self) -> usize {
+        keymap::help_rows().saturating_sub(usize::from(self.layout().body()).saturating_sub(2))
+    }
+
     fn act_in_help(&mut self, action: Action) {
-        let page = usize::from(self.layout().body()).max(2);
+        let page = usize::from(self.layout().body()).saturating_sub(2).max(2);
+        let last = self.help_end();
         let Some(top) = &mut self.help else { return };
         match action {
             Action::Up => *top = top.saturating_sub(1),
@@ -337,7 +343,7 @@ impl State {
             Action::Last => *top = usize::MAX,
             _ => return self.help = None,
         }
-        *top = (*top).min(keymap::TABLE.len() * 2); // the screen shows no less than its last page
+        *top = (*top).min(last);
     }
 
     fn show_view(&mut self, view: View, effects: &mut Vec<Effect>) {
@@ -485,8 +491,9 @@ impl State {
         if self.dialog.is_some() || layout.status_only() {
             return;
         }
+        let last = self.help_end();
         if let Some(top) = &mut self.help {
-            *top = top.saturating_add_signed(rows).min(keymap::TABLE.len() * 2);
+            *top = top.saturating_add_signed(rows).min(last);
             return;
         }
         match (self.pages.last_mut(), self.view) {

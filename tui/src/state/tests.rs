@@ -526,6 +526,19 @@ fn below_the_smallest_size_keys_only_quit_and_redraw() {
 }
 
 #[test]
+fn help_opens_at_the_section_of_the_screen_and_ends_at_its_end() {
+    let mut state = with_builds(1);
+    press(&mut state, &[Char('?')]);
+    assert_eq!(state.help, Some(0));
+    press(&mut state, &[Esc, Enter, Char('?')]);
+    assert_eq!(state.help, Some(crate::keymap::section(Mode::Build)));
+    press(&mut state, &[Char('j'), End]);
+    let end = state.help;
+    press(&mut state, &[Char('j'), Char('k')]);
+    assert_eq!(state.help, end.map(|top| top - 1), "no row is scrolled beyond the end");
+}
+
+#[test]
 fn nothing_panics_on_a_terminal_of_nothing() {
     for size in [(0, 0), (1, 1), (80, 1), (1, 80)] {
         let mut state = with_builds(40);
