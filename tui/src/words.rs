@@ -221,7 +221,7 @@ pub(crate) fn spec_outcome(view: &BuildView) -> Option<Outcome> {
 /// The same, as far as a row tells.
 pub(crate) fn spec_outcome_of(row: &BuildRow) -> Option<Outcome> {
     let [job] = row.jobs.as_slice() else { return None };
-    job.outcome.filter(|outcome| job.name == SPEC_JOB && is_unplanned(*outcome))
+    job.outcome.filter(|outcome| job.name == SPEC_JOB && row.started_at.is_none() && is_unplanned(*outcome))
 }
 
 fn is_unplanned(outcome: Outcome) -> bool {

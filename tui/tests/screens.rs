@@ -192,6 +192,35 @@ async fn a_search_goes_on_from_where_one_looks() {
     driver.until("from the view on", at(20)).await;
 }
 
+#[tokio::test]
+async fn a_log_counts_the_planned_steps_and_a_retry_moves_the_preview() {
+    let mut driver = Driver::start(SIZES[0]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Three", &[("test", &[], &["one", "two", "three"])]);
+        world.start_step(number, "test", 0);
+        world.write(number, "test", "begun\n");
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the preview", whole).await;
+    driver
+        .until("its line", |state| state.build_page(1).is_some_and(|page| page.preview.is_some()) && whole(state))
+        .await;
+    assert!(driver.screen().contains("1/3 one"), "{}", driver.screen());
+    driver.fake.change(|world| world.end_job(1, "test", Outcome::Failed, "broke"));
+    let job = |state: &State, attempts: usize| {
+        let view = state.build_page(1).and_then(|page| page.view.as_deref());
+        view.is_some_and(|view| {
+            view.jobs[0].attempts.len() == attempts && view.jobs[0].outcome.is_some() == (attempts == 1)
+        })
+    };
+    driver.until("its end", |state| job(state, 1)).await;
+    driver.press(&[Char('g'), Char('r')]);
+    driver.until("the new attempt", |state| job(state, 2)).await;
+    let preview = driver.state.build_page(1).and_then(|page| page.preview.as_ref());
+    assert_eq!(preview.map(|log| log.id.attempt), Some(2));
+}
+
 fn screen_has(state: &State, wished: impl Fn(&windlass_tui::state::log::LogPage) -> bool) -> bool {
     matches!(state.pages.last(), Some(Page::Log(log)) if wished(log))
 }
