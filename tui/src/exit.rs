@@ -102,6 +102,18 @@ impl Failure {
         }
     }
 
+    /// The same for a program: `{"error": {"code", "message"}}`. JSON escapes what is not safe.
+    pub(crate) fn json(&self) -> Option<serde_json::Value> {
+        let words = self.words()?;
+        let code = match self {
+            Self::Usage(_) => serde_json::json!("usage"),
+            Self::Unreachable(_) => serde_json::json!("unreachable"),
+            Self::Refused(refusal) => serde_json::json!(refusal.code),
+            Self::Interrupted | Self::Output(_) | Self::Ours(_) => serde_json::json!("failed"),
+        };
+        Some(serde_json::json!({ "error": { "code": code, "message": words } }))
+    }
+
     /// What a person is told, made safe. `None`: there is nothing to say.
     pub(crate) fn words(&self) -> Option<String> {
         match self {

@@ -136,13 +136,19 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Into, &[List], &[Key::Enter, Char('l'), Key::Right], "open", Some("open")),
     bind(Action::Into, &[Build], &[Key::Enter, Char('l'), Key::Right], "open the log", Some("log")),
     bind(Action::Follow, &[Log], &[Char('f')], "follow the end", Some("follow")),
-    bind(Action::Filter, &[List], &[Char('/')], "filter as you type", Some("filter")),
+    bind(Action::Filter, &[List], &[Char('/')], "filter as you type; only builds", Some("filter")),
     bind(Action::Search, &[Log], &[Char('/')], "search, a regular expression", Some("search")),
     bind(Action::NextMatch, &[Log], &[Char('n')], "next match", Some("next")),
     bind(Action::PreviousMatch, &[Log], &[Char('N')], "match before", None),
     bind(Action::Cancel, PAGES, &[Char('x')], "cancel, after a question", Some("cancel")),
     bind(Action::Kill, PAGES, &[Char('X')], "kill at once, after a question", None),
-    bind(Action::RetryFailed, &[List, Build], &[Char('r')], "retry what did not pass", Some("retry")),
+    bind(
+        Action::RetryFailed,
+        &[List, Build],
+        &[Char('r')],
+        "retry what did not pass; on a job, that job",
+        Some("retry"),
+    ),
     bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
     bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
@@ -159,10 +165,14 @@ pub const TABLE: &[Binding] = &[
         Some("times"),
     ),
     bind(Action::StepHeaders, &[Log], &[Char('H')], "hide or show where steps begin", None),
-    bind(Action::Up, MOVES, &[Char('k'), Key::Up], "up", None),
-    bind(Action::Down, MOVES, &[Char('j'), Key::Down], "down", None),
-    bind(Action::PageUp, MOVES, &[Key::PageUp], "a page up", None),
-    bind(Action::PageDown, MOVES, &[Key::PageDown], "a page down", None),
+    bind(Action::Down, &[Help], &[Char('j'), Key::Down], "down", Some("down")),
+    bind(Action::Up, &[Help], &[Char('k'), Key::Up], "up", Some("up")),
+    bind(Action::PageDown, &[Help], &[Key::PageDown, Char(' ')], "a page down", Some("page down")),
+    bind(Action::PageUp, &[Help], &[Key::PageUp], "a page up", Some("page up")),
+    bind(Action::Up, PAGES, &[Char('k'), Key::Up], "up", None),
+    bind(Action::Down, PAGES, &[Char('j'), Key::Down], "down", None),
+    bind(Action::PageUp, PAGES, &[Key::PageUp], "a page up", None),
+    bind(Action::PageDown, PAGES, &[Key::PageDown], "a page down", None),
     bind(Action::PageDown, &[Log], &[Char(' ')], "a page down", None),
     bind(Action::HalfUp, MOVES, &[Ctrl('u')], "half a page up", None),
     bind(Action::HalfDown, MOVES, &[Ctrl('d')], "half a page down", None),
@@ -171,9 +181,21 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Last, &[Log], &[Char('G'), Key::End], "to the end, and follow it", None),
     bind(Action::Left, &[Log], &[Char('h'), Key::Left], "to the left", None),
     bind(Action::Right, &[Log], &[Char('l'), Key::Right], "to the right", None),
-    bind(Action::Back, &[List], &[Key::Esc], "clear the filter, or back", None),
-    bind(Action::Back, &[Build], &[Key::Esc, Char('q'), Char('h'), Key::Left, Key::Backspace], "back", Some("back")),
-    bind(Action::Back, &[Log], &[Key::Esc, Char('q'), Key::Backspace], "back", Some("back")),
+    bind(Action::Back, &[List], &[Key::Esc], "clear the filter, or the marks", None),
+    bind(
+        Action::Back,
+        &[Build],
+        &[Key::Esc, Char('q'), Char('h'), Key::Left, Key::Backspace],
+        "back to the list",
+        Some("back"),
+    ),
+    bind(
+        Action::Back,
+        &[Log],
+        &[Key::Esc, Char('q'), Key::Backspace],
+        "end the search, or back to the build",
+        Some("back"),
+    ),
     bind(Action::View(1), PAGES, &[Char('1')], "builds", None),
     bind(Action::View(2), PAGES, &[Char('2')], "queue", None),
     bind(Action::View(3), PAGES, &[Char('3')], "deliveries", None),
@@ -187,6 +209,29 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Quit, &[List], &[Char('q')], "quit the client; builds go on", Some("quit")),
     bind(Action::Quit, EVERY, &[Ctrl('c')], "quit the client; builds go on", None),
 ];
+
+/// The sections of the help, in order.
+pub const SECTIONS: [(Mode, &str); 6] = [
+    (List, "In lists"),
+    (Build, "In a build"),
+    (Log, "In a log"),
+    (Prompt, "While typing"),
+    (Dialog, "In a question"),
+    (Help, "In this help"),
+];
+
+/// The row of the help at which the section of a mode begins: each has a title, and an empty row before the next.
+#[must_use]
+pub fn section(mode: Mode) -> usize {
+    let before = SECTIONS.iter().take_while(|(other, _)| *other != mode);
+    before.map(|(mode, _)| of(*mode).count() + 2).sum()
+}
+
+/// The rows of the whole help.
+#[must_use]
+pub fn help_rows() -> usize {
+    SECTIONS.iter().map(|(mode, _)| of(*mode).count() + 2).sum::<usize>() - 1
+}
 
 /// What a key does in a mode.
 #[must_use]

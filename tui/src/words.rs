@@ -4,7 +4,7 @@
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
-    AttemptView, BuildHead, BuildRow, BuildView, JobView, Outcome, Status, StepView, WaitingFor,
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, JobView, Outcome, Status, StepView, WaitingFor,
 };
 
 /// How something stands, in the one form that is shown: status and outcome together.
@@ -29,11 +29,15 @@ impl Standing {
         }
     }
 
-    pub(crate) fn of_row(row: &BuildRow) -> Self {
-        if row.cancelling && row.status != Status::Finished {
-            Self::Stopping
-        } else {
-            Self::of(row.status, row.outcome)
+    /// `stopping`: all that is left of the build is being stopped.
+    pub(crate) fn of_row(row: &BuildRow, stopping: bool) -> Self {
+        if stopping { Self::Stopping } else { Self::of(row.status, row.outcome) }
+    }
+
+    pub(crate) fn of_build(view: &BuildView) -> Self {
+        match stopping(view) {
+            Some(_) => Self::Stopping,
+            None => Self::of(view.build.status, view.build.outcome),
         }
     }
 
@@ -109,11 +113,13 @@ pub(crate) fn running_duration(ms: u64) -> String {
     if seconds < 60 { format!("{seconds} s") } else { duration(seconds * 1_000) }
 }
 
-/// `now`, `4m ago`, `3h ago`, `12d ago`: changes once a minute at most.
+/// `now`, `33 s ago`, `4m ago`, `3h ago`, `12d ago`.
 pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
-    let minutes = now.since(then) / 60_000;
+    let seconds = now.since(then) / 1_000;
+    let minutes = seconds / 60;
     match minutes {
-        0 => "now".to_owned(),
+        0 if seconds < 2 => "now".to_owned(),
+        0 => format!("{seconds} s ago"),
         1..=59 => format!("{minutes}m ago"),
         60..=1_439 => format!("{}h ago", minutes / 60),
         _ => format!("{}d ago", minutes / 1_440),
@@ -195,6 +201,33 @@ pub(crate) fn failing_step(attempt: &AttemptView) -> Option<(usize, &StepView)> 
     attempt.steps.iter().enumerate().find(|(_, step)| is_bad(step.outcome))
 }
 
+/// The cancel that stops all that is left of a build: the one that takes longest.
+pub(crate) fn stopping(view: &BuildView) -> Option<&Cancelling> {
+    let unfinished = || view.jobs.iter().filter(|job| job.status != Status::Finished);
+    let cancelling = || unfinished().filter_map(|job| job.attempts.last()?.cancelling.as_ref());
+    (cancelling().count() == unfinished().count()).then(|| cancelling().max_by_key(|cancelling| cancelling.kill_at))?
+}
+
+/// The job that stands for a build without jobs of its own: its spec is broken, or nothing of it was to run.
+const SPEC_JOB: &str = "spec";
+
+/// How reading the spec ended, when that is all there is to the build.
+pub(crate) fn spec_outcome(view: &BuildView) -> Option<Outcome> {
+    let [job] = view.jobs.as_slice() else { return None };
+    let steps = job.attempts.iter().any(|attempt| !attempt.steps.is_empty());
+    job.outcome.filter(|outcome| job.name == SPEC_JOB && !steps && is_unplanned(*outcome))
+}
+
+/// The same, as far as a row tells.
+pub(crate) fn spec_outcome_of(row: &BuildRow) -> Option<Outcome> {
+    let [job] = row.jobs.as_slice() else { return None };
+    job.outcome.filter(|outcome| job.name == SPEC_JOB && row.started_at.is_none() && is_unplanned(*outcome))
+}
+
+fn is_unplanned(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Broken | Outcome::Skipped)
+}
+
 /// The job a person most likely means by a build alone: the one that failed, or runs, or was stopped, or has a log at all.
 pub(crate) fn telling_job(build: &BuildView) -> Option<&JobView> {
     let with_attempt = || build.jobs.iter().filter(|job| !job.attempts.is_empty());
@@ -224,6 +257,15 @@ pub(crate) fn waiting(waiting_for: Option<&WaitingFor>) -> String {
     waiting_for.map_or_else(|| "waiting".to_owned(), ToString::to_string)
 }
 
+/// What happens to a job that was asked to stop, and when.
+pub(crate) fn countdown(cancelling: &Cancelling, now: Timestamp) -> String {
+    let left = cancelling.kill_at.since(now).div_ceil(1_000);
+    match (cancelling.force, left) {
+        (true, _) | (_, 0) => format!("being killed, as {} asked", cancelling.by),
+        (false, left) => format!("asked to stop by {}: killed in {left} s", cancelling.by),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,7 +286,9 @@ mod tests {
             assert_eq!(duration(ms), words);
         }
         assert_eq!(running_duration(12_900), "12 s");
-        assert_eq!(age(Timestamp(0), Timestamp(59_999)), "now");
+        assert_eq!(age(Timestamp(0), Timestamp(1_999)), "now");
+        assert_eq!(age(Timestamp(0), Timestamp(59_999)), "59 s ago");
+        assert_eq!(age(Timestamp(0), Timestamp(60_000)), "1m ago");
         assert_eq!(age(Timestamp(0), Timestamp(7_200_000)), "2h ago");
     }
 

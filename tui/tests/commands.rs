@@ -253,6 +253,33 @@ async fn wrong_words_and_refusals_have_codes_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_program_gets_a_refusal_as_json_on_standard_error() {
+    let stage = Stage::new();
+    let output = stage.run(&["show", "99", "--json"]).await;
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(6), true));
+    let error: serde_json::Value = serde_json::from_slice(&output.stderr).expect("JSON");
+    assert_eq!(error["error"]["code"], "not_found");
+    assert_eq!(error["error"]["message"], "there is no such build");
+}
+
+#[tokio::test]
+async fn a_log_that_never_began_is_explained() {
+    let stage = Stage::new();
+    let number = stage.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Skip", &[("a", &[], &["x"]), ("b", &["a"], &["x"])]);
+        world.end_job(number, "a", Outcome::Cancelled, "cancelled by you");
+        world.end_job(number, "b", Outcome::Skipped, "needs a, which was cancelled");
+        number
+    });
+    let table = [("a", "never began: cancelled: cancelled by you"), ("b", "never began: skipped: needs a")];
+    for (job, words) in table {
+        let output = stage.run(&["logs", &format!("{number}/{job}")]).await;
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), true), "{output:?}");
+        assert!(text(&output.stderr).contains(words), "{output:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_has_seen_enough_is_no_fault() {
     let stage = Stage::new();
     let number = stage.running();

@@ -166,6 +166,61 @@ async fn a_failed_job_opens_where_it_failed() {
     insta::assert_snapshot!("log_searched", driver.screen());
 }
 
+#[tokio::test]
+async fn a_search_goes_on_from_where_one_looks() {
+    let mut driver = started().await;
+    driver.fake.change(|world| world.search_limit = 3);
+    driver.press(&[Char('e'), Enter]);
+    driver.until("the build", whole).await;
+    driver.press(&[Enter]);
+    driver.until("the log", whole).await;
+    driver.press(&[Char('/')]);
+    driver.type_text("package .0$");
+    driver.press(&[Enter]);
+    let at = |line: u64| {
+        move |state: &State| screen_has(state, |log| log.search.as_ref().is_some_and(|s| s.current == Some(line)))
+    };
+    driver.until("the first hit in view", at(90)).await;
+    driver.press(&[Char('n')]);
+    driver.until("around the end", at(10)).await;
+    assert!(driver.state.toasts.iter().any(|toast| toast.text == "search wrapped"));
+    driver.press(&[Char('g'), Char('G'), Char('N')]);
+    driver.until("the hit above the view", at(80)).await;
+    driver.press(&[Char('N')]);
+    driver.until("the hit before", at(70)).await;
+    driver.press(&[Char('g'), Char(' '), Char('n')]);
+    driver.until("from the view on", at(20)).await;
+}
+
+#[tokio::test]
+async fn a_log_counts_the_planned_steps_and_a_retry_moves_the_preview() {
+    let mut driver = Driver::start(SIZES[0]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Three", &[("test", &[], &["one", "two", "three"])]);
+        world.start_step(number, "test", 0);
+        world.write(number, "test", "begun\n");
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the preview", whole).await;
+    driver
+        .until("its line", |state| state.build_page(1).is_some_and(|page| page.preview.is_some()) && whole(state))
+        .await;
+    assert!(driver.screen().contains("1/3 one"), "{}", driver.screen());
+    driver.fake.change(|world| world.end_job(1, "test", Outcome::Failed, "broke"));
+    let job = |state: &State, attempts: usize| {
+        let view = state.build_page(1).and_then(|page| page.view.as_deref());
+        view.is_some_and(|view| {
+            view.jobs[0].attempts.len() == attempts && view.jobs[0].outcome.is_some() == (attempts == 1)
+        })
+    };
+    driver.until("its end", |state| job(state, 1)).await;
+    driver.press(&[Char('g'), Char('r')]);
+    driver.until("the new attempt", |state| job(state, 2)).await;
+    let preview = driver.state.build_page(1).and_then(|page| page.preview.as_ref());
+    assert_eq!(preview.map(|log| log.id.attempt), Some(2));
+}
+
 fn screen_has(state: &State, wished: impl Fn(&windlass_tui::state::log::LogPage) -> bool) -> bool {
     matches!(state.pages.last(), Some(Page::Log(log)) if wished(log))
 }

@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         return Ok(Exit::Ok);
     }
     let now = session.now();
-    let mut table = Table::new();
+    let mut table = Table::new(&["build", "repository", "branch", "took", "came", "author", "title"]);
     for view in &found {
         let build = &view.build;
         table.row(

@@ -3,11 +3,13 @@
 use serde::Serialize;
 use windlass_protocol::id::Address;
 use windlass_protocol::live::{Request, Response};
+use windlass_protocol::view::JobView;
 
 use super::output::Output;
 use super::session::{Session, strange};
 use super::watch::until_ended;
 use crate::exit::{Exit, Failure};
+use crate::words::Standing;
 
 /// Stops a build or a job: what waits at once, what runs after a grace in which it may clean up.
 #[derive(Debug, clap::Args)]
@@ -50,7 +52,15 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
     }
     output.flush()?;
     if args.wait {
-        until_ended(&args.address, session, output, false).await?;
+        let view = until_ended(&args.address, session, output, false).await?;
+        if !output.json {
+            let wanted = |job: &&JobView| args.address.job.as_ref().is_none_or(|name| *name == job.name);
+            for job in view.jobs.iter().filter(wanted) {
+                let reason = job.attempts.last().and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
+                let reason = reason.map(|reason| format!("  {reason}")).unwrap_or_default();
+                output.standing(Standing::of_job(job), 9, format!("{build}/{}{reason}", job.name))?;
+            }
+        }
     }
     Ok(Exit::Ok)
 }

@@ -33,6 +33,11 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
             "no webhook was received yet: point one at the public address of windlassd (POST /webhooks/github)",
         )?;
     }
+    if output.terminal && !deliveries.is_empty() {
+        let heads = ["state", "came", "delivery", "event", "repository"];
+        let [state, came, id, event, repository] = heads;
+        output.line(format!("{state:9}  {came:8}  {id:36}  {event:26}  {repository:24}  what came of it"))?;
+    }
     for delivery in &deliveries {
         let event = match &delivery.action {
             Some(action) => format!("{}.{action}", delivery.event),
@@ -50,8 +55,9 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
             None => builds.join(", "),
         };
         output.line(format!(
-            "{state:9}  {:8}  {:26}  {:24}  {outcome}",
+            "{state:9}  {:8}  {:36}  {:26}  {:24}  {outcome}",
             words::age(delivery.received_at, session.now()),
+            label(&delivery.delivery).as_str(),
             label(event).fitted(26),
             label(delivery.repository.as_deref().unwrap_or("-")).fitted(24),
         ))?;

@@ -44,6 +44,10 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         true => when_begun(&args.address, session).await?,
         false => session.build(args.address.build).await?,
     };
+    if let Some(words) = why_nothing(&view, &args.address) {
+        let _ = writeln!(std::io::stderr(), "windlass: {}", label(words));
+        return Ok(Exit::Ok);
+    }
     let log = find_attempt(&view, &args.address)?;
     let attempt = view
         .jobs
@@ -118,6 +122,26 @@ async fn when_begun(address: &Address, session: &mut Session) -> Result<BuildVie
             let _ = writeln!(std::io::stderr(), "windlass: {}", label(words));
         }
     }
+}
+
+/// Why the newest attempt of what is named has no log and gets none: it was skipped, or cancelled before it began.
+fn why_nothing(view: &BuildView, address: &Address) -> Option<String> {
+    let number = view.build.number;
+    let job = match &address.job {
+        Some(name) => view.jobs.iter().find(|job| job.name == *name)?,
+        None => words::telling_job(view).or(view.jobs.first())?,
+    };
+    let attempt = match address.attempt {
+        Some(wanted) => Some(job.attempts.iter().find(|attempt| attempt.number == wanted)?),
+        None => job.attempts.last(),
+    };
+    let nothing = attempt.is_none_or(|attempt| {
+        attempt.status == Status::Finished && attempt.started_at.is_none() && attempt.log.bytes == 0
+    });
+    let outcome = attempt.map_or(job.outcome, |attempt| attempt.outcome).filter(|_| job.status == Status::Finished)?;
+    let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    nothing.then(|| format!("{number}/{} has no log, it never began: {}{reason}", job.name, outcome.word()))
 }
 
 fn waiting_words(job: &JobView) -> String {

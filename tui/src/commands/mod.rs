@@ -100,10 +100,15 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
         }
     };
+    let json = cli.shared.json;
     match dispatch(cli) {
         Ok(exit) => exit,
         Err(failure) => {
-            if let Some(words) = failure.words() {
+            if json {
+                if let Some(error) = failure.json() {
+                    let _ = writeln!(std::io::stderr(), "{error}");
+                }
+            } else if let Some(words) = failure.words() {
                 let _ = writeln!(std::io::stderr(), "windlass: {words}");
             }
             failure.exit()

@@ -127,13 +127,16 @@ impl LineCutter {
 }
 
 /// A table of plain text: every column as wide as its widest cell, the last one as it is.
+/// On a terminal its columns have heads; for a script each line is a row.
 pub(super) struct Table {
+    heads: &'static [&'static str],
     rows: Vec<(Standing, Vec<SafeLine>)>,
 }
 
 impl Table {
-    pub(super) fn new() -> Self {
-        Self { rows: Vec::new() }
+    /// The heads of the columns after the state.
+    pub(super) fn new(heads: &'static [&'static str]) -> Self {
+        Self { heads, rows: Vec::new() }
     }
 
     pub(super) fn row(&mut self, standing: Standing, cells: impl IntoIterator<Item = String>) {
@@ -143,13 +146,20 @@ impl Table {
     pub(super) fn write(self, output: &mut Output) -> Result<(), Failure> {
         const WIDEST: usize = 48;
         let columns = self.rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+        let heads = if output.terminal && !self.rows.is_empty() { self.heads } else { &[] };
         let widths: Vec<usize> = (0..columns)
             .map(|column| {
                 let cells = self.rows.iter().filter_map(|(_, cells)| cells.get(column));
-                cells.map(SafeLine::width).max().unwrap_or(0).min(WIDEST)
+                let head = heads.get(column).map_or(0, |head| head.len());
+                cells.map(SafeLine::width).max().unwrap_or(0).min(WIDEST).max(head)
             })
             .collect();
         let state = self.rows.iter().map(|(standing, _)| standing.word().len()).max().unwrap_or(0);
+        let state = if heads.is_empty() { state } else { state.max("state".len()) };
+        if !heads.is_empty() {
+            let cells = heads.iter().zip(&widths).map(|(head, width)| format!("{head:width$}"));
+            output.line(format!("  {:state$}  {}", "state", cells.collect::<Vec<_>>().join("  ")))?;
+        }
         for (standing, cells) in self.rows {
             let mut text = String::new();
             for (column, cell) in cells.iter().enumerate() {

@@ -48,7 +48,7 @@ pub(super) async fn run(_: Args, session: &mut Session, output: &mut Output) -> 
         output.line(format!("the engine is in trouble: {trouble}"))?;
     }
     let now = session.now();
-    let mut table = Table::new();
+    let mut table = Table::new(&["job", "repository", "branch", "for", "step, or why it waits"]);
     for job in &queue.jobs {
         let standing = match job.status {
             _ if job.cancelling => Standing::Stopping,

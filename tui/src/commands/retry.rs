@@ -45,6 +45,11 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         output.json(&attempts)?;
         return Ok(Exit::Ok);
     }
+    if attempts.is_empty() {
+        output.line("the commit is read again: a new build follows")?;
+        output.line("see it: windlass builds --limit 1")?;
+        return Ok(Exit::Ok);
+    }
     for attempt in &attempts {
         output.line(format!("{attempt} will run"))?;
     }

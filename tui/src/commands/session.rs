@@ -127,6 +127,9 @@ pub(super) fn find_attempt(build: &BuildView, address: &Address) -> Result<Attem
 }
 
 fn no_daemon(place: &Place, error: &LinkError) -> String {
+    if let LinkError::Untrusted(words) = error {
+        return words.clone(); // something answered: that it runs is not the question
+    }
     let advice = match place {
         Place::Unix(_) => {
             "is windlassd running? start it with: windlassd serve\n\

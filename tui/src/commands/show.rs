@@ -30,6 +30,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
     let mut view = session.build(args.address.build).await?;
+    let standing = Standing::of_build(&view); // of all its jobs, also when only one is shown
     if args.address.job.is_some() {
         find_job(&view, &args.address)?;
         view.jobs.retain(|job| Some(&job.name) == args.address.job.as_ref());
@@ -38,7 +39,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         output.json(&view)?;
         return Ok(Exit::Ok);
     }
-    head(&view, session, output)?;
+    head(&view, standing, session, output)?;
     for job in &view.jobs {
         describe(job, args.address.attempt, session, output)?;
     }
@@ -53,9 +54,8 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
     Ok(Exit::Ok)
 }
 
-fn head(view: &BuildView, session: &Session, output: &mut Output) -> Result<(), Failure> {
+fn head(view: &BuildView, standing: Standing, session: &Session, output: &mut Output) -> Result<(), Failure> {
     let build = &view.build;
-    let standing = Standing::of(build.status, build.outcome);
     let took = words::took(build.started_at, build.finished_at, session.now());
     let time = took.map(|took| format!(" in {took}")).unwrap_or_default();
     output.standing(standing, 0, format!("build {}{time}: {}", build.number, build.title))?;
@@ -89,6 +89,8 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
     }
     if job.status == Status::Waiting {
         text += &format!("  {}", words::waiting(job.waiting_for.as_ref()));
+    } else if let Some(cancelling) = shown.and_then(|attempt| attempt.cancelling.as_ref()) {
+        text += &format!("  {}", words::countdown(cancelling, session.now()));
     } else if let Some(reason) = shown.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref()) {
         text += &format!("  {reason}");
     }

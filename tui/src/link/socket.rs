@@ -30,6 +30,9 @@ pub enum LinkError {
     /// The daemon, or something in front of it, answered and said no.
     #[error("{0}")]
     Denied(String),
+    /// It answered over TLS, and its certificate does not do.
+    #[error("{0}")]
+    Untrusted(String),
     #[error("{0}")]
     Broken(String),
 }
@@ -139,11 +142,20 @@ async fn encrypt(stream: TcpStream, host: &str, target: &Target) -> Result<Box<d
     let name = ServerName::try_from(host.to_owned()).map_err(|error| LinkError::Broken(error.to_string()))?;
     match tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(LinkError::Broken(format!(
-            "{} is not trusted: {error}; a certificate of your own goes into --ca FILE",
-            target.place
-        ))),
+        Err(error) => Err(LinkError::Untrusted(untrusted(&target.place, &error))),
     }
+}
+
+fn untrusted(place: &Place, error: &io::Error) -> String {
+    // rustls knows this one only as an "other" error: by its words.
+    let advice = match error.to_string().contains("CaUsedAsEndEntity") {
+        true => {
+            "its certificate is marked as an authority's, which a server's must not be; make a self-signed one with \
+             openssl req -x509 ... -addext basicConstraints=critical,CA:FALSE"
+        }
+        false => "a certificate of your own goes into --ca FILE",
+    };
+    format!("{place} is not trusted: {error}; {advice}")
 }
 
 fn lost(error: &Error) -> LinkError {

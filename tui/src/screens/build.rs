@@ -3,10 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::builds::standing_words;
-use super::log::{clock_or_day, countdown};
+use super::log::clock_or_day;
 use super::{Hits, log, overlay};
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
@@ -24,7 +25,7 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
         return overlay::empty(&[&words], theme, area, buffer);
     };
     let layout = state.layout();
-    head(state, view, theme, Rect { height: layout.build_head(), ..area }, buffer);
+    head(state, view, page.job(), theme, Rect { height: layout.build_head(), ..area }, buffer);
     let jobs = Rect { y: area.y + layout.build_head(), width: layout.jobs_width(), height: layout.jobs(), ..area };
     let columns = [
         Column { title: "state", width: Width::Fixed(11), right: false },
@@ -50,16 +51,12 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
     }
 }
 
-fn head(state: &State, view: &BuildView, theme: Theme, area: Rect, buffer: &mut Buffer) {
+fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let build = &view.build;
     let now = state.daemon_now();
     let line = |y: u16| Rect { x: area.x + 1, y: area.y + y, width: area.width.saturating_sub(2), height: 1 };
-    let cancelling =
-        view.jobs.iter().filter_map(|job| job.attempts.last()).find_map(|attempt| attempt.cancelling.as_ref());
-    let standing = match cancelling {
-        Some(_) if build.status != Status::Finished => Standing::Stopping,
-        _ => Standing::of(build.status, build.outcome),
-    };
+    let cancelling = words::stopping(view);
+    let standing = Standing::of_build(view);
     let title = Words::new().and(tone_of(standing), format!("{} {}", standing.glyph(), standing.word()));
     let title = title.and(Tone::Strong, format!("  #{} {}", build.number, build.title));
     title.paint(line(0), Style::new(), theme, buffer);
@@ -73,10 +70,11 @@ fn head(state: &State, view: &BuildView, theme: Theme, area: Rect, buffer: &mut 
         facts.paint(line(1), Style::new(), theme, buffer);
     }
     if area.height >= 4 {
-        let reason = match (cancelling, &build.reason) {
-            (Some(cancelling), _) => Words::from((Tone::Warn, countdown(cancelling, now))),
-            (None, Some(reason)) => Words::from((tone_of(standing), reason)),
-            (None, None) => Words::new(),
+        let reason = match (selected.and_then(|job| job_reason(job, now)), cancelling, &build.reason) {
+            (Some(words), ..) => words,
+            (None, Some(cancelling), _) => Words::from((Tone::Warn, words::countdown(cancelling, now))),
+            (None, None, Some(reason)) => Words::from((tone_of(standing), reason)),
+            (None, None, None) => Words::new(),
         };
         reason.paint(line(2), Style::new(), theme, buffer);
     }
@@ -98,7 +96,7 @@ fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {
         Row::Whole => {
             let build = &view.build;
             let took = words::took(build.started_at, build.finished_at, now).unwrap_or_default();
-            let standing = Standing::of(build.status, build.outcome);
+            let standing = Standing::of_build(view);
             vec![standing_words(standing), Words::from((Tone::Strong, "whole build")), Words::from((Tone::Dim, took))]
         }
         Row::Job(index) => {
@@ -132,8 +130,20 @@ fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {
     }
 }
 
+/// A job's name and why it is as it is, with the whole width for it.
+fn job_reason(job: &JobView, now: Timestamp) -> Option<Words> {
+    let name = Words::new().and(Tone::Strong, &job.name).plain(": ");
+    let attempt = job.attempts.last();
+    let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
+    match (attempt.and_then(|attempt| attempt.cancelling.as_ref()), reason) {
+        _ if job.status == Status::Waiting => Some(name.and(Tone::Dim, words::waiting(job.waiting_for.as_ref()))),
+        (Some(cancelling), _) => Some(name.and(Tone::Warn, words::countdown(cancelling, now))),
+        (None, reason) => Some(name.and(tone_of(Standing::of_job(job)), reason?)),
+    }
+}
+
 /// A job's name, and the most important thing to know about it.
-fn job_words(job: &JobView, now: windlass_protocol::time::Timestamp) -> Words {
+fn job_words(job: &JobView, now: Timestamp) -> Words {
     let mut words = Words::new().and(Tone::Strong, &job.name);
     let attempt = job.attempts.last();
     if job.attempts.len() > 1 {
@@ -143,7 +153,7 @@ fn job_words(job: &JobView, now: windlass_protocol::time::Timestamp) -> Words {
         return words.and(Tone::Dim, format!("  {}", words::waiting(job.waiting_for.as_ref())));
     }
     if let Some(cancelling) = attempt.and_then(|attempt| attempt.cancelling.as_ref()) {
-        return words.and(Tone::Warn, format!("  {}", countdown(cancelling, now)));
+        return words.and(Tone::Warn, format!("  {}", words::countdown(cancelling, now)));
     }
     let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
     match reason {
@@ -164,7 +174,12 @@ fn preview(state: &State, page: &BuildPage, view: &BuildView, theme: Theme, area
     if let Some(attempt) = page.attempt(&shown.id) {
         let on =
             [attempt.engine.as_deref(), attempt.node.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" on ");
-        let size = format!("{}, {}", words::plural(attempt.log.lines, "line"), words::bytes(attempt.log.bytes));
+        // Of the same head as the rows below, not of the build's last news.
+        let (lines, bytes) = match &shown.head {
+            Some(head) => (head.lines, head.bytes),
+            None => (attempt.log.lines, attempt.log.bytes),
+        };
+        let size = format!("{}, {}", words::plural(lines, "line"), words::bytes(bytes));
         words = words.and(Tone::Dim, format!("  {on}  {size}"));
     }
     if let Some(image) = page.job().and_then(|job| job.image.as_ref()) {

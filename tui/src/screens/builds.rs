@@ -88,7 +88,7 @@ fn columns(width: u16) -> Vec<Column> {
 }
 
 fn cell(title: &str, row: &BuildRow, state: &State) -> Words {
-    let standing = Standing::of_row(row);
+    let standing = Standing::of_row(row, state.is_stopping(row));
     match title {
         "state" => standing_words(standing),
         "build" => Words::from((Tone::Strong, row.number.to_string())),
@@ -130,7 +130,7 @@ fn detail(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
     overlay::rule(&counts(state), theme, Rect { height: 1, ..area }, buffer);
     let Some(row) = builds.selected() else { return };
     let line = |y: u16| Rect { x: area.x + 1, y: area.y + y, width: area.width.saturating_sub(2), height: 1 };
-    let standing = Standing::of_row(row);
+    let standing = Standing::of_row(row, state.is_stopping(row));
     let mut words = Words::new().and(Tone::Strong, format!("#{} ", row.number)).plain(&row.title);
     words = words.and(Tone::Dim, format!("  {} {}", row.repository, words::short_sha(&row.sha)));
     words = words.and(Tone::Dim, format!("  {} by {}", row.event, row.author));

@@ -58,8 +58,10 @@ fn busy(state: &State, width: u16) -> Words {
     } else {
         words = words.and(Tone::Dim, format!("0/{} running", queue.limit));
     }
-    let waiting = queue.waiting + queue.blocked;
-    words = words.and(Tone::Dim, format!("  ○ {waiting} waiting"));
+    words = words.and(Tone::Dim, format!("  ○ {} waiting", queue.waiting));
+    if queue.blocked > 0 && width >= 100 {
+        words = words.and(Tone::Dim, format!("  {} blocked", queue.blocked));
+    }
     if width >= 100 {
         let version = queue.engine.version.as_deref().unwrap_or_default();
         words = words.and(Tone::Dim, format!("  {} {version}", queue.engine.kind));
@@ -98,7 +100,12 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
 
 fn keys(state: &State) -> Words {
     keymap::of(state.mode()).filter(|binding| possible(state, binding.action)).fold(Words::new(), |words, binding| {
-        match (binding.footer, binding.keys.first()) {
+        let word = match (binding.action, state.pages.last()) {
+            (Action::Follow, Some(Page::Log(log))) if log.following() => Some("following"),
+            (Action::Follow, Some(Page::Log(log))) if !log.finished() => Some("paused"),
+            _ => binding.footer,
+        };
+        match (word, binding.keys.first()) {
             (Some(word), Some(key)) => words.and(Tone::Accent, key.name()).plain(" ").and(Tone::Dim, word).plain("  "),
             _ => words,
         }
@@ -125,9 +132,9 @@ pub(super) fn status_only(state: &State, theme: Theme, area: Rect, buffer: &mut 
     let mut lines = vec![link];
     if let Some(queue) = &state.queue {
         lines.push(Words::from((Tone::Running, format!("● {} running", queue.running))));
-        lines.push(Words::from((Tone::Dim, format!("○ {} waiting", queue.waiting + queue.blocked))));
+        lines.push(Words::from((Tone::Dim, format!("○ {} waiting", queue.waiting))));
     }
-    lines.push(Words::from((Tone::Dim, "larger: 40x10")));
+    lines.push(Words::from((Tone::Dim, "larger: 40x10, q quits")));
     for (line, y) in lines.iter().zip(area.y..area.bottom()) {
         line.paint(Rect { y, height: 1, ..area }, Style::new(), theme, buffer);
     }

@@ -4,23 +4,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::keymap::{self, Key, Mode};
+use crate::keymap::{self, Key};
 use crate::theme::{Theme, Tone};
 use crate::widgets::popup;
 use crate::widgets::text::Words;
 
-const SECTIONS: [(Mode, &str); 5] = [
-    (Mode::List, "In lists"),
-    (Mode::Build, "In a build"),
-    (Mode::Log, "In a log"),
-    (Mode::Prompt, "While typing"),
-    (Mode::Dialog, "In a question"),
-];
-
 pub(super) fn paint(top: usize, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let width = area.width.min(76);
     let place = Rect { x: area.x + (area.width - width) / 2, width, ..area };
-    popup::frame(place, "Keys  (Esc closes)", theme, buffer);
+    popup::frame(place, "Keys", theme, buffer);
     let inner = Rect {
         x: place.x + 2,
         y: place.y + 1,
@@ -29,6 +21,10 @@ pub(super) fn paint(top: usize, theme: Theme, area: Rect, buffer: &mut Buffer) {
     };
     let lines = lines();
     let top = top.min(lines.len().saturating_sub(usize::from(inner.height)));
+    let shown = usize::from(inner.height).min(lines.len());
+    let whereabouts = format!(" {} to {} of {} ", top + 1, top + shown, lines.len());
+    let edge = Rect { y: place.bottom().saturating_sub(1), height: 1, ..inner };
+    Words::from((Tone::Dim, whereabouts)).paint_right(edge, Style::new(), theme, buffer);
     for (line, y) in lines.iter().skip(top).zip(inner.y..inner.bottom()) {
         line.paint(Rect { y, height: 1, ..inner }, Style::new(), theme, buffer);
     }
@@ -36,7 +32,7 @@ pub(super) fn paint(top: usize, theme: Theme, area: Rect, buffer: &mut Buffer) {
 
 fn lines() -> Vec<Words> {
     let mut lines = Vec::new();
-    for (mode, title) in SECTIONS {
+    for (mode, title) in keymap::SECTIONS {
         if !lines.is_empty() {
             lines.push(Words::new());
         }

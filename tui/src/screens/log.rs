@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{Cancelling, Status};
+use windlass_protocol::view::Status;
 
 use super::builds::standing_words;
 use super::overlay;
@@ -32,7 +32,7 @@ fn title(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut B
     left = left.and(Tone::Strong, page.id.to_string());
     if let Some(attempt) = attempt {
         if let Some(cancelling) = &attempt.cancelling {
-            left = left.and(Tone::Warn, format!("  {}", countdown(cancelling, now)));
+            left = left.and(Tone::Warn, format!("  {}", words::countdown(cancelling, now)));
         } else if let Some(reason) = &attempt.reason {
             left = left.and(Tone::Dim, format!("  {reason}"));
         }
@@ -64,8 +64,8 @@ fn whereabouts(page: &LogPage) -> Words {
         (_, true, 0) => words.and(Tone::Dim, format!("end of {lines}")),
         (_, false, 0) => words.and(Tone::Warn, "paused ").and(Tone::Dim, format!("end of {lines} so far")),
         (_, finished, below) => {
-            let paused = if finished { "" } else { "paused " };
-            words.and(Tone::Warn, paused).and(Tone::Dim, format!("{} below of {lines}", words::count(below)))
+            let paused = if finished { "" } else { "paused, " };
+            words.and(Tone::Warn, paused).and(Tone::Dim, format!("{} more below of {lines}", words::count(below)))
         }
     }
 }
@@ -88,13 +88,15 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         };
         return overlay::empty(&[&words], theme, area, buffer);
     }
-    let steps = page.head.as_ref().map_or(&[][..], |head| &head.steps);
-    let started = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id)?.started_at);
+    let begun = page.head.as_ref().map_or(0, |head| head.steps.len());
+    let attempt = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id));
+    let started = attempt.and_then(|attempt| attempt.started_at);
     let mut before = None;
     let rows = shown.iter().map(|row| match row {
         Shown::Step(mark) => {
-            let index = steps.iter().position(|step| step.step == mark.step).unwrap_or(0) + 1;
-            let words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", steps.len().max(index)));
+            let index = usize::from(mark.step) + 1;
+            let planned = attempt.map_or(begun, |attempt| attempt.steps.len());
+            let words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", planned.max(index)));
             Row::Heading(words.and(Tone::Accent, &mark.name).plain(" "))
         }
         Shown::Missing { number } => Row::Missing { number: words::count(number + 1) },
@@ -102,9 +104,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
             let time = if *row == 0 { time(page.times, line.at, before, started, &state.zone) } else { String::new() };
             before = Some(line.at);
             let mark = match &page.search {
-                Some(search) if search.current.is_some_and(|at| search.matches.get(at) == Some(number)) => {
-                    Mark::CurrentHit
-                }
+                Some(search) if search.current == Some(*number) => Mark::CurrentHit,
                 Some(search) if search.is_match(*number) => Mark::Hit,
                 _ => Mark::None,
             };
@@ -154,14 +154,5 @@ pub(super) fn clock_or_day(at: Timestamp, now: Timestamp, zone: &TimeZone) -> St
         (Some(at), Some(now)) if at.year() == now.year() => at.strftime("%b %d %H:%M").to_string(),
         (Some(at), _) => at.strftime("%Y-%m-%d").to_string(),
         _ => String::new(),
-    }
-}
-
-/// What happens to a job that was asked to stop, and when.
-pub(super) fn countdown(cancelling: &Cancelling, now: Timestamp) -> String {
-    let left = cancelling.kill_at.since(now).div_ceil(1_000);
-    match (cancelling.force, left) {
-        (true, _) | (_, 0) => format!("being killed, as {} asked", cancelling.by),
-        (false, left) => format!("asked to stop by {}: killed in {left} s", cancelling.by),
     }
 }

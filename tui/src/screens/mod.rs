@@ -74,7 +74,7 @@ fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
         help::paint(top, theme, body, buffer);
     }
     if let Some(dialog) = &state.dialog {
-        overlay::dialog(dialog, theme, body, &mut hits, buffer);
+        overlay::dialog(dialog, state.daemon_now(), theme, body, &mut hits, buffer);
     }
     hits
 }

@@ -4,6 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use windlass_protocol::time::Timestamp;
 
 use super::Hits;
 use crate::state::dialog::Dialog;
@@ -12,12 +13,16 @@ use crate::theme::{Theme, Tone};
 use crate::widgets::popup::{Answer, Popup};
 use crate::widgets::text::Words;
 
-pub(super) fn dialog(dialog: &Dialog, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+pub(super) fn dialog(dialog: &Dialog, now: Timestamp, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let countdown = dialog.killed_at.map(|at| match at.since(now).div_ceil(1_000) {
+        0 => "It is being killed by itself just now.".to_owned(),
+        left => format!("It is being stopped, killed in {left} s by itself. Kill it now?"),
+    });
     let answer =
         |answer: &crate::state::dialog::Answer| Answer { label: answer.label.clone(), why_not: answer.why_not.clone() };
     let popup = Popup {
         title: dialog.title.clone(),
-        lines: dialog.text.iter().map(|text| Words::new().plain(text)).collect(),
+        lines: dialog.text.iter().chain(&countdown).map(|text| Words::new().plain(text)).collect(),
         answers: dialog.answers.iter().map(answer).collect(),
         focus: dialog.focus,
     };

@@ -1,18 +1,24 @@
 //! What keys and the mouse do. Which key means which action is the keymap's. Must not know the daemon's answers.
 
-use windlass_protocol::live::{ClientMessage, Request, RetryWhat, Topic};
+use windlass_protocol::live::{ClientMessage, Request, Topic};
 
 use super::build::BuildPage;
 use super::cursor::{Cursor, Move};
-use super::dialog::{self, Target, Task};
+use super::dialog::{self, Again, Target, Task};
 use super::log::{LogPage, Motion};
 use super::search::Search;
 use super::{BUILDS, Effect, FOUND, Hit, Page, Pending, Prompt, PromptKind, QUEUE, State, View, subscribe};
 use crate::keymap::{self, Action, Key, Mode};
-use windlass_protocol::view::Status;
 
 impl State {
     pub(super) fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+        if self.layout().status_only() {
+            // Nobody sees what a key would do.
+            if let Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) = keymap::lookup(Mode::List, key) {
+                self.act(Mode::List, action, effects);
+            }
+            return;
+        }
         let mode = self.mode();
         match keymap::lookup(mode, key) {
             Some(action) => self.act(mode, action, effects),
@@ -42,7 +48,7 @@ impl State {
 
     fn act_on_page(&mut self, action: Action, effects: &mut Vec<Effect>) {
         match action {
-            Action::Help => self.help = Some(0),
+            Action::Help => self.help = Some(keymap::section(self.mode())),
             Action::Mouse => {
                 self.mouse = !self.mouse;
                 let text = if self.mouse { "the mouse selects and scrolls" } else { "the mouse is the terminal's" };
@@ -175,20 +181,21 @@ impl State {
         }
     }
 
+    /// To the hit that is next from what is in view: from the hit that was gone to, if it is in view still.
     fn step_search(&mut self, forward: bool, effects: &mut Vec<Effect>) {
         let Some(Page::Log(log)) = self.pages.last_mut() else { return };
-        let lines = log.lines();
+        let (lines, view) = (log.lines(), log.view());
         let Some(search) = &mut log.search else {
             return self.toast("nothing was searched yet: press /".to_owned(), true);
         };
-        match search.step(forward, lines) {
-            Some(line) => log.reveal(line),
-            None if search.waiting => {}
-            None => {
-                let from = search.matches.last().map_or(0, |last| last + 1);
-                self.ask_search(from, effects);
-            }
-        }
+        let from = match (search.current.filter(|line| view.contains(line)), forward) {
+            (Some(line), true) => Some(line + 1),
+            (Some(line), false) => line.checked_sub(1),
+            (None, true) => Some(view.start),
+            (None, false) => view.start.checked_sub(1),
+        };
+        let (next, sub) = (search.go(from, !forward, lines), log.sub);
+        self.follow_search(sub, next, effects);
     }
 
     fn act_in_prompt(&mut self, action: Action, effects: &mut Vec<Effect>) {
@@ -240,7 +247,7 @@ impl State {
 
     /// Only the first line: a prompt has one.
     pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) {
-        if let (Mode::Prompt, Some(prompt)) = (self.mode(), &mut self.prompt) {
+        if let (false, Mode::Prompt, Some(prompt)) = (self.layout().status_only(), self.mode(), &mut self.prompt) {
             prompt.text.extend(text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(1_000));
             self.typed(effects);
         }
@@ -267,12 +274,13 @@ impl State {
             log.search = None;
             return;
         }
-        match Search::new(text.clone(), log.top().0) {
-            Ok(search) => {
+        match Search::new(text.clone()) {
+            Ok(mut search) => {
+                let (next, sub) = (search.begin(log.top().0, log.lines()), log.sub);
                 log.search = Some(search);
                 self.searches.retain(|old| *old != text);
                 self.searches.push(text);
-                self.ask_search(0, effects);
+                self.follow_search(sub, next, effects);
             }
             Err(error) => {
                 let words = error.to_string();
@@ -315,8 +323,14 @@ impl State {
         self.ask(task.request, pending, effects);
     }
 
+    /// How far down the help can be scrolled: its box has two edges.
+    fn help_end(&self) -> usize {
+        keymap::help_rows().saturating_sub(usize::from(self.layout().body()).saturating_sub(2))
+    }
+
     fn act_in_help(&mut self, action: Action) {
-        let page = usize::from(self.layout().body()).max(2);
+        let page = usize::from(self.layout().body()).saturating_sub(2).max(2);
+        let last = self.help_end();
         let Some(top) = &mut self.help else { return };
         match action {
             Action::Up => *top = top.saturating_sub(1),
@@ -329,7 +343,7 @@ impl State {
             Action::Last => *top = usize::MAX,
             _ => return self.help = None,
         }
-        *top = (*top).min(keymap::TABLE.len() * 2); // the screen shows no less than its last page
+        *top = (*top).min(last);
     }
 
     fn show_view(&mut self, view: View, effects: &mut Vec<Effect>) {
@@ -383,11 +397,8 @@ impl State {
     /// What an action speaks of just now.
     fn targets(&self) -> Vec<Target> {
         let of_job = |number: u64, name: &str| {
-            let page = self.build_page(number)?;
-            let view = page.view.as_deref()?;
-            let job = view.jobs.iter().find(|job| job.name == name)?;
-            let ended = job.status == Status::Finished;
-            Some(Target { job: Some(name.to_owned()), ended, ..Target::of_view(view) })
+            let view = self.build_page(number)?.view.as_deref()?;
+            Some(Target::of_job(view, view.jobs.iter().find(|job| job.name == name)?))
         };
         match (self.pages.last(), self.view) {
             (Some(Page::Log(log)), _) => of_job(log.id.build, &log.id.job).into_iter().collect(),
@@ -396,36 +407,26 @@ impl State {
                 None => page.view.as_deref().map(Target::of_view).into_iter().collect(),
             },
             (None, View::Builds) => {
-                self.builds.targets().iter().filter_map(|number| self.builds.get(*number)).map(Target::of_row).collect()
+                let rows = self.builds.targets().into_iter().filter_map(|number| self.builds.get(number));
+                rows.map(|row| Target::of_row(row, self.is_stopping(row))).collect()
             }
             (None, View::Queue) => {
                 let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                let target = |job: &windlass_protocol::view::QueuedJob| Target {
-                    build: job.id.build,
-                    job: Some(job.id.job.clone()),
-                    ended: false,
-                    words: format!("{} {}", job.repository, job.title),
-                };
-                job.map(target).into_iter().collect()
+                job.map(Target::of_queued).into_iter().collect()
             }
             (None, View::Deliveries) => Vec::new(),
         }
     }
 
     fn retry(&mut self, effects: &mut Vec<Effect>) {
-        let in_log = matches!(self.pages.last(), Some(Page::Log(_)));
-        let targets = self.targets();
-        if targets.is_empty() {
-            return self.toast("nothing is selected".to_owned(), true);
+        match dialog::again(&self.targets()) {
+            Ok(Again::Ask(dialog)) => self.dialog = Some(dialog),
+            Ok(Again::Now(tasks)) => {
+                self.builds.marks.clear();
+                tasks.into_iter().for_each(|task| self.carry_out(task, effects));
+            }
+            Err(words) => self.toast(words, true),
         }
-        for target in targets {
-            let what = match target.job {
-                Some(job) if in_log => RetryWhat::Job { job },
-                _ => RetryWhat::Failed,
-            };
-            self.carry_out(dialog::retry_task(target.build, what), effects);
-        }
-        self.builds.marks.clear();
     }
 
     fn resync(&mut self, effects: &mut Vec<Effect>) {
@@ -448,6 +449,9 @@ impl State {
 
     pub(super) fn click(&mut self, hit: Hit, effects: &mut Vec<Effect>) {
         let layout = self.layout();
+        if layout.status_only() {
+            return;
+        }
         match hit {
             Hit::Answer(index) => {
                 if let Some(dialog) = &mut self.dialog {
@@ -484,11 +488,12 @@ impl State {
     pub(super) fn wheel(&mut self, rows: isize) {
         let layout = self.layout();
         let (list, jobs) = (usize::from(layout.list()), usize::from(layout.jobs()));
-        if self.dialog.is_some() {
+        if self.dialog.is_some() || layout.status_only() {
             return;
         }
+        let last = self.help_end();
         if let Some(top) = &mut self.help {
-            *top = top.saturating_add_signed(rows).min(keymap::TABLE.len() * 2);
+            *top = top.saturating_add_signed(rows).min(last);
             return;
         }
         match (self.pages.last_mut(), self.view) {

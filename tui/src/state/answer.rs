@@ -1,13 +1,14 @@
 //! What the daemon's answers mean for the screen. Must not know keys.
 
-use windlass_protocol::live::{Response, Sub};
+use windlass_protocol::live::{Request, Response, Sub};
 use windlass_protocol::refusal::Refusal;
 
-use super::{Effect, Page, Pending, State, search};
+use super::search::{self, Next};
+use super::{Effect, Page, Pending, State};
 use crate::words;
 
 impl State {
-    pub(super) fn answered(&mut self, id: u64, response: Response) {
+    pub(super) fn answered(&mut self, id: u64, response: Response, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.remove(&id) else { return };
         match (pending, response) {
             (Pending::Cancel { about }, Response::Cancel { stopping, cancelled }) => {
@@ -24,19 +25,18 @@ impl State {
             }
             (Pending::Retry { about }, Response::Retry { attempts }) => {
                 let text = match attempts.as_slice() {
-                    [] => format!("{about}: nothing to retry"),
+                    [] => format!("{about}: the commit is read again: a new build follows"),
                     [one] => format!("{one} will run"),
                     many => format!("{about}: {} jobs will run again", many.len()),
                 };
-                self.toast(text, attempts.is_empty());
+                self.toast(text, false);
             }
-            (Pending::Search { sub, lines }, Response::Matches { lines: found, next }) => {
-                if let Some(log) = self.log_of(sub)
-                    && let Some(search) = &mut log.search
-                    && let Some(line) = search.found(found, next.is_some(), lines)
-                {
-                    log.reveal(line);
-                }
+            (Pending::Search { sub, ask }, Response::Matches { lines: found, next }) => {
+                let Some(log) = self.log_of(sub) else { return };
+                let lines = log.lines();
+                let Some(search) = &mut log.search else { return };
+                let next = search.found(&ask, &found, next, lines);
+                self.follow_search(sub, next, effects);
             }
             (Pending::Deliveries, Response::Deliveries { deliveries }) => self.deliveries = Some(deliveries),
             _ => self.toast("the daemon answered something else than was asked".to_owned(), true),
@@ -78,19 +78,27 @@ impl State {
         }
     }
 
-    /// Asks the daemon where the pattern of the log on top occurs, from a line on.
-    pub(super) fn ask_search(&mut self, from: u64, effects: &mut Vec<Effect>) {
-        let Some(Page::Log(log)) = self.pages.last_mut() else { return };
-        let (sub, lines, id) = (log.sub, log.lines(), log.id.clone());
-        let Some(search) = &mut log.search else { return };
-        search.waiting = true;
-        let request = windlass_protocol::live::Request::SearchLog {
-            log: id,
-            pattern: search.pattern.clone(),
-            from,
-            backwards: false,
-            limit: search::LIMIT,
-        };
-        self.ask(request, Pending::Search { sub, lines }, effects);
+    /// Carries out what a search needs next: shows a hit, or asks the daemon on.
+    pub(super) fn follow_search(&mut self, sub: Sub, next: Next, effects: &mut Vec<Effect>) {
+        let Some(log) = self.log_of(sub) else { return };
+        match next {
+            Next::Show { line, wrapped } => {
+                log.reveal(line);
+                if wrapped {
+                    self.toast("search wrapped".to_owned(), false);
+                }
+            }
+            Next::Ask(ask) => {
+                let request = Request::SearchLog {
+                    log: log.id.clone(),
+                    pattern: ask.pattern.clone(),
+                    from: ask.from,
+                    backwards: ask.backwards,
+                    limit: search::LIMIT,
+                };
+                self.ask(request, Pending::Search { sub, ask }, effects);
+            }
+            Next::Nothing => {}
+        }
     }
 }

@@ -3,7 +3,7 @@
 use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::live::Sub;
 use windlass_protocol::refusal::Refusal;
-use windlass_protocol::view::{AttemptView, BuildView, JobView};
+use windlass_protocol::view::{AttemptView, BuildView, JobView, Outcome, Status};
 
 use super::cursor::{Cursor, Move};
 use super::log::{LogPage, Start};
@@ -93,7 +93,7 @@ impl BuildPage {
     pub(super) fn log(&self) -> Option<(AttemptId, Start)> {
         let view = self.view.as_deref()?;
         let (job, attempt, step) = match self.selected() {
-            Row::Whole => (words::telling_job(view)?, None, None),
+            Row::Whole => (whole(view)?, None, None),
             Row::Job(job) => (view.jobs.get(job)?, None, None),
             Row::Step(job, step) => (view.jobs.get(job)?, None, Some(step)),
             Row::Attempt(job, attempt) => (view.jobs.get(job)?, Some(attempt), None),
@@ -119,6 +119,16 @@ impl BuildPage {
         let job = self.view.as_ref()?.jobs.iter().find(|job| job.name == id.job)?;
         job.attempts.iter().find(|attempt| attempt.number == id.attempt)
     }
+}
+
+/// The job whose log stands for the whole build: one that failed or runs, or else one that is to run again.
+fn whole(view: &BuildView) -> Option<&JobView> {
+    let telling = words::telling_job(view);
+    let busy = |job: &&JobView| {
+        job.status == Status::Running || (words::is_bad(job.outcome) && job.outcome != Some(Outcome::Cancelled))
+    };
+    let again = |job: &&JobView| job.status == Status::Waiting && job.attempts.len() > 1;
+    telling.filter(busy).or_else(|| view.jobs.iter().find(again)).or(telling)
 }
 
 fn rows(view: &BuildView) -> Vec<Row> {

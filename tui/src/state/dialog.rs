@@ -3,7 +3,8 @@
 
 use windlass_protocol::id::BuildNumber;
 use windlass_protocol::live::{Request, RetryWhat};
-use windlass_protocol::view::{BuildRow, BuildView, Status};
+use windlass_protocol::time::Timestamp;
+use windlass_protocol::view::{BuildRow, BuildView, JobView, Outcome, QueuedJob, Status};
 
 use crate::words;
 
@@ -11,6 +12,8 @@ use crate::words;
 pub struct Dialog {
     pub title: String,
     pub text: Vec<String>,
+    /// What it asks about is killed at this moment in any case: the seconds left are shown.
+    pub killed_at: Option<Timestamp>,
     pub answers: Vec<Answer>,
     pub focus: usize,
 }
@@ -36,21 +39,68 @@ pub(super) struct Target {
     pub(super) build: BuildNumber,
     pub(super) job: Option<String>,
     /// Whether it can still be cancelled; unknown counts as yes, the daemon knows.
-    pub(super) ended: bool,
+    ended: bool,
+    /// All of it is being stopped already; when it is killed, if that is known.
+    stopping: Option<Option<Timestamp>>,
+    /// How many jobs the usual retry runs again, where that is known.
+    again: Option<u64>,
+    /// The build has no jobs of its own: how reading its spec ended, and why.
+    spec: Option<(Outcome, String)>,
     /// What runs, in words: `main: Fix the parser`.
-    pub(super) words: String,
+    words: String,
 }
 
 impl Target {
-    pub(super) fn of_row(row: &BuildRow) -> Self {
+    pub(super) fn of_row(row: &BuildRow, stopping: bool) -> Self {
         let words = format!("{} {}: {}", row.repository, words::branch(row), row.title);
-        Self { build: row.number, job: None, ended: row.status == Status::Finished, words }
+        let not_passed = row.jobs.iter().filter(|job| is_again(job.status, job.outcome)).count() as u64;
+        Self {
+            build: row.number,
+            job: None,
+            ended: row.status == Status::Finished,
+            stopping: stopping.then_some(None),
+            again: (!row.jobs.is_empty()).then_some(not_passed),
+            spec: words::spec_outcome_of(row).map(|outcome| (outcome, row.reason.clone().unwrap_or_default())),
+            words,
+        }
     }
 
     pub(super) fn of_view(view: &BuildView) -> Self {
         let build = &view.build;
         let words = format!("{} {}: {}", build.repository, words::branch_of(build), build.title);
-        Self { build: build.number, job: None, ended: build.status == Status::Finished, words }
+        let not_passed = view.jobs.iter().filter(|job| is_again(job.status, job.outcome)).count() as u64;
+        Self {
+            build: build.number,
+            job: None,
+            ended: build.status == Status::Finished,
+            stopping: words::stopping(view).map(|cancelling| Some(cancelling.kill_at)),
+            again: Some(not_passed),
+            spec: words::spec_outcome(view).map(|outcome| (outcome, build.reason.clone().unwrap_or_default())),
+            words,
+        }
+    }
+
+    pub(super) fn of_job(view: &BuildView, job: &JobView) -> Self {
+        let cancelling = job.attempts.last().and_then(|attempt| attempt.cancelling.as_ref());
+        Self {
+            job: Some(job.name.clone()),
+            ended: job.status == Status::Finished,
+            stopping: cancelling.map(|cancelling| Some(cancelling.kill_at)),
+            again: Some(with_dependents(view, &job.name)),
+            ..Self::of_view(view)
+        }
+    }
+
+    pub(super) fn of_queued(job: &QueuedJob) -> Self {
+        Self {
+            build: job.id.build,
+            job: Some(job.id.job.clone()),
+            ended: false,
+            stopping: job.cancelling.then_some(None),
+            again: None,
+            spec: None,
+            words: format!("{} {}", job.repository, job.title),
+        }
     }
 
     fn name(&self) -> String {
@@ -64,11 +114,55 @@ impl Target {
         let request = Request::Cancel { build: self.build, job: self.job.clone(), force };
         Task { request, about: self.name() }
     }
+
+    /// The retry that is meant without being asked: the job, or what did not pass of the build.
+    fn retry(&self) -> Task {
+        let what = match &self.job {
+            Some(job) if self.spec.is_none() => RetryWhat::Job { job: job.clone() },
+            _ => RetryWhat::Failed,
+        };
+        retry_task(self.build, what)
+    }
+
+    /// Why the daemon will not run it again.
+    fn why_no_retry(&self) -> Option<String> {
+        match &self.spec {
+            Some((Outcome::Skipped, reason)) => Some(format!("there is nothing to run: {reason}")),
+            Some(_) => None,
+            None => (self.job.is_some() && !self.ended).then(|| "it has not ended yet".to_owned()),
+        }
+    }
+}
+
+/// A job that the retry of a build runs again.
+fn is_again(status: Status, outcome: Option<Outcome>) -> bool {
+    status == Status::Finished && outcome != Some(Outcome::Passed)
+}
+
+/// How many ended jobs a job is together with all that need it.
+fn with_dependents(view: &BuildView, name: &str) -> u64 {
+    let mut found = vec![name];
+    let mut at = 0;
+    while let Some(needed) = found.get(at).copied() {
+        for job in view.jobs.iter().filter(|job| job.needs.iter().any(|need| need == needed)) {
+            if !found.contains(&job.name.as_str()) {
+                found.push(&job.name);
+            }
+        }
+        at += 1;
+    }
+    let ended = |job: &&JobView| job.status == Status::Finished && found.contains(&job.name.as_str());
+    view.jobs.iter().filter(ended).count() as u64
 }
 
 /// Asks before something is stopped. `Err`: there is nothing to ask, and this is why.
 pub(super) fn cancel(targets: &[Target], force: bool) -> Result<Dialog, String> {
-    let live: Vec<&Target> = targets.iter().filter(|target| !target.ended).collect();
+    let mut live: Vec<&Target> = targets.iter().filter(|target| !target.ended).collect();
+    // A second cancel kills at once, so it is asked for as what it is, and never done by the way.
+    let again = !force && !live.is_empty() && live.iter().all(|target| target.stopping.is_some());
+    if !force && !again {
+        live.retain(|target| target.stopping.is_none());
+    }
     let what = match (targets, live.as_slice()) {
         ([], _) => return Err("nothing is selected".to_owned()),
         ([one], []) => return Err(format!("{} has ended already", one.name())),
@@ -76,71 +170,137 @@ pub(super) fn cancel(targets: &[Target], force: bool) -> Result<Dialog, String> 
         (_, [one]) => one.name(),
         (_, many) => format!("{} builds", many.len()),
     };
-    let verb = if force { "Kill" } else { "Cancel" };
+    let verb = if force || again { "Kill" } else { "Cancel" };
     let mut text: Vec<String> =
         live.iter().take(6).map(|target| format!("{}  {}", target.name(), target.words)).collect();
     if live.len() > 6 {
         text.push(format!("and {} more", live.len() - 6));
     }
     text.push(String::new());
-    text.push(match force {
-        true => "Everything that runs is killed at once; steps cannot clean up.".to_owned(),
-        false => "What waits is cancelled at once; what runs may clean up first.".to_owned(),
-    });
+    let killed_at = live.iter().filter_map(|target| target.stopping.flatten()).max().filter(|_| again);
+    match (again, force) {
+        (true, _) if killed_at.is_some() => {}
+        (true, _) => text.push("It is being stopped already. Kill it now?".to_owned()),
+        (_, true) => text.push("Everything that runs is killed at once; steps cannot clean up.".to_owned()),
+        (_, false) => text.push("What waits is cancelled at once; what runs may clean up first.".to_owned()),
+    }
+    let (leave, stop) = match again {
+        true => ("Let it stop by itself".to_owned(), format!("Kill {what} now")),
+        false => ("Let it run".to_owned(), format!("{verb} {what}")),
+    };
     Ok(Dialog {
-        title: format!("{verb} {what}?"),
+        title: if again { format!("Kill {what} now?") } else { format!("{verb} {what}?") },
         text,
+        killed_at,
         answers: vec![
-            Answer { label: "Let it run".to_owned(), why_not: None, does: Vec::new() },
+            Answer { label: leave, why_not: None, does: Vec::new() },
             Answer {
-                label: format!("{verb} {what}"),
+                label: stop,
                 why_not: None,
-                does: live.iter().map(|target| target.cancel(force)).collect(),
+                does: live.iter().map(|target| target.cancel(force || again)).collect(),
             },
         ],
         focus: 0,
     })
 }
 
-/// Every way to retry a build, also those that are impossible, with the reason.
+/// What the usual retry of these does.
+pub(super) enum Again {
+    /// One job at most: done without a question.
+    Now(Vec<Task>),
+    Ask(Dialog),
+}
+
+/// `Err`: nothing of it can run again, and this is why.
+pub(super) fn again(targets: &[Target]) -> Result<Again, String> {
+    let possible: Vec<&Target> = targets.iter().filter(|target| target.why_no_retry().is_none()).collect();
+    let what = match (targets, possible.as_slice()) {
+        ([], _) => return Err("nothing is selected".to_owned()),
+        ([one], []) => return Err(format!("{}: {}", one.name(), one.why_no_retry().unwrap_or_default())),
+        (_, []) => return Err("nothing of what is marked can run again".to_owned()),
+        (_, [one]) => one.name(),
+        (_, many) => format!("{} builds", many.len()),
+    };
+    let does: Vec<Task> = possible.iter().map(|target| target.retry()).collect();
+    let jobs: u64 = possible.iter().map(|target| target.again.unwrap_or(1)).sum();
+    if jobs <= 1 && does.len() == 1 {
+        return Ok(Again::Now(does));
+    }
+    let jobs = words::plural(jobs, "job");
+    let mut text: Vec<String> =
+        possible.iter().take(6).map(|target| format!("{}  {}", target.name(), target.words)).collect();
+    text.push(String::new());
+    text.push(match possible.as_slice() {
+        [Target { job: Some(_), .. }] => format!("{jobs} will run again: it and what depends on it."),
+        _ => format!("{jobs} will run again: what did not pass and what was skipped because of it."),
+    });
+    Ok(Again::Ask(Dialog {
+        title: format!("Retry {what}?"),
+        text,
+        killed_at: None,
+        answers: vec![
+            Answer { label: "Leave it".to_owned(), why_not: None, does: Vec::new() },
+            Answer { label: format!("Run {jobs} of {what} again"), why_not: None, does },
+        ],
+        focus: 0,
+    }))
+}
+
+/// Every way to retry what is selected, also those that are impossible, with the reason.
 pub(super) fn retry(target: &Target, view: Option<&BuildView>) -> Dialog {
     let build = target.build;
-    let not_passed = view.map(|view| view.jobs.iter().filter(|job| words::is_bad(job.outcome)).count() as u64);
-    let answer = |label: String, what: RetryWhat, why_not: Option<&str>| Answer {
+    let answer = |label: String, what: RetryWhat, why_not: Option<String>| Answer {
         label,
-        why_not: why_not.map(str::to_owned),
+        why_not,
         does: vec![retry_task(build, what)],
     };
-    let failed = match not_passed {
-        Some(count @ 1..) => answer(
-            format!("What did not pass ({}) and what was skipped", words::plural(count, "job")),
-            RetryWhat::Failed,
-            None,
-        ),
-        Some(0) => answer("What did not pass".to_owned(), RetryWhat::Failed, Some("every job that ended has passed")),
-        None => answer("What did not pass".to_owned(), RetryWhat::Failed, None),
-    };
-    let job = match &target.job {
-        Some(name) => {
-            let status = view.and_then(|view| view.jobs.iter().find(|job| job.name == *name)).map(|job| job.status);
-            let why_not = (status.is_some_and(|status| status != Status::Finished)).then_some("it has not ended yet");
-            answer(format!("{build}/{name} and what depends on it"), RetryWhat::Job { job: name.clone() }, why_not)
+    let why_not = target.why_no_retry();
+    let mut answers = match (&target.job, &target.spec) {
+        (_, Some(_)) => vec![answer("Reads the spec again: makes a new build".to_owned(), RetryWhat::Failed, why_not)],
+        (Some(name), None) => {
+            let jobs = target.again.filter(|jobs| *jobs > 1).map(|jobs| format!(" ({})", words::plural(jobs, "job")));
+            let label = format!("{build}/{name} and what depends on it{}", jobs.unwrap_or_default());
+            vec![answer(label, RetryWhat::Job { job: name.clone() }, why_not)]
         }
-        None => {
-            let what = RetryWhat::Job { job: String::new() };
-            answer("One job and what depends on it".to_owned(), what, Some("select a job of the build first"))
-        }
+        (None, None) => Vec::new(),
     };
-    let everything = answer("Everything".to_owned(), RetryWhat::Everything, None);
+    if target.spec.is_none() {
+        let whole = if target.job.is_some() { format!("Of the whole build {build}: ") } else { String::new() };
+        let label = |words: &str| if whole.is_empty() { words.to_owned() } else { format!("{whole}{words}") };
+        let not_passed = view.map(|view| view.jobs.iter().filter(|job| words::is_bad(job.outcome)).count() as u64);
+        answers.push(match not_passed {
+            Some(count @ 1..) => {
+                let words = format!("what did not pass ({}) and what was skipped", words::plural(count, "job"));
+                answer(capital(&label(&words)), RetryWhat::Failed, None)
+            }
+            Some(0) => {
+                let why_not = "every job that ended has passed".to_owned();
+                answer(capital(&label("what did not pass")), RetryWhat::Failed, Some(why_not))
+            }
+            None => answer(capital(&label("what did not pass")), RetryWhat::Failed, None),
+        });
+        if target.job.is_none() {
+            let (what, why_not) = (RetryWhat::Job { job: String::new() }, "select a job of the build first".to_owned());
+            answers.push(answer("One job and what depends on it".to_owned(), what, Some(why_not)));
+        }
+        answers.push(answer(capital(&label("everything")), RetryWhat::Everything, None));
+    }
+    answers.push(Answer { label: "Nothing".to_owned(), why_not: None, does: Vec::new() });
     Dialog {
-        title: format!("Retry build {build}"),
+        title: format!("Retry {}", target.name()),
         text: vec![target.words.clone(), "Old attempts keep their logs.".to_owned()],
-        answers: vec![failed, job, everything, Answer { label: "Nothing".to_owned(), why_not: None, does: Vec::new() }],
+        killed_at: None,
+        answers,
         focus: 0,
     }
 }
 
-pub(super) fn retry_task(build: BuildNumber, what: RetryWhat) -> Task {
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn retry_task(build: BuildNumber, what: RetryWhat) -> Task {
     let about = match &what {
         RetryWhat::Job { job } => format!("{build}/{job}"),
         RetryWhat::Failed | RetryWhat::Everything => format!("build {build}"),

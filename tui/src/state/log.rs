@@ -255,6 +255,12 @@ impl LogPage {
         }
     }
 
+    /// The lines in view.
+    pub fn view(&self) -> std::ops::Range<u64> {
+        let (first, (last, row)) = (self.top().0, self.down(self.top(), self.height()));
+        first..last + u64::from(row > 0)
+    }
+
     /// How much of the log lies below the view, in lines.
     pub fn below(&self) -> u64 {
         let last = self.down(self.top(), self.height()).0;

@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{BuildView, DeliveryView, QueueView, Status};
+use windlass_protocol::view::{BuildRow, BuildView, DeliveryView, QueueView, Status};
 
 use crate::keymap::{Key, Mode};
 use build::BuildPage;
@@ -136,7 +136,7 @@ pub enum Connection {
 enum Pending {
     Cancel { about: String },
     Retry { about: String },
-    Search { sub: Sub, lines: u64 },
+    Search { sub: Sub, ask: search::Ask },
     Deliveries,
 }
 
@@ -220,7 +220,12 @@ impl State {
             Event::Paste(text) => self.paste(&text, &mut effects),
             Event::Click(hit) => self.click(hit, &mut effects),
             Event::Wheel(rows) => self.wheel(rows),
-            Event::Resize(width, height) => self.size = (width, height),
+            Event::Resize(width, height) => {
+                self.size = (width, height);
+                if self.layout().status_only() {
+                    self.dialog = None; // a question that is not seen is not asked
+                }
+            }
             Event::Connected(hello) => self.connected(hello, &mut effects),
             Event::Lost { error, pause } => {
                 let since = match self.connection {
@@ -339,7 +344,7 @@ impl State {
                     log.take_head(head);
                 }
             }
-            ServerMessage::Response { id, response } => self.answered(id, response),
+            ServerMessage::Response { id, response } => self.answered(id, response, effects),
             ServerMessage::Refused { id, refusal } => self.refused(id, &refusal),
             ServerMessage::Ended { sub, refusal } => self.ended(sub, refusal),
             ServerMessage::Hello(_) | ServerMessage::Unknown => {}
@@ -383,6 +388,15 @@ impl State {
             Page::Build(build) => build.preview.as_mut().filter(|log| log.sub == sub),
             Page::Log(_) => None,
         })
+    }
+
+    /// Whether all that is left of a build is being stopped. A row only tells that something is; the queue tells of what.
+    #[must_use]
+    pub fn is_stopping(&self, row: &BuildRow) -> bool {
+        let unfinished = row.jobs.iter().filter(|job| job.status != Status::Finished).count();
+        let queued = self.queue.iter().flat_map(|queue| &queue.jobs);
+        let stopping = queued.filter(|job| job.id.build == row.number && job.cancelling).count();
+        row.cancelling && row.status != Status::Finished && (unfinished <= 1 || stopping >= unfinished)
     }
 
     /// The build page below everything, if the build is being looked at.

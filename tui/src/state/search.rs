@@ -1,5 +1,8 @@
-//! A search in a log: the daemon finds the lines, this keeps them and knows which one we are at. Must not know how the log
-//! is shown.
+//! A search in a log: the daemon finds the lines, this keeps them and knows which one we are at, what of the log was
+//! searched and what is to be asked next. Must not know how the log is shown.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
 
@@ -11,94 +14,242 @@ pub struct Search {
     pub pattern: String,
     /// Finds the hit inside of a line, to light it up.
     pub regex: Regex,
-    pub matches: Vec<u64>,
-    pub current: Option<usize>,
-    /// There are more than `matches`.
-    pub more: bool,
-    /// The answer has not come yet.
-    pub waiting: bool,
-    /// Where the search began: the first hit from there on is shown.
-    pub(super) origin: u64,
-    /// Lines that the log had when it was searched.
-    pub(super) searched: u64,
+    matches: BTreeSet<u64>,
+    /// The hit that was gone to.
+    pub current: Option<u64>,
+    /// Every hit of these lines is in `matches`.
+    known: Range<u64>,
+    /// The log ended here when it was last asked about.
+    lines: u64,
+    goal: Option<Goal>,
+    asked: Option<Ask>,
+}
+
+/// The hit that is looked for: the first from a line on, upwards or downwards.
+#[derive(Debug, Clone, Copy)]
+struct Goal {
+    from: u64,
+    backwards: bool,
+    wrapped: bool,
+}
+
+/// A question for the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) pattern: String,
+    pub(super) from: u64,
+    pub(super) backwards: bool,
+    /// Lines that the log had.
+    lines: u64,
+}
+
+/// What follows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Show {
+        line: u64,
+        wrapped: bool,
+    },
+    Ask(Ask),
+    /// An answer is to come, or there is no hit.
+    Nothing,
 }
 
 impl Search {
     /// The same rule as the daemon's: case is ignored when the pattern has no capital letter.
-    pub(super) fn new(pattern: String, origin: u64) -> Result<Self, regex::Error> {
+    pub(super) fn new(pattern: String) -> Result<Self, regex::Error> {
         let ignore_case = !pattern.chars().any(char::is_uppercase);
         let regex = RegexBuilder::new(&pattern).case_insensitive(ignore_case).size_limit(1 << 20).build()?;
-        let (matches, current) = (Vec::new(), None);
-        Ok(Self { pattern, regex, matches, current, more: false, waiting: true, origin, searched: 0 })
+        let (matches, known) = (BTreeSet::new(), 0..0);
+        Ok(Self { pattern, regex, matches, current: None, known, lines: 0, goal: None, asked: None })
     }
 
-    /// Takes line numbers in, and returns the line to show.
-    pub(super) fn found(&mut self, lines: Vec<u64>, more: bool, searched: u64) -> Option<u64> {
-        let known = self.matches.last().copied();
-        self.matches.extend(lines.into_iter().filter(|line| known.is_none_or(|known| *line > known)));
-        (self.more, self.waiting, self.searched) = (more, false, searched);
-        let origin = self.current.map_or(self.origin, |current| self.matches[current] + 1);
-        let next = self.matches.partition_point(|line| *line < origin);
-        let next = if next < self.matches.len() { next } else { 0 };
-        self.current = (!self.matches.is_empty()).then_some(next);
-        self.line()
+    /// Shows the first hit from a line on. All of the log is asked about, from its beginning, so that hits can be counted;
+    /// where that is too much, from the line on.
+    pub(super) fn begin(&mut self, from: u64, lines: u64) -> Next {
+        self.goal = Some(Goal { from, backwards: false, wrapped: false });
+        self.ask(0, false, lines)
     }
 
-    pub(super) fn line(&self) -> Option<u64> {
-        self.matches.get(self.current?).copied()
+    /// Looks for a hit from a line on; `None` is beyond the log's end in this direction.
+    pub(super) fn go(&mut self, from: Option<u64>, backwards: bool, lines: u64) -> Next {
+        if self.asked.is_some() {
+            return Next::Nothing;
+        }
+        let goal = Goal { from: from.unwrap_or(0), backwards, wrapped: false };
+        self.goal = if from.is_some() { Some(goal) } else { wrap(goal, lines) };
+        self.advance(lines)
+    }
+
+    /// Takes an answer in. One to an older question changes nothing.
+    pub(super) fn found(&mut self, ask: &Ask, found: &[u64], next: Option<u64>, lines: u64) -> Next {
+        if self.asked.as_ref() != Some(ask) {
+            return Next::Nothing;
+        }
+        self.asked = None;
+        self.matches.extend(found);
+        if ask.backwards {
+            // At least one line further, whatever the daemon says: never the same question again.
+            self.known.start = next.map_or(0, |next| next + 1).min(ask.from);
+        } else {
+            let end = found.last().map_or(ask.lines, |last| ask.lines.max(last + 1));
+            self.known.end = next.unwrap_or(end).max(ask.from + 1);
+        }
+        self.advance(lines)
+    }
+
+    fn advance(&mut self, lines: u64) -> Next {
+        self.lines = lines;
+        while let Some(goal) = self.goal {
+            let Goal { from, backwards, wrapped } = goal;
+            let at_hand = match backwards {
+                true => self.known.contains(&from) || from + 1 == self.known.start,
+                false => self.known.contains(&from) || from == self.known.end,
+            };
+            if !at_hand && from < lines {
+                let edge = from + u64::from(backwards);
+                self.known = edge..edge;
+                return self.ask(from, backwards, lines);
+            }
+            let hit = match backwards {
+                true => self.matches.range(self.known.start.min(from + 1)..from + 1).next_back(),
+                false => self.matches.range(from..self.known.end.max(from)).next(),
+            };
+            if let (true, Some(&line)) = (at_hand, hit) {
+                (self.current, self.goal) = (Some(line), None);
+                return Next::Show { line, wrapped };
+            }
+            if at_hand && backwards && self.known.start > 0 {
+                return self.ask(self.known.start - 1, true, lines);
+            }
+            if at_hand && !backwards && self.known.end < lines {
+                return self.ask(self.known.end, false, lines);
+            }
+            self.goal = wrap(goal, lines);
+        }
+        Next::Nothing
+    }
+
+    fn ask(&mut self, from: u64, backwards: bool, lines: u64) -> Next {
+        let ask = Ask { pattern: self.pattern.clone(), from, backwards, lines };
+        self.asked = Some(ask.clone());
+        Next::Ask(ask)
     }
 
     pub fn is_match(&self, line: u64) -> bool {
-        self.matches.binary_search(&line).is_ok()
+        self.matches.contains(&line)
     }
 
-    /// One hit further or back, around the ends. None: the daemon has to be asked for what comes after the last.
-    pub(super) fn step(&mut self, forward: bool, lines: u64) -> Option<u64> {
-        let last = self.matches.len().checked_sub(1)?;
-        let current = self.current.unwrap_or(0);
-        self.current = Some(match (forward, current) {
-            (true, at) if at < last => at + 1,
-            (true, _) if self.more || lines > self.searched => return None,
-            (true, _) => 0,
-            (false, 0) => last,
-            (false, at) => at - 1,
-        });
-        self.line()
-    }
-
-    /// `3/17`, `no match`, `searching`.
+    /// `3/17`, `3/10,000+`, `no match`, `searching`.
     pub fn words(&self) -> String {
-        match (self.waiting, self.current) {
-            (true, _) => "searching".to_owned(),
-            (false, None) => "no match".to_owned(),
-            (false, Some(at)) => format!("{}/{}{}", at + 1, self.matches.len(), if self.more { "+" } else { "" }),
+        let count = |range: Range<u64>| crate::words::count(self.matches.range(range).count() as u64);
+        match (&self.asked, self.current) {
+            (Some(_), _) => "searching".to_owned(),
+            (None, None) => "no match".to_owned(),
+            (None, Some(line)) if self.known.start == 0 && self.known.contains(&line) => {
+                let more = if self.known.end < self.lines { "+" } else { "" };
+                format!("{}/{}{more}", count(0..line + 1), count(self.known.clone()))
+            }
+            (None, Some(line)) => format!("in line {}", crate::words::count(line + 1)),
         }
     }
+}
+
+/// Around the log's end, once.
+fn wrap(goal: Goal, lines: u64) -> Option<Goal> {
+    let from = if goal.backwards { lines.checked_sub(1)? } else { 0 };
+    (!goal.wrapped && lines > 0).then_some(Goal { from, wrapped: true, ..goal })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// A daemon that finds at most `limit` hits at once and looks at most at `budget` lines.
+    fn answer(hits: &BTreeSet<u64>, lines: u64, ask: &Ask, limit: usize, budget: u64) -> (Vec<u64>, Option<u64>) {
+        let (mut found, mut at) = (Vec::new(), Some(ask.from));
+        for _ in 0..budget {
+            let Some(line) = at.filter(|line| *line < lines) else { return (found, None) };
+            if found.len() == limit {
+                break;
+            }
+            found.extend(hits.contains(&line).then_some(line));
+            at = if ask.backwards { line.checked_sub(1) } else { Some(line + 1) };
+        }
+        (found, at.filter(|line| *line < lines))
+    }
+
+    fn settle(
+        search: &mut Search,
+        mut next: Next,
+        hits: &BTreeSet<u64>,
+        lines: u64,
+        limit: usize,
+    ) -> Option<(u64, bool)> {
+        loop {
+            match next {
+                Next::Show { line, wrapped } => return Some((line, wrapped)),
+                Next::Nothing => return None,
+                Next::Ask(ask) => {
+                    let (found, more) = answer(hits, lines, &ask, limit, 7);
+                    next = search.found(&ask, &found, more, lines);
+                }
+            }
+        }
+    }
 
     #[test]
-    fn begins_where_the_reader_is_and_goes_around() {
-        let mut search = Search::new("error".to_owned(), 50).expect("a pattern");
+    fn begins_where_the_reader_is_goes_around_and_counts() {
+        let hits = BTreeSet::from([10, 60, 70]);
+        let mut search = Search::new("error".to_owned()).expect("a pattern");
+        let Next::Ask(ask) = search.begin(50, 100) else { panic!("nothing is known yet") };
         assert_eq!(search.words(), "searching");
-        assert_eq!(search.found(vec![10, 60, 70], false, 100), Some(60));
+        let stale = Ask { pattern: "other".to_owned(), ..ask.clone() };
+        assert_eq!(search.found(&stale, &[1], None, 100), Next::Nothing);
+        let all: Vec<u64> = hits.iter().copied().collect();
+        assert_eq!(search.found(&ask, &all, None, 100), Next::Show { line: 60, wrapped: false });
         assert_eq!(search.words(), "2/3");
-        assert_eq!(search.step(true, 100), Some(70));
-        assert_eq!(search.step(true, 100), Some(10));
-        assert_eq!(search.step(false, 100), Some(70));
-        // The log grew: the daemon is asked, and the new hit is next.
-        assert_eq!(search.step(true, 200), None);
-        assert_eq!(search.found(vec![70, 150], false, 200), Some(150));
+        assert_eq!(search.go(Some(61), false, 100), Next::Show { line: 70, wrapped: false });
+        assert_eq!(search.go(Some(71), false, 100), Next::Show { line: 10, wrapped: true });
+        assert_eq!(search.go(Some(9), true, 100), Next::Show { line: 70, wrapped: true });
+        assert_eq!(search.go(None, true, 100), Next::Show { line: 70, wrapped: true });
+        // The log grew: only what is new is asked about.
+        let Next::Ask(ask) = search.go(Some(71), false, 200) else { panic!("the end is not known") };
+        assert_eq!((ask.from, ask.backwards), (100, false));
+        assert_eq!(search.found(&ask, &[150], None, 200), Next::Show { line: 150, wrapped: false });
         assert_eq!(search.words(), "4/4");
+    }
+
+    proptest! {
+        #[test]
+        fn the_next_hit_is_found_however_little_comes_at_once(
+            hits in proptest::collection::btree_set(0u64..60, 0..12),
+            steps in proptest::collection::vec((0u64..60, any::<bool>()), 1..12),
+            limit in 1usize..4,
+        ) {
+            let lines = 60;
+            let mut search = Search::new("x".to_owned()).expect("a pattern");
+            let next = search.begin(steps[0].0, lines);
+            let first = settle(&mut search, next, &hits, lines, limit);
+            prop_assert_eq!(first.map(|hit| hit.0), hits.range(steps[0].0..).next().or(hits.first()).copied());
+            for (from, backwards) in steps {
+                let next = search.go(Some(from), backwards, lines);
+                let got = settle(&mut search, next, &hits, lines, limit);
+                let (ahead, around) = match backwards {
+                    true => (hits.range(..=from).next_back(), hits.last()),
+                    false => (hits.range(from..).next(), hits.first()),
+                };
+                let expected = ahead.map(|line| (*line, false)).or(around.map(|line| (*line, true)));
+                prop_assert_eq!(got, expected, "from {} backwards {}", from, backwards);
+            }
+        }
     }
 
     #[test]
     fn case_counts_when_there_is_a_capital() {
-        let is = |pattern: &str| Search::new(pattern.to_owned(), 0).expect("a pattern").regex.is_match("An Error");
+        let is = |pattern: &str| Search::new(pattern.to_owned()).expect("a pattern").regex.is_match("An Error");
         assert!(is("error") && is("Error") && !is("ERROR"));
-        assert!(Search::new("(".to_owned(), 0).is_err());
+        assert!(Search::new("(".to_owned()).is_err());
     }
 }

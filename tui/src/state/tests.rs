@@ -5,11 +5,12 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{LogHead, LogWindow, Response, RetryWhat, Role, StepMark};
 use windlass_protocol::log::{LogLine, NO_STEP};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
-use windlass_protocol::view::{BuildRow, EngineView, Outcome, QueueView};
+use windlass_protocol::view::{BuildRow, Cancelling, EngineView, Outcome, QueueView};
 
 use super::log::{Shown, Start};
 use super::*;
 use crate::keymap::Key::{Char, Ctrl, Down, End, Enter, Esc, PageUp};
+use crate::words;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -196,6 +197,119 @@ fn an_impossible_retry_stays_in_the_menu_with_its_reason() {
     assert_eq!(state.toasts.last().map(|toast| toast.text.as_str()), Some("select a job of the build first"));
     let effects = press(&mut state, &[Down, Enter]);
     assert_eq!(requests(&effects), [Request::Retry { build: 1, what: RetryWhat::Everything }]);
+}
+
+/// A view of build 1: name, needs, status and outcome of each job.
+fn view(jobs: &[(&str, &[&str], Status, Option<Outcome>)]) -> Box<BuildView> {
+    let jobs = jobs.iter().map(|(name, needs, status, outcome)| {
+        let attempt = serde_json::json!({
+            "number": 1, "status": status, "outcome": outcome, "queued_at": NOW, "steps": [],
+            "log": { "lines": 0, "bytes": 0, "sha256": null },
+        });
+        serde_json::json!({
+            "name": name, "needs": needs, "status": status, "outcome": outcome, "attempts": [attempt],
+        })
+    });
+    let finished = jobs.clone().all(|job| job["status"] == "finished");
+    serde_json::from_value(serde_json::json!({
+        "number": 1, "seq": 1, "repository": "acme/app", "event": "push", "ref": "refs/heads/main", "sha": "0123456789",
+        "title": "t", "author": "ada", "status": if finished { "finished" } else { "running" }, "created_at": NOW,
+        "reason": "because", "jobs": jobs.collect::<Vec<_>>(),
+    }))
+    .expect("a build")
+}
+
+/// The page of build 1, the cursor on the whole of it.
+fn on_build(build: Box<BuildView>) -> State {
+    let mut state = with_builds(1);
+    press(&mut state, &[Enter]);
+    let sub = match state.pages.last() {
+        Some(Page::Build(page)) => page.sub,
+        other => panic!("{other:?}"),
+    };
+    happen(&mut state, Event::Message(Box::new(ServerMessage::Build { sub, seq: 1, build })));
+    press(&mut state, &[Char('g')]);
+    state
+}
+
+const FINISHED: Status = Status::Finished;
+
+#[test]
+fn retry_and_cancel_speak_of_the_selected_row_and_many_jobs_are_asked_about() {
+    let (passed, failed) = (Some(Outcome::Passed), Some(Outcome::Failed));
+    let build = || {
+        let skipped = Some(Outcome::Skipped);
+        let deploy: &[&str] = &["test"];
+        view(&[("lint", &[], FINISHED, passed), ("test", &[], FINISHED, failed), ("deploy", deploy, FINISHED, skipped)])
+    };
+    let retry = |what| [Request::Retry { build: 1, what }];
+    let job = |job: &str| RetryWhat::Job { job: job.to_owned() };
+    // rows down, the question if there is one, what is asked for
+    let table = [
+        (0, Some("Retry build 1?"), RetryWhat::Failed),
+        (1, None, job("lint")),
+        (2, Some("Retry 1/test?"), job("test")),
+        (3, None, job("deploy")),
+    ];
+    for (down, title, what) in table {
+        let mut state = on_build(build());
+        press(&mut state, &vec![Down; down]);
+        let mut effects = press(&mut state, &[Char('r')]);
+        assert_eq!(state.dialog.as_ref().map(|dialog| dialog.title.as_str()), title);
+        if let Some(dialog) = &state.dialog {
+            assert!(dialog.text.iter().any(|text| text.starts_with("2 jobs will run again")), "{dialog:?}");
+            effects = press(&mut state, &[Down, Enter]);
+        }
+        assert_eq!(requests(&effects), retry(what.clone()));
+        // The menu's first entry is the same.
+        let effects = press(&mut state, &[Char('R'), Enter]);
+        assert_eq!(requests(&effects), retry(what));
+    }
+    let mut state = on_build(view(&[("a", &[], Status::Running, None), ("b", &[], Status::Running, None)]));
+    let effects = press(&mut state, &[Down, Char('x'), Down, Enter]);
+    assert_eq!(requests(&effects), [Request::Cancel { build: 1, job: Some("a".to_owned()), force: false }]);
+    press(&mut state, &[Char('r')]);
+    assert_eq!(state.toasts.last().map(|toast| toast.text.as_str()), Some("1/a: it has not ended yet"));
+}
+
+#[test]
+fn a_build_without_jobs_of_its_own_is_read_again_or_not_at_all() {
+    let mut state = on_build(view(&[("spec", &[], FINISHED, Some(Outcome::Broken))]));
+    press(&mut state, &[Char('R')]);
+    let dialog = state.dialog.clone().expect("a menu");
+    assert_eq!(
+        (dialog.answers[0].label.as_str(), dialog.answers.len()),
+        ("Reads the spec again: makes a new build", 2)
+    );
+    let effects = press(&mut state, &[Enter]);
+    assert_eq!(requests(&effects), [Request::Retry { build: 1, what: RetryWhat::Failed }]);
+    let answer = ServerMessage::Response { id: 1, response: Response::Retry { attempts: Vec::new() } };
+    happen(&mut state, Event::Message(Box::new(answer)));
+    let words = "build 1: the commit is read again: a new build follows";
+    assert_eq!(state.toasts.last().map(|toast| (toast.text.as_str(), toast.bad)), Some((words, false)));
+    let mut state = on_build(view(&[("spec", &[], FINISHED, Some(Outcome::Skipped))]));
+    assert!(press(&mut state, &[Char('r'), Down, Char('r'), Char('R'), Enter]).is_empty());
+    let why = state.dialog.as_ref().and_then(|dialog| dialog.answers[0].why_not.clone());
+    assert_eq!(why.as_deref(), Some("there is nothing to run: because"));
+}
+
+#[test]
+fn a_second_cancel_is_asked_for_as_the_kill_that_it_is() {
+    let mut build = view(&[("a", &[], Status::Running, None), ("b", &[], Status::Running, None)]);
+    let kill_at = Timestamp(NOW.0 + 12_000);
+    let cancelling = Cancelling { by: "you".to_owned(), since: NOW, kill_at, force: false };
+    build.jobs[0].attempts[0].cancelling = Some(cancelling.clone());
+    assert!(words::stopping(&build).is_none(), "the other job runs on");
+    let mut state = on_build(build.clone());
+    press(&mut state, &[Char('x')]);
+    assert_eq!(state.dialog.as_ref().map(|dialog| dialog.title.as_str()), Some("Cancel build 1?"));
+    press(&mut state, &[Esc, Down, Char('x')]);
+    let dialog = state.dialog.clone().expect("a question");
+    assert_eq!((dialog.title.as_str(), dialog.killed_at), ("Kill 1/a now?", Some(kill_at)));
+    let effects = press(&mut state, &[Down, Enter]);
+    assert_eq!(requests(&effects), [Request::Cancel { build: 1, job: Some("a".to_owned()), force: true }]);
+    build.jobs[1].attempts[0].cancelling = Some(cancelling);
+    assert!(words::stopping(&build).is_some());
 }
 
 #[test]
@@ -393,6 +507,35 @@ fn only_windows_that_are_not_at_hand_are_asked_for() {
     assert_eq!(window(log.missing_window()), Some(LogWindow::Range { first: 490, count: 40 }));
     log.forget_window();
     assert!(log.missing_window().is_some());
+}
+
+#[test]
+fn below_the_smallest_size_keys_only_quit_and_redraw() {
+    let mut state = state();
+    list(&mut state, vec![row(1, Status::Running, None, "x")], 1);
+    press(&mut state, &[Char('X')]);
+    happen(&mut state, Event::Resize(39, 10));
+    assert!(state.dialog.is_none());
+    let effects = press(&mut state, &[Char('X'), Down, Enter, Enter, Char('r'), Char('2'), Char('?'), Char('/')]);
+    assert!(effects.is_empty() && state.dialog.is_none() && state.prompt.is_none() && state.help.is_none());
+    assert!(state.pages.is_empty() && state.view == View::Builds);
+    assert_eq!(press(&mut state, &[Ctrl('l'), Char('q'), Ctrl('c')]), [Effect::Redraw, Effect::Quit, Effect::Quit]);
+    happen(&mut state, Event::Resize(40, 10));
+    press(&mut state, &[Char('X')]);
+    assert!(state.dialog.is_some());
+}
+
+#[test]
+fn help_opens_at_the_section_of_the_screen_and_ends_at_its_end() {
+    let mut state = with_builds(1);
+    press(&mut state, &[Char('?')]);
+    assert_eq!(state.help, Some(0));
+    press(&mut state, &[Esc, Enter, Char('?')]);
+    assert_eq!(state.help, Some(crate::keymap::section(Mode::Build)));
+    press(&mut state, &[Char('j'), End]);
+    let end = state.help;
+    press(&mut state, &[Char('j'), Char('k')]);
+    assert_eq!(state.help, end.map(|top| top - 1), "no row is scrolled beyond the end");
 }
 
 #[test]

@@ -89,8 +89,12 @@ impl Table<'_> {
 
     fn line(&self, cells: &[Words], widths: &[u16], area: Rect, theme: Theme, buffer: &mut Buffer) {
         let mut x = area.x + 1;
-        for ((cell, width), column) in cells.iter().zip(widths).zip(self.columns) {
-            let place = Rect { x, width: (*width).min(area.right().saturating_sub(x)), ..area };
+        for (index, ((cell, width), column)) in cells.iter().zip(widths).zip(self.columns).enumerate() {
+            // What follows may be empty in this row: then there is more room.
+            let last = cells[index + 1..].iter().all(|cell| cell.width() == 0);
+            let room = area.right().saturating_sub(x);
+            let width = if last && !column.right { room.saturating_sub(1) } else { *width };
+            let place = Rect { x, width: width.min(room), ..area };
             if place.width == 0 {
                 continue;
             }
@@ -99,7 +103,7 @@ impl Table<'_> {
             } else {
                 cell.paint(place, theme.style(Tone::Plain), theme, buffer);
             }
-            x = x.saturating_add(*width + 2).min(area.right());
+            x = x.saturating_add(width + 2).min(area.right());
         }
     }
 

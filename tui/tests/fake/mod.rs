@@ -41,6 +41,7 @@ impl Fake {
             logs: HashMap::new(),
             deliveries: Vec::new(),
             limit: 2,
+            search_limit: 10_000,
             asked: Vec::new(),
             subscribed: Vec::new(),
             seq: 0,

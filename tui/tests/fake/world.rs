@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) logs: HashMap<AttemptId, Log>,
     pub(crate) deliveries: Vec<DeliveryView>,
     pub(crate) limit: u64,
+    /// Hits that a search gives at once.
+    pub(crate) search_limit: u32,
     /// Every request that came, in order.
     pub(crate) asked: Vec<Request>,
     /// Every subscription that came, in order.
@@ -243,14 +245,17 @@ impl World {
             Request::Deliveries { .. } => Ok(Response::Deliveries { deliveries: self.deliveries.clone() }),
             Request::Cancel { build, job, force } => self.cancel(build, job.as_deref(), force),
             Request::Retry { build, .. } => self.retry(build),
-            Request::SearchLog { log, pattern, from, limit, .. } => {
+            Request::SearchLog { log, pattern, from, backwards, limit } => {
                 let pattern = regex::bytes::Regex::new(&pattern)
                     .map_err(|error| Refusal::new(RefusalCode::Invalid, error.to_string()))?;
                 let log = self.logs.get(&log).ok_or_else(missing)?;
-                let found = (from..log.lines.len() as u64).filter(|n| pattern.is_match(&log.line(*n).bytes));
-                let mut lines: Vec<u64> = found.take(limit as usize + 1).collect();
-                let next = lines.get(limit as usize).copied();
-                lines.truncate(limit as usize);
+                let (end, limit) = (log.lines.len() as u64, limit.min(self.search_limit) as usize);
+                let order: Vec<u64> =
+                    if backwards { (0..end.min(from + 1)).rev().collect() } else { (from..end).collect() };
+                let found = order.into_iter().filter(|n| pattern.is_match(&log.line(*n).bytes));
+                let mut lines: Vec<u64> = found.take(limit + 1).collect();
+                let next = lines.get(limit).copied();
+                lines.truncate(limit);
                 Ok(Response::Matches { lines, next })
             }
             Request::Unknown => Err(Refusal::new(RefusalCode::Unsupported, "unknown request")),
