@@ -58,9 +58,7 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
-    #[error(
-        "another windlassd uses the database {database}: stop it first, or give this one a database of its own"
-    )]
+    #[error("another windlassd uses the database {database}: stop it first, or give this one a database of its own")]
     Taken { database: String },
     #[error("the database was busy for {} s", BUSY.as_secs())]
     Busy,

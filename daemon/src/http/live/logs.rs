@@ -20,7 +20,7 @@ use crate::wake::Woken;
 /// A window may ask for this many lines.
 const WINDOW_CAP: u32 = 10_000;
 /// One binary frame of lines or bytes.
-const FRAME: usize = 256 * 1024;
+const FRAME: usize = 64 * 1024;
 /// Between two looks at a growing log: 20 pictures a second are enough for an eye.
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -32,7 +32,7 @@ const SUBSCRIPTIONS: usize = 64;
 /// Searches at once of one connection.
 const SEARCHES: usize = 4;
 /// Messages that wait for a slow client, over all its subscriptions; whoever wants to send more waits.
-const BACKLOG: usize = 32;
+const BACKLOG: usize = 8;
 /// So often a client is pinged, and its token looked up again.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// Nothing heard for this long, not even an answer to a ping: the client is gone.
