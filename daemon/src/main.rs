@@ -11,7 +11,7 @@ use windlass_daemon::daemon::{Daemon, StartError};
 use windlass_daemon::engine::EngineError;
 use windlass_daemon::error_chain::chain;
 use windlass_daemon::secret::{random_token, sha256_hex};
-use windlass_daemon::store::{Role, Store};
+use windlass_daemon::store::{Role, Store, StoreError};
 use windlass_daemon::{clock, demo};
 
 /// The Windlass daemon: takes signed webhooks and runs the builds they ask for.
@@ -319,7 +319,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(StartError::Engine(EngineError::Trouble { .. } | EngineError::Gone { .. })) => 7,
         Some(StartError::Tls { .. }) => 3,
         Some(StartError::Engine(_)) => 1,
-        None if error.downcast_ref::<windlass_daemon::store::StoreError>().is_some() => 6,
-        None => 1,
+        // Of `token`: a name that is taken or unknown is not the database's fault.
+        None => match error.downcast_ref::<StoreError>() {
+            Some(StoreError::Missing { .. } | StoreError::Conflict { .. }) | None => 1,
+            Some(_) => 6,
+        },
     }
 }

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody as _};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use futures_util::stream;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use windlass_protocol::id::AttemptId;
@@ -31,7 +31,7 @@ const LOG_CHUNK: usize = 256 * 1024;
 /// Bodies that are held at once, over all connections: anybody may send one. More than the largest that may be allowed.
 const BODIES: usize = 128 << 20;
 
-/// What is left for bodies. A body is charged by what it says it has, before the first byte of it is read.
+/// What is left for bodies. Each is charged for what has arrived of it: what a stranger only announces costs nobody.
 #[derive(Debug, Clone)]
 struct Budget(Arc<Semaphore>);
 
@@ -40,12 +40,11 @@ impl Budget {
         Self(Arc::new(Semaphore::new(bytes)))
     }
 
-    /// Room for a body as long as what is returned lives. One that does not say its size may have all that one may have.
-    fn reserve(&self, said: Option<u64>, cap: usize) -> Result<OwnedSemaphorePermit, Failure> {
-        let bytes = said.and_then(|bytes| usize::try_from(bytes).ok()).map_or(cap, |bytes| bytes.min(cap));
+    /// Room for so many bytes as long as what is returned lives.
+    fn charge(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Failure> {
         let room = u32::try_from(bytes).ok().and_then(|bytes| Arc::clone(&self.0).try_acquire_many_owned(bytes).ok());
         room.ok_or_else(|| {
-            tracing::warn!(bytes, "a webhook was put off: too many are being received");
+            tracing::warn!(bytes, "a webhook was put off: too much is being received");
             let message = "too much is being received just now: deliver it again";
             let mut failure = Failure::new(StatusCode::SERVICE_UNAVAILABLE, RefusalCode::Unavailable, message);
             failure.retry_after = Some(30);
@@ -75,8 +74,11 @@ async fn webhook(
     request: Request,
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    let _room = budget.reserve(body.size_hint().exact(), app.config.limits.webhook_body_bytes)?;
-    let body = read_body(body, app.config.limits.webhook_body_bytes).await?;
+    let reading = read_body(body, app.config.limits.webhook_body_bytes, &budget);
+    let (body, _room) = tokio::time::timeout(BODY_TIME, reading).await.map_err(|_| {
+        let message = format!("the body did not arrive within {} s", BODY_TIME.as_secs());
+        Failure::new(StatusCode::REQUEST_TIMEOUT, RefusalCode::Invalid, message)
+    })??;
     verify(&app, &parts.headers, &body)?;
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let event = header("x-github-event").ok_or_else(|| Failure::invalid("the header X-GitHub-Event is missing"))?;
@@ -120,18 +122,26 @@ fn verify(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<(), Failure> {
     })
 }
 
-async fn read_body(body: Body, cap: usize) -> Result<Bytes, Failure> {
-    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, cap).collect()).await.map_err(|_| {
-        let message = format!("the body did not arrive within {} s", BODY_TIME.as_secs());
-        Failure::new(StatusCode::REQUEST_TIMEOUT, RefusalCode::Invalid, message)
-    })?;
-    collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            let message = format!("the body is larger than {cap} bytes (limits.webhook_body)");
-            return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, RefusalCode::Invalid, message);
+/// The whole body, and the room that it takes.
+async fn read_body(mut body: Body, cap: usize, budget: &Budget) -> Result<(Vec<u8>, OwnedSemaphorePermit), Failure> {
+    let too_large = || {
+        let message = format!("the body is larger than {cap} bytes (limits.webhook_body)");
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, RefusalCode::Invalid, message)
+    };
+    if body.size_hint().lower() > cap as u64 {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let mut room = budget.charge(0)?;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Failure::invalid("the body broke off"))?.into_data() else { continue };
+        if bytes.len() + data.len() > cap {
+            return Err(too_large());
         }
-        Failure::invalid("the body broke off")
-    })
+        room.merge(budget.charge(data.len())?);
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes, room))
 }
 
 /// Printable ASCII without spaces, not empty, not long.
@@ -250,18 +260,23 @@ fn chunks(reader: LogReader, end: u64) -> impl futures_util::Stream<Item = Resul
 mod tests {
     use super::*;
 
-    #[test]
-    fn bodies_are_put_off_while_others_fill_the_budget() {
+    #[tokio::test]
+    async fn bodies_are_put_off_while_others_fill_the_budget() {
         let budget = Budget::new(100);
-        let first = budget.reserve(Some(30), 50).expect("there is room");
-        let second = budget.reserve(None, 50).expect("as much as one may have");
-        let refused = budget.reserve(Some(21), 50).expect_err("20 are left");
-        assert_eq!((refused.status, refused.retry_after), (StatusCode::SERVICE_UNAVAILABLE, Some(30)));
-        // What says that it is too large is read no further than the cap, and refused there.
-        drop(first);
-        let third = budget.reserve(Some(u64::MAX), 50).expect("30 were given back");
-        assert!(budget.reserve(Some(1), 50).is_err());
-        drop((second, third));
-        assert_eq!(budget.0.available_permits(), 100);
+        let (first, room) = read_body(Body::from(vec![7; 60]), 80, &budget).await.expect("there is room");
+        assert_eq!((first.len(), budget.0.available_permits()), (60, 40));
+        let put_off = read_body(Body::from(vec![7; 41]), 80, &budget).await.expect_err("40 are left");
+        assert_eq!((put_off.status, put_off.retry_after), (StatusCode::SERVICE_UNAVAILABLE, Some(30)));
+        let too_large = read_body(Body::from(vec![7; 81]), 80, &budget).await.expect_err("larger than any may be");
+        assert_eq!(too_large.status, StatusCode::PAYLOAD_TOO_LARGE);
+        drop(room);
+        assert_eq!(budget.0.available_permits(), 100, "everything was given back");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_say_its_size_is_cut_off_at_the_cap() {
+        let chunks = stream::iter((0..10).map(|_| Ok::<_, std::io::Error>(vec![7; 10])));
+        let failure = read_body(Body::from_stream(chunks), 50, &Budget::new(1000)).await.expect_err("100 bytes");
+        assert_eq!(failure.status, StatusCode::PAYLOAD_TOO_LARGE);
     }
 }
