@@ -196,7 +196,21 @@ impl Helpers<'_> {
             ..ContainerCreateBody::default()
         };
         let options = name.map(|name| CreateContainerOptionsBuilder::default().name(name).build());
-        Ok(within(SLOW, self.docker.create_container(options, body)).await?.id)
+        let mut tries = 3;
+        loop {
+            match within(SLOW, self.docker.create_container(options.clone(), body.clone())).await {
+                Ok(made) => return Ok(made.id),
+                // While another daemon makes the empty image too, its name belongs to nobody for a moment.
+                Err(failure) if failure.is_missing() && tries > 0 => {
+                    tries -= 1;
+                    tracing::debug!(?failure, "the empty image is not there; making it again");
+                    if image::empty(self.docker, &self.settings.namespace).await.is_err() {
+                        return Err(failure);
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     async fn remove(&self, id: &str) {

@@ -35,9 +35,11 @@ pub(super) async fn builds(
     loop {
         woken.mark_seen();
         let looked = Instant::now();
-        // Read before the rows: a row may be newer than the number says, never older.
-        let seq = app.store.last_change().await?;
+        // Read before the rows: a row may be newer than the number says, never older. Changes are committed in the order of
+        // their numbers, so whoever has the newest row has everything before it.
+        let before = app.store.last_change().await?;
         let (total, rows) = view::build_rows(app, filter, offset, limit).await?;
+        let seq = rows.iter().map(|row| row.seq).max().unwrap_or(0).max(before);
         let order: Vec<u64> = rows.iter().map(|row| row.number).collect();
         // On a resumed subscription to the newest builds: what finished and did not change since is known to the client.
         // Further down a build may have slid into the window meanwhile, so there everything is sent.
