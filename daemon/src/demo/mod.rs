@@ -9,13 +9,14 @@ mod narrate; // progress as lines
 mod requests; // HTTP to ourselves
 mod sample; // the repository and what it intends
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Overrides};
 use crate::daemon::Daemon;
@@ -81,12 +82,19 @@ async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<u8> {
     ));
     let hook = Address::Tcp(daemon.public);
     let secret = SecretString::from(secret);
-    let outcome = match client {
-        Some(client) => attended(&client, folder, &sample, &hook, &secret).await,
-        None => tokio::select! {
-            outcome = unattended(&sample, &hook, &control, &secret) => outcome,
-            _ = tokio::signal::ctrl_c() => Ok(130),
-        },
+    let visit = async {
+        match client {
+            Some(client) => attended(&client, folder, &sample, &hook, &secret).await,
+            None => unattended(&sample, &hook, &control, &secret).await,
+        }
+    };
+    // However the visit ends, nothing of it stays. With the client, Ctrl-C is the client's own key.
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let outcome = tokio::select! {
+        outcome = visit => outcome,
+        _ = tokio::signal::ctrl_c() => Ok(130),
+        _ = terminate.recv() => Ok(143),
+        _ = hang_up.recv() => Ok(129),
     };
     narrate::end_all(&control, GOODBYE).await;
     daemon.drain().await;
@@ -219,7 +227,7 @@ fn log_to_file(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the demo talks to whoever started it")]
+/// To whoever started it, if they are still there.
 fn say(line: &str) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
