@@ -56,6 +56,20 @@ impl Client {
         }
     }
 
+    /// Waits until the kernel says that the process is stopped: a SIGCONT before that would be for nothing.
+    fn until_stopped(&self) {
+        let pid = self.child.process_id().expect("a process");
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+            if stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
+                return;
+            }
+            assert!(Instant::now() < end, "never stopped: {stat}");
+            std::thread::yield_now();
+        }
+    }
+
     /// What is written within a time.
     fn within(&mut self, time: Duration) -> usize {
         let end = Instant::now() + time;
@@ -129,6 +143,7 @@ async fn suspended_it_gives_the_terminal_back_and_takes_it_again() {
         client.until("A title");
         client.type_keys(b"\x1a");
         RESTORED.iter().for_each(|part| client.until(part));
+        client.until_stopped();
         client.seen.clear();
         client.signal(Signal::SIGCONT);
         client.until("\x1b[?1049h");
