@@ -10,8 +10,8 @@ mod jobs; // processes of this host, and logs
 
 use std::time::{Duration, Instant};
 
-use windlass_protocol::live::{BuildFilter, ClientMessage, ServerMessage, Topic};
-use windlass_protocol::view::{Outcome, Status};
+use windlass_protocol::live::{BuildFilter, ClientMessage, Request, RetryWhat, ServerMessage, Topic};
+use windlass_protocol::view::{BuildRow, Outcome, Status};
 use windlass_tests::live::{Live, Told};
 use windlass_tests::{Daemon, Delivery};
 
@@ -129,11 +129,32 @@ impl Ends {
     fn time(&mut self, daemon: &Daemon, delivery: &Delivery, sha: &str) -> Duration {
         let start = Instant::now();
         daemon.accept(delivery);
+        self.end(start, |row| row.sha == sha)
+    }
+
+    /// From the order to run a finished build again to the news that it has passed: the job alone, for its commit is here.
+    fn time_again(&mut self, number: u64) -> Duration {
+        let start = Instant::now();
+        let request = Request::Retry { build: number, what: RetryWhat::Everything };
+        self.0.say(&ClientMessage::Request { id: u64::MAX, request });
+        // The list is told of the new attempt before it is told of its end.
+        self.0.until("the build's new round", |told| match told {
+            Told::Message(message) => match &**message {
+                ServerMessage::Builds { sub: 1, changed, .. } => {
+                    changed.iter().any(|row| row.number == number && row.status != Status::Finished).then_some(())
+                }
+                _ => None,
+            },
+            _ => None,
+        });
+        self.end(start, |row| row.number == number)
+    }
+
+    fn end(&mut self, start: Instant, is_it: impl Fn(&BuildRow) -> bool) -> Duration {
         let outcome = self.0.until("the build's end", |told| match told {
             Told::Message(message) => match &**message {
                 ServerMessage::Builds { sub: 1, changed, .. } => {
-                    let row = changed.iter().find(|row| row.sha == sha && row.status == Status::Finished)?;
-                    row.outcome
+                    changed.iter().find(|row| is_it(row) && row.status == Status::Finished)?.outcome
                 }
                 _ => None,
             },
