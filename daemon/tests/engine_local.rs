@@ -204,7 +204,7 @@ async fn without_a_container_engine_auto_means_processes_and_says_so() {
     let engines = in_time(Engines::connect(Choice::Auto, docker, local)).await.expect("there is always this host");
     assert_eq!(engines.default_kind(), Kind::Local);
     let note = engines.note().expect("a sentence");
-    assert!(note.contains("silent.sock") && note.contains("without isolation"), "{note}");
+    assert!(note.contains("silent.sock") && note.contains("engine = \"local\""), "{note}");
     assert_eq!(engines.view().await.trouble.as_deref(), Some(note));
     assert!(engines.pick(Some(Kind::Docker)).is_err());
 

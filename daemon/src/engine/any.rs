@@ -81,7 +81,10 @@ impl Engines {
             Choice::Docker => (Some(DockerEngine::connect(settings.clone()).await?), None),
             Choice::Auto => match find(&settings).await {
                 Ok(docker) => (Some(docker), None),
-                Err(why) => (None, Some(format!("{why}: jobs run as processes of this host, without isolation"))),
+                Err(why) => {
+                    let note = format!("{why}: until one does, only repositories with engine = \"local\" can build");
+                    (None, Some(note))
+                }
             },
         };
         let docker = docker.map_or_else(OnceLock::new, OnceLock::from);
