@@ -16,7 +16,7 @@ use windlass_daemon::config::docker_socket;
 use windlass_daemon::engine::docker::{DockerEngine, DockerSettings};
 use windlass_daemon::engine::local::{LocalEngine, LocalSettings};
 use windlass_daemon::engine::{Engine, FramePosition, Source};
-use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Resources, StepPlan, Transport};
+use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -116,6 +116,10 @@ fn plan(image: Option<&str>) -> AttemptPlan {
             timeout_ms: 60_000,
             network: Network::Bridge,
             resources: Resources::default(),
+            finally: Vec::new(),
+            finally_timeout_ms: 0,
+            pull: Pull::default(),
+            retry: Retry::default(),
         },
         environment: BTreeMap::new(),
         grace_ms: 1000,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AttemptId, BuildNumber};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
-use crate::view::{BuildRow, BuildView, DeliveryView, Outcome, QueueView, Status};
+use crate::view::{BuildRow, BuildView, DeliveryView, Outcome, Pause, QueueView, Status};
 
 /// A subscription's number, chosen by the client, unique within its connection.
 pub type Sub = u32;
@@ -129,6 +129,21 @@ pub enum Request {
     Retry {
         build: BuildNumber,
         what: RetryWhat,
+        /// Not the same commit, but the newest of its branch, tag or pull request, as a new build of everything.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        head: bool,
+    },
+    /// Begin nothing new: of one repository, or at all. What runs goes on. Survives a restart of the daemon.
+    Pause {
+        #[serde(default)]
+        repository: Option<String>,
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// The end of a pause.
+    Resume {
+        #[serde(default)]
+        repository: Option<String>,
     },
     /// Line numbers whose text matches `pattern` (a regular expression; case is ignored when it has no capital letter),
     /// from line `from` on, upwards when `backwards`. At most `limit` (<= 10,000).
@@ -276,6 +291,13 @@ pub enum Response {
     /// commit is read again, and a new build follows.
     Retry {
         attempts: Vec<AttemptId>,
+        /// With `head`: the delivery that the new build will come of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivery: Option<String>,
+    },
+    /// What is paused now.
+    Pauses {
+        pauses: Vec<Pause>,
     },
     /// Line numbers in the order asked for. `next`: the search ended early; the line to go on from.
     Matches {

@@ -100,6 +100,18 @@ pub enum WaitingFor {
     Scheduler,
     /// Claimed; the engine prepares it (image, container).
     Engine { engine: String },
+    /// Its image is being pulled. `total_bytes` grows while layers become known.
+    Pull { image: String, layers_done: u32, layers: u32, bytes: u64, total_bytes: u64 },
+    /// Another build of its concurrency group has its turn.
+    Group { group: String, held_by: BuildNumber },
+    /// Somebody paused the queue (no `repository`) or its repository.
+    Paused { repository: Option<String>, by: String, since: Timestamp, reason: Option<String> },
+    /// Tried again by itself, not before `until`; why the attempt before ended.
+    BackOff { until: Timestamp, why: String },
+    /// The engine it needs does not answer.
+    EngineAway { engine: String, since: Timestamp, why: String },
+    /// There is too little room on the daemon's disk: nothing new is begun until there is.
+    Room { free_bytes: u64, wanted_bytes: u64 },
     /// A reason that this side does not know.
     #[serde(other)]
     Unknown,
@@ -114,6 +126,32 @@ impl fmt::Display for WaitingFor {
             }
             Self::Scheduler => f.write_str("next to start"),
             Self::Engine { engine } => write!(f, "being prepared by {engine}"),
+            Self::Pull { image, layers_done, layers, bytes, total_bytes } => {
+                write!(
+                    f,
+                    "pulling {image}: {layers_done} of {layers} layers, {} of {} MB",
+                    bytes / 1_000_000,
+                    total_bytes / 1_000_000
+                )
+            }
+            Self::Group { group, held_by } => write!(f, "#{held_by} has the turn of group {group}"),
+            Self::Paused { repository, by, reason, .. } => {
+                match repository {
+                    Some(repository) => write!(f, "{repository} is paused by {by}")?,
+                    None => write!(f, "the queue is paused by {by}")?,
+                }
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+            }
+            Self::BackOff { until, why } => write!(f, "tried again at {until}: {why}"),
+            Self::EngineAway { engine, since, why } => write!(f, "{engine} does not answer since {since}: {why}"),
+            Self::Room { free_bytes, wanted_bytes } => {
+                write!(
+                    f,
+                    "too little room on the disk: {} MB free, {} MB wanted",
+                    free_bytes / 1_000_000,
+                    wanted_bytes / 1_000_000
+                )
+            }
             Self::Unknown => f.write_str("a reason this client does not know"),
         }
     }
@@ -196,7 +234,28 @@ pub struct JobView {
     pub outcome: Option<Outcome>,
     pub reason: Option<String>,
     pub waiting_for: Option<WaitingFor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     pub attempts: Vec<AttemptView>,
+}
+
+/// From the history of a job, as far as there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// When it will probably start; only of what waits.
+    pub starts_at: Option<Timestamp>,
+    /// How long it usually takes: the median of its last passed attempts.
+    pub takes_ms: Option<u64>,
+}
+
+/// Somebody wants nothing new to be begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// `None`: the whole queue.
+    pub repository: Option<String>,
+    pub by: String,
+    pub since: Timestamp,
+    pub reason: Option<String>,
 }
 
 /// One try at a job. Once finished it never changes.
@@ -212,6 +271,12 @@ pub struct AttemptView {
     pub signal: Option<i32>,
     pub engine: Option<String>,
     pub node: Option<String>,
+    /// Why there is this attempt, of all but the first: who asked for it, or that it is tried again by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// The image that it really ran, as the engine names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
     pub queued_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
@@ -241,6 +306,9 @@ pub struct StepView {
     pub finished_at: Option<Timestamp>,
     /// The first line of this step's output in the attempt's log, counted from 0.
     pub first_line: Option<u64>,
+    /// Of `finally`: run whatever became of the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finally: bool,
 }
 
 /// How much log there is. `sha256` (hex) is known once the attempt is finished.
@@ -249,6 +317,14 @@ pub struct LogSummary {
     pub lines: u64,
     pub bytes: u64,
     pub sha256: Option<String>,
+    /// Bytes of the steps that the cap on logs left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_bytes: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A webhook that was received.
@@ -296,6 +372,9 @@ pub struct QueueView {
     pub jobs: Vec<QueuedJob>,
     /// The engine jobs go to by default, or what is wrong with it.
     pub engine: EngineView,
+    /// What is paused: the whole queue first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -307,6 +386,8 @@ pub struct QueuedJob {
     pub title: String,
     pub status: Status,
     pub waiting_for: Option<WaitingFor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     pub cancelling: bool,
     /// The step that runs.
     pub step: Option<String>,

@@ -439,7 +439,12 @@ async fn close_log(id: &AttemptId, writer: &mut LogWriter, report: Option<&Repor
                 if let Err(error) = writer.sync() {
                     tracing::warn!(attempt = %id, error = %chain(&error), "its log may not survive a power cut");
                 }
-                return LogSummary { lines: summary.lines, bytes: summary.bytes, sha256: Some(summary.sha256) };
+                return LogSummary {
+                    lines: summary.lines,
+                    bytes: summary.bytes,
+                    sha256: Some(summary.sha256),
+                    dropped_bytes: summary.dropped_bytes,
+                };
             }
             Err(error) if error.is_full() => {
                 tracing::error!(attempt = %id, error = %chain(&error), "no room to finish its log; trying again");
@@ -448,7 +453,12 @@ async fn close_log(id: &AttemptId, writer: &mut LogWriter, report: Option<&Repor
             Err(error) => {
                 tracing::error!(attempt = %id, error = %chain(&error), "its log cannot be finished");
                 let summary = writer.summary();
-                return LogSummary { lines: summary.lines, bytes: summary.bytes, sha256: None };
+                return LogSummary {
+                    lines: summary.lines,
+                    bytes: summary.bytes,
+                    sha256: None,
+                    dropped_bytes: summary.dropped_bytes,
+                };
             }
         }
     }

@@ -26,6 +26,7 @@ impl Steps {
                 started_at: None,
                 finished_at: None,
                 first_line: None,
+                finally: false,
             })
             .collect();
         Self { views }

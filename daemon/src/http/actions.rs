@@ -19,5 +19,5 @@ pub async fn retry(app: &App, build: u64, what: &RetryWhat, by: &str) -> Result<
     let attempts = app.store.retry(build, what, clock::now()).await?;
     tracing::info!(build, ?what, by, attempts = attempts.len(), "retry");
     app.wake.wake();
-    Ok(Response::Retry { attempts })
+    Ok(Response::Retry { attempts, delivery: None })
 }

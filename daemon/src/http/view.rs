@@ -89,6 +89,7 @@ pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
                 title: open.title.clone(),
                 status: attempt.state.status(),
                 waiting_for,
+                estimate: None,
                 cancelling: attempt.cancel.is_some(),
                 step: attempt.steps.iter().find(|step| step.status == Status::Running).map(|step| step.name.clone()),
                 queued_at: attempt.queued_at,
@@ -103,6 +104,7 @@ pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
         limit: app.config.limits.jobs,
         jobs,
         engine: app.engines.view().await,
+        pauses: Vec::new(),
     })
 }
 
@@ -259,6 +261,7 @@ fn job_view(app: &App, job: StoredJob, waiting_for: Option<WaitingFor>) -> JobVi
         outcome: last.and_then(|attempt| attempt.outcome),
         reason: last.and_then(|attempt| attempt.reason.clone()),
         waiting_for,
+        estimate: None,
         attempts,
     }
 }
@@ -295,6 +298,8 @@ fn attempt_view(app: &App, attempt: Attempt) -> AttemptView {
         signal,
         engine: attempt.site.as_ref().map(|site| site.engine.clone()),
         node: attempt.site.as_ref().map(|site| site.node.clone()),
+        because: None,
+        image_digest: None,
         queued_at: attempt.queued_at,
         started_at: attempt.started_at,
         finished_at: attempt.finished_at,

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::{EngineChoice, Repository};
 use crate::event::{BuildRequest, clean, skip_word};
 use crate::git::{Commit, FileAtCommit, GitError};
-use crate::plan::{JobPlan, Network, Resources};
+use crate::plan::{JobPlan, Network, Pull, Resources, Retry};
 use crate::spec;
 use crate::state::attempt::Verdict;
 use crate::store::{BuildFacts, FirstState, NewBuild, NewJob};
@@ -176,7 +176,7 @@ fn told(intake: &Intake, build: u64, unplanned: Unplanned) -> anyhow::Result<New
             writer.notice(now, line)?;
         }
         let summary = writer.finish(now)?;
-        log = LogSummary { lines: summary.lines, bytes: summary.bytes, sha256: Some(summary.sha256) };
+        log = LogSummary { lines: summary.lines, bytes: summary.bytes, sha256: Some(summary.sha256), dropped_bytes: 0 };
     }
     let plan = JobPlan {
         name: SPEC_JOB.to_owned(),
@@ -187,6 +187,10 @@ fn told(intake: &Intake, build: u64, unplanned: Unplanned) -> anyhow::Result<New
         timeout_ms: 0,
         network: Network::None,
         resources: Resources::default(),
+        finally: Vec::new(),
+        finally_timeout_ms: 0,
+        pull: Pull::default(),
+        retry: Retry::default(),
     };
     let verdict = Verdict::because(unplanned.outcome, unplanned.reason);
     Ok(NewJob { plan, first: FirstState::Finished { verdict, log } })

@@ -189,7 +189,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::plan::{Command, JobPlan, Network, Resources, StepPlan, Transport};
+    use crate::plan::{Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
 
     fn plan() -> AttemptPlan {
         AttemptPlan {
@@ -203,6 +203,10 @@ mod tests {
                 timeout_ms: 1000,
                 network: Network::None,
                 resources: Resources::default(),
+                finally: Vec::new(),
+                finally_timeout_ms: 0,
+                pull: Pull::default(),
+                retry: Retry::default(),
             },
             environment: BTreeMap::from([("CI".into(), "true".into())]),
             grace_ms: 100,

@@ -24,6 +24,65 @@ pub struct JobPlan {
     pub timeout_ms: u64,
     pub network: Network,
     pub resources: Resources,
+    /// Run after the steps, whatever became of them, also of a cancelled job; they do not change how it ended. Numbered
+    /// on from `steps`.
+    #[serde(default)]
+    pub finally: Vec<StepPlan>,
+    /// For all of `finally` together, on top of the job's own limit.
+    #[serde(default = "finally_timeout_ms")]
+    pub finally_timeout_ms: u64,
+    #[serde(default)]
+    pub pull: Pull,
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+/// What `finally` steps may take together where the spec says nothing.
+const FINALLY_TIMEOUT_MS: u64 = 5 * 60 * 1000;
+
+fn finally_timeout_ms() -> u64 {
+    FINALLY_TIMEOUT_MS
+}
+
+/// When an image is asked for at its registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pull {
+    /// When the engine does not have it.
+    #[default]
+    Missing,
+    /// Before each attempt.
+    Always,
+    /// Never: an image that is not there is the job's fault.
+    Never,
+}
+
+/// How often a job is tried again by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// After faults that are not the job's: engine, node, network. `None`: twice, and only while no step had begun.
+    pub infrastructure: Option<u32>,
+    /// After its own: failed, timed out, out of memory.
+    #[serde(default)]
+    pub failure: u32,
+}
+
+/// Builds of one group run one at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Concurrency {
+    /// The group's name within the repository, its variables filled in.
+    pub group: String,
+    /// What a newer build does to the group's older ones.
+    pub cancel: CancelOlder,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelOlder {
+    /// Nothing: it waits its turn.
+    Never,
+    /// Those that wait or run are cancelled.
+    Outdated,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use super::raw::{RawJob, RawRun, RawSpec, RawStep, RawVariable, Text};
 use super::report::{Problems, nearest, shown};
 use super::value::{self, Wrong};
 use super::{MOST_JOBS, MOST_STEPS, Options, Spec};
-use crate::plan::{Command, JobPlan, Network, Resources, StepPlan};
+use crate::plan::{Command, JobPlan, Network, Pull, Resources, Retry, StepPlan};
 
 /// What a job's variables may amount to, names and values together.
 const MOST_ENVIRONMENT: usize = 64 << 10;
@@ -198,6 +198,10 @@ fn job(raw: &RawJob, common: &BTreeMap<String, String>, options: &Options, probl
         timeout_ms: timeout.unwrap_or(options.default_timeout_ms),
         network: raw.network.as_ref().and_then(|text| network(text, problems)).unwrap_or(Network::Bridge),
         resources,
+        finally: Vec::new(),
+        finally_timeout_ms: 5 * 60 * 1000,
+        pull: Pull::default(),
+        retry: Retry::default(),
     }
 }
 

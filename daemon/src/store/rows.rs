@@ -132,7 +132,12 @@ impl TryFrom<AttemptRow> for Attempt {
             finished_at: row.finished_at.map(Timestamp),
             cancel,
             steps: json("steps", &row.steps)?,
-            log: LogSummary { lines: unsigned(row.log_lines), bytes: unsigned(row.log_bytes), sha256: row.log_sha256 },
+            log: LogSummary {
+                lines: unsigned(row.log_lines),
+                bytes: unsigned(row.log_bytes),
+                sha256: row.log_sha256,
+                dropped_bytes: 0,
+            },
         })
     }
 }

@@ -23,7 +23,7 @@ use windlass_protocol::view::{LogSummary, Outcome};
 
 use super::*;
 use crate::event::BuildRequest;
-use crate::plan::{Command, JobPlan, Network, Resources, Site, StepPlan};
+use crate::plan::{Command, JobPlan, Network, Pull, Resources, Retry, Site, StepPlan};
 use crate::state::attempt::{State, Verdict};
 
 /// Two tests of each story, which takes a fresh store.
@@ -127,6 +127,10 @@ fn plan(name: &str, needs: &[&str]) -> JobPlan {
         timeout_ms: 60_000,
         network: Network::Bridge,
         resources: Resources::default(),
+        finally: Vec::new(),
+        finally_timeout_ms: 0,
+        pull: Pull::default(),
+        retry: Retry::default(),
     }
 }
 

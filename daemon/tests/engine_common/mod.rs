@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use windlass_daemon::engine::{Engine, Exit, FramePosition, Site, Source};
 use windlass_daemon::frame::{Body, Frame, Report};
-use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Resources, StepPlan, Transport};
+use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
 
 /// Longer than anything here takes, also on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
@@ -32,6 +32,10 @@ pub(crate) fn plan(job: &str, image: Option<&str>, scripts: &[&str]) -> AttemptP
             timeout_ms: 600_000,
             network: Network::None,
             resources: Resources::default(),
+            finally: Vec::new(),
+            finally_timeout_ms: 0,
+            pull: Pull::default(),
+            retry: Retry::default(),
         },
         environment: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
         grace_ms: 2000,

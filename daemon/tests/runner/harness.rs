@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use windlass_daemon::frame::text::TextDecoder;
 use windlass_daemon::frame::{Body, Decoder, Frame, Report};
 use windlass_daemon::plan::feed::{SourceEncoder, encode_plan};
-use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Resources, StepPlan, Transport};
+use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
 
 /// What never takes this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -199,6 +199,10 @@ impl Run {
                 timeout_ms: self.job_timeout_ms,
                 network: Network::None,
                 resources: Resources::default(),
+                finally: Vec::new(),
+                finally_timeout_ms: 0,
+                pull: Pull::default(),
+                retry: Retry::default(),
             },
             environment: self.environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             grace_ms: self.grace_ms,

@@ -38,7 +38,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         (None, _) => RetryWhat::Failed,
     };
     let build = args.address.build;
-    let Response::Retry { attempts } = session.ask(Request::Retry { build, what }).await? else {
+    let Response::Retry { attempts, .. } = session.ask(Request::Retry { build, what, head: false }).await? else {
         return Err(strange());
     };
     if output.json {

@@ -23,7 +23,7 @@ impl State {
                 };
                 self.toast(text, false);
             }
-            (Pending::Retry { about }, Response::Retry { attempts }) => {
+            (Pending::Retry { about }, Response::Retry { attempts, .. }) => {
                 let text = match attempts.as_slice() {
                     [] => format!("{about}: the commit is read again: a new build follows"),
                     [one] => format!("{one} will run"),

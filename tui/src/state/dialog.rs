@@ -305,5 +305,5 @@ fn retry_task(build: BuildNumber, what: RetryWhat) -> Task {
         RetryWhat::Job { job } => format!("{build}/{job}"),
         RetryWhat::Failed | RetryWhat::Everything => format!("build {build}"),
     };
-    Task { request: Request::Retry { build, what }, about }
+    Task { request: Request::Retry { build, what, head: false }, about }
 }

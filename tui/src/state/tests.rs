@@ -196,7 +196,7 @@ fn an_impossible_retry_stays_in_the_menu_with_its_reason() {
     assert!(state.dialog.is_some());
     assert_eq!(state.toasts.last().map(|toast| toast.text.as_str()), Some("select a job of the build first"));
     let effects = press(&mut state, &[Down, Enter]);
-    assert_eq!(requests(&effects), [Request::Retry { build: 1, what: RetryWhat::Everything }]);
+    assert_eq!(requests(&effects), [Request::Retry { build: 1, what: RetryWhat::Everything, head: false }]);
 }
 
 /// A view of build 1: name, needs, status and outcome of each job.
@@ -242,7 +242,7 @@ fn retry_and_cancel_speak_of_the_selected_row_and_many_jobs_are_asked_about() {
         let deploy: &[&str] = &["test"];
         view(&[("lint", &[], FINISHED, passed), ("test", &[], FINISHED, failed), ("deploy", deploy, FINISHED, skipped)])
     };
-    let retry = |what| [Request::Retry { build: 1, what }];
+    let retry = |what| [Request::Retry { build: 1, what, head: false }];
     let job = |job: &str| RetryWhat::Job { job: job.to_owned() };
     // rows down, the question if there is one, what is asked for
     let table = [
@@ -282,8 +282,8 @@ fn a_build_without_jobs_of_its_own_is_read_again_or_not_at_all() {
         ("Reads the spec again: makes a new build", 2)
     );
     let effects = press(&mut state, &[Enter]);
-    assert_eq!(requests(&effects), [Request::Retry { build: 1, what: RetryWhat::Failed }]);
-    let answer = ServerMessage::Response { id: 1, response: Response::Retry { attempts: Vec::new() } };
+    assert_eq!(requests(&effects), [Request::Retry { build: 1, what: RetryWhat::Failed, head: false }]);
+    let answer = ServerMessage::Response { id: 1, response: Response::Retry { attempts: Vec::new(), delivery: None } };
     happen(&mut state, Event::Message(Box::new(answer)));
     let words = "build 1: the commit is read again: a new build follows";
     assert_eq!(state.toasts.last().map(|toast| (toast.text.as_str(), toast.bad)), Some((words, false)));
@@ -317,7 +317,7 @@ fn answers_and_refusals_are_said() {
     let mut state = with_builds(3);
     press(&mut state, &[Char('r')]);
     let attempts = vec![AttemptId { build: 3, job: "test".to_owned(), attempt: 2 }];
-    let message = ServerMessage::Response { id: 1, response: Response::Retry { attempts } };
+    let message = ServerMessage::Response { id: 1, response: Response::Retry { attempts, delivery: None } };
     happen(&mut state, Event::Message(Box::new(message)));
     assert_eq!(state.toasts.last().map(|toast| toast.text.as_str()), Some("3/test#2 will run"));
     press(&mut state, &[Char('r')]);
@@ -398,7 +398,8 @@ fn a_loss_keeps_its_beginning_over_the_tries() {
 fn queue_keeps_its_cursor_inside() {
     let mut state = state();
     let engine = EngineView { kind: "docker".to_owned(), version: None, trouble: None };
-    let queue = QueueView { running: 0, waiting: 0, blocked: 0, limit: 2, jobs: Vec::new(), engine };
+    let queue =
+        QueueView { running: 0, waiting: 0, blocked: 0, limit: 2, jobs: Vec::new(), engine, pauses: Vec::new() };
     press(&mut state, &[Char('2'), Char('G'), Enter, Char('x')]);
     happen(&mut state, Event::Message(Box::new(ServerMessage::Queue { sub: QUEUE, queue })));
     assert_eq!(state.queue_cursor, Cursor::default());

@@ -357,6 +357,7 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
         started_at: None,
         finished_at: None,
         first_line: None,
+        finally: false,
     };
     let needs: Vec<String> = needs.iter().map(|need| (*need).to_owned()).collect();
     let waiting_for = if needs.is_empty() { WaitingFor::Scheduler } else { WaitingFor::Jobs { jobs: needs.clone() } };

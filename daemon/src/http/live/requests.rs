@@ -29,7 +29,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             caller.still_needs(app, Role::Operator, "cancel").await?;
             Ok(actions::cancel(app, build, job.as_deref(), force, &caller.name).await?)
         }
-        Request::Retry { build, what } => {
+        Request::Retry { build, what, head: false } => {
             caller.still_needs(app, Role::Operator, "retry").await?;
             Ok(actions::retry(app, build, &what, &caller.name).await?)
         }
@@ -54,7 +54,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
         }
-        Request::Unknown => Err(Failure::new(
+        Request::Retry { .. } | Request::Pause { .. } | Request::Resume { .. } | Request::Unknown => Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
             RefusalCode::Unsupported,
             "this daemon does not know that request: it is older than the client",
