@@ -7,6 +7,7 @@ mod client; // the terminal client, and a daemon with nothing to do
 mod containers; // against the engine's own API
 mod intake; // deliveries
 mod jobs; // processes of this host, and logs
+mod queue; // twenty thousand jobs that wait
 
 use std::time::{Duration, Instant};
 
@@ -51,12 +52,14 @@ impl Row {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 10] = [
     ("container", containers::no_op),
     ("lines", containers::million_lines),
     ("process", jobs::no_op),
     ("window", jobs::windows_of_a_long_log),
     ("deliveries", intake::deliveries),
+    ("storm", intake::storm),
+    ("queue", queue::twenty_thousand),
     ("idle", client::idle_daemon),
     ("frame", client::first_frame),
     ("still", client::idle_client),
@@ -135,7 +138,7 @@ impl Ends {
     /// From the order to run a finished build again to the news that it has passed: the job alone, for its commit is here.
     fn time_again(&mut self, number: u64) -> Duration {
         let start = Instant::now();
-        let request = Request::Retry { build: number, what: RetryWhat::Everything };
+        let request = Request::Retry { build: number, what: RetryWhat::Everything, head: false };
         self.0.say(&ClientMessage::Request { id: u64::MAX, request });
         // The list is told of the new attempt before it is told of its end.
         self.0.until("the build's new round", |told| match told {
