@@ -266,6 +266,7 @@ async fn connect_engines(config: &Config) -> Result<Engines, StartError> {
         cpu_millis: config.limits.cpu_millis,
         pids: config.limits.pids,
     };
+    docker.frames_over_stdout = config.frames_over_stdout;
     docker.defaults = limits;
     docker.most = limits;
     let choice = match config.engine {

@@ -25,8 +25,8 @@ use crate::wait::{LONG, SHORT, wait_for};
 #[derive(Debug, Clone)]
 pub struct DaemonOptions {
     engine: &'static str,
-    /// Name, and where it is cloned from if that is not left to the payload.
-    repositories: Vec<(String, Option<String>)>,
+    /// Name, where it is cloned from if that is not left to the payload, and its engine if it is another.
+    repositories: Vec<(String, Option<String>, Option<&'static str>)>,
     jobs: u32,
     more: Vec<(String, String)>,
 }
@@ -46,14 +46,21 @@ impl DaemonOptions {
     /// Builds this repository.
     #[must_use]
     pub fn with(mut self, repository: &Repository) -> Self {
-        self.repositories.push((repository.name.clone(), Some(repository.url())));
+        self.repositories.push((repository.name.clone(), Some(repository.url()), None));
+        self
+    }
+
+    /// Builds this repository on another engine than the rest.
+    #[must_use]
+    pub fn with_engine(mut self, repository: &Repository, engine: &'static str) -> Self {
+        self.repositories.push((repository.name.clone(), Some(repository.url()), Some(engine)));
         self
     }
 
     /// Builds the repository of this name, from wherever its payloads say.
     #[must_use]
     pub fn listing(mut self, name: &str) -> Self {
-        self.repositories.push((name.to_owned(), None));
+        self.repositories.push((name.to_owned(), None, None));
         self
     }
 
@@ -86,8 +93,8 @@ impl DaemonOptions {
         text += &format!("[engine]\nkind = {:?}\n{}", self.engine, more("engine"));
         text += &format!("[limits]\njobs = {}\n{}", self.jobs, more("limits"));
         text += &format!("[database]\n{}", more("database"));
-        for (name, url) in &self.repositories {
-            text += &format!("[[repository]]\nname = {name:?}\nengine = {:?}\n", self.engine);
+        for (name, url, engine) in &self.repositories {
+            text += &format!("[[repository]]\nname = {name:?}\nengine = {:?}\n", engine.unwrap_or(self.engine));
             text += &url.as_ref().map(|url| format!("clone_url = {url:?}\n")).unwrap_or_default();
         }
         text

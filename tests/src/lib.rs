@@ -11,6 +11,7 @@ pub mod delivery; // webhooks as GitHub sends them
 pub mod http; // a small HTTP/1.1 client
 pub mod image; // the image without a registry
 pub mod live; // the live socket
+pub mod proxy; // a way to a socket that can be blocked or cut
 pub mod repository; // git repositories
 pub mod terminal; // the client in a pseudo-terminal
 pub mod view; // reading what the commands print as JSON

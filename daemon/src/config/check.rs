@@ -97,6 +97,14 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
     }
     let engine_word = overrides.engine.as_deref().or(raw.engine.kind.as_deref()).unwrap_or("auto");
     let engine = problems.take("engine.kind", engine_choice(engine_word)).unwrap_or(EngineChoice::Auto);
+    let frames_over_stdout = match raw.engine.frames.as_deref() {
+        None | Some("auto") => false,
+        Some("stdout") => true,
+        Some(other) => {
+            problems.add("engine.frames", format!("{other:?} is neither \"auto\" nor \"stdout\""));
+            false
+        }
+    };
     let docker_socket = match &raw.engine.docker_socket {
         Some(path) => absolute(&base, path),
         None => socket_of(docker_host().as_deref()).unwrap_or_else(|what| {
@@ -125,6 +133,7 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
         webhook_secrets,
         engine,
         docker_socket,
+        frames_over_stdout,
         limits,
         database,
         repositories,

@@ -29,6 +29,8 @@ pub struct Config {
     pub webhook_secrets: Vec<SecretString>,
     pub engine: EngineChoice,
     pub docker_socket: PathBuf,
+    /// What a job writes comes over its container's standard output even where the engine sees our files.
+    pub frames_over_stdout: bool,
     pub limits: Limits,
     pub database: Database,
     pub repositories: Vec<Repository>,

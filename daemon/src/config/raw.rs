@@ -48,6 +48,7 @@ pub(super) struct Github {
 pub(super) struct Engine {
     pub(super) kind: Option<String>,
     pub(super) docker_socket: Option<PathBuf>,
+    pub(super) frames: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
