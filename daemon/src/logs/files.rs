@@ -1,14 +1,24 @@
-//! The three files of one attempt, read and written by position. The only place that opens them. Must not know what is
-//! valid in them.
+//! The three files of one attempt, read and written by position. The only place that opens them, and that knows which form
+//! the log's bytes have. Must not know what is valid in them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
+use super::damaged;
 use super::index::LineStart;
 use super::marks::Mark;
+use super::packed::Packed;
 use super::records::Records;
+
+/// The bytes as they were appended. Where it exists, it is the log, whatever lies beside it.
+pub(super) const PLAIN: &str = "log";
+/// The same bytes, compressed.
+pub(super) const PACKED: &str = "log.zst";
+/// The name of that until it is complete.
+pub(super) const UNFINISHED: &str = "log.zst.new";
+pub(super) const MARKS: &str = "marks";
 
 #[derive(Debug)]
 pub(super) struct Files {
@@ -18,10 +28,12 @@ pub(super) struct Files {
     pub(super) marks: Records<Mark>,
 }
 
-/// The log's bytes by offset. All reading goes through here: the place for compressed segments of finished logs.
+/// The log's bytes by offset. All reading goes through here, whichever form they have.
 #[derive(Debug)]
-pub(super) struct Bytes {
-    file: File,
+pub(super) enum Bytes {
+    Plain(File),
+    /// Of a finished log: it takes no more bytes.
+    Packed(Packed),
 }
 
 impl Files {
@@ -39,9 +51,9 @@ impl Files {
     fn with(folder: &Path, how: &OpenOptions) -> io::Result<Self> {
         Ok(Self {
             folder: folder.to_owned(),
-            log: Bytes::new(how.open(folder.join("log"))?),
+            log: Bytes::with(folder, how)?,
             index: Records::new(how.open(folder.join("index"))?),
-            marks: Records::new(how.open(folder.join("marks"))?),
+            marks: Records::new(how.open(folder.join(MARKS))?),
         })
     }
 
@@ -53,37 +65,92 @@ impl Files {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.log.file.sync_data()?;
+        match &self.log {
+            Bytes::Plain(file) => file.sync_data()?,
+            Bytes::Packed(packed) => packed.file().sync_data()?,
+        }
+        self.sync_records()
+    }
+
+    /// All but the log's bytes.
+    pub(super) fn sync_records(&self) -> io::Result<()> {
         self.index.sync()?;
         self.marks.sync()
     }
 }
 
 impl Bytes {
-    pub(super) fn new(file: File) -> Self {
-        Self { file }
+    fn with(folder: &Path, how: &OpenOptions) -> io::Result<Self> {
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match how.clone().create(false).open(folder.join(PLAIN)) {
+            Err(error) if missing(&error) => {}
+            plain => return Ok(Self::Plain(plain?)),
+        }
+        match File::open(folder.join(PACKED)) {
+            Err(error) if missing(&error) => Ok(Self::Plain(how.open(folder.join(PLAIN))?)),
+            packed => Ok(Self::Packed(Packed::open(packed?)?)),
+        }
+    }
+
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self, Self::Packed(_))
     }
 
     pub(super) fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        match self {
+            Self::Plain(file) => Ok(file.metadata()?.len()),
+            Self::Packed(packed) => Ok(packed.len()),
+        }
     }
 
     /// Replaces what is in `buffer` by bytes `from .. to`, which must exist.
     pub(super) fn read(&self, from: u64, to: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+        // Callers bound what they read; only an index that is not the log's own asks for more, or for less than nothing.
+        let length = to.checked_sub(from).and_then(|length| usize::try_from(length).ok());
+        let length = length.ok_or_else(|| damaged("the index does not fit the log"))?;
         // Not clear() first: only what grows is filled with zeros.
-        buffer.resize(usize::try_from(to - from).expect("callers bound what they read"), 0);
-        self.file.read_exact_at(buffer, from)
+        buffer.resize(length, 0);
+        match self {
+            Self::Plain(file) => file.read_exact_at(buffer, from),
+            Self::Packed(packed) => packed.read(from, buffer),
+        }
     }
 
     pub(super) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, at)
+        match self {
+            Self::Plain(file) => file.write_all_at(bytes, at),
+            Self::Packed(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "a compressed log takes no bytes")),
+        }
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        if self.len()? != length {
-            self.file.set_len(length)?;
+        match self {
+            Self::Plain(file) if file.metadata()?.len() != length => file.set_len(length),
+            Self::Packed(packed) if packed.len() != length => Err(damaged("the marks do not fit the compressed log")),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// The file that becomes the compressed log, empty.
+pub(super) fn make_unfinished(folder: &Path) -> io::Result<File> {
+    let mut how = OpenOptions::new();
+    how.read(true).write(true).create(true).truncate(true).mode(0o600).open(folder.join(UNFINISHED))
+}
+
+/// The finished [`UNFINISHED`] takes the place of the plain log. Killed at any moment of it, one of them is there, whole.
+pub(super) fn take_over(folder: &Path) -> io::Result<()> {
+    fs::rename(folder.join(UNFINISHED), folder.join(PACKED))?;
+    // The new name must not be forgotten by a loss of power that remembers that the old one is gone.
+    File::open(folder)?.sync_all()?;
+    fs::remove_file(folder.join(PLAIN))
+}
+
+/// Removes what a compression left that was cut short. What cannot be removed does no harm: it is never looked at.
+pub(super) fn remove_leftovers(folder: &Path, log: &Bytes) {
+    let _ = fs::remove_file(folder.join(UNFINISHED));
+    if !log.is_packed() {
+        let _ = fs::remove_file(folder.join(PACKED));
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use windlass_protocol::log::{LINE_CAP, LogLine};
 
+use super::damaged;
 use super::files::Files;
 use super::index::REACH;
 use super::marks::Marks;
@@ -18,7 +19,7 @@ pub(super) fn start_of(files: &Files, extent: &Extent, line: u64) -> io::Result<
     let Some(skip) = (line - before.line).checked_sub(1) else { return Ok(before.offset) };
     let mut buffer = Vec::new();
     files.log.read(before.offset, extent.bytes.min(before.offset + REACH), &mut buffer)?;
-    let skip = usize::try_from(skip).expect("fewer lines than a record skips");
+    let skip = usize::try_from(skip).map_err(|_| damaged("the index does not fit the log"))?;
     let feed = memchr::memchr_iter(b'\n', &buffer).nth(skip);
     feed.map(|feed| before.offset + feed as u64 + 1).ok_or_else(|| damaged("the index does not fit the log"))
 }
@@ -95,8 +96,4 @@ impl<'a> Lines<'a> {
         let from = usize::try_from(self.offset - self.window_at).unwrap_or(usize::MAX);
         self.window.get(from..).unwrap_or_default()
     }
-}
-
-fn damaged(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
 }

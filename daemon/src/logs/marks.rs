@@ -21,7 +21,8 @@ pub(super) enum Kind {
     Step,
     /// The log was at its cap: `length` tells how many bytes are left out up to here, all together. No bytes.
     Dropped,
-    /// The last notice of a log that left something out. Without [`Kind::Finished`] after it, it does not count.
+    /// The last notice of a log that left something out: it says how much. Always written together with the
+    /// [`Kind::Finished`] after it, so that nothing can follow what it says.
     Gap,
     /// Nothing follows. `length` is the number of records in `index`. No bytes.
     Finished,

@@ -1,21 +1,27 @@
 //! Log files: one folder an attempt, `<dir>/<build>/<job>/<attempt>/`, with three append-only files.
 //! Must not know engines, builds' states, sockets, or what the bytes mean. Files, never database rows.
 //!
-//! * `log`: the bytes, exactly as they were appended.
+//! * `log`: the bytes, exactly as they were appended. Of a finished log they are later kept as `log.zst` instead, compressed
+//!   in blocks of which each can be read by itself ([`packed`]); how one takes the other's place: [`compress`].
 //! * `index`: where lines start, sparsely ([`index`]): any line is a binary search and a scan of at most 64 KiB away.
 //! * `marks`: who wrote which bytes when, and from which frame position to go on after a crash ([`marks`]).
 //!
 //! A change is written in the order log, index, marks: the mark is the commit. Whatever lies beyond the last mark does not
 //! exist, and is cut off when the log is next opened ([`recover`]). Readers are told by the writer, in this process, how
 //! far the files are valid ([`watch`]); they never look further. One daemon owns the folder: nobody else writes there.
+//! *Invariant:* reading never asks in which form the bytes are; only `files` knows.
 //!
 //! A notice, the daemon's or the runner's own line, lies in `log` between the steps' bytes, and starts with a line feed of
-//! its own when a step's line was open. Its mark says that it is one, so the steps' exact bytes remain known.
+//! its own when a step's line was open. Its mark says that it is one, so the steps' exact bytes remain known, and with them
+//! the sum that the runner's is compared with ([`LogWriter::output_sha256`]).
 
+mod compress; // finished logs change their form
 mod files; // the three files of one attempt
 mod index;
 mod lines; // line by line, with step and time
+mod listing; // what is on the disk
 mod marks;
+mod packed; // the compressed form
 mod reader;
 mod records; // files of fixed-size records
 mod recover;
@@ -33,12 +39,14 @@ use std::{fs, io};
 
 use windlass_protocol::id::AttemptId;
 
+pub use listing::StoredLog;
 pub use reader::{Head, LogReader, StepStart};
 pub use search::{BadPattern, Found, Pattern, Search};
 pub use watch::LogWatch;
 pub use writer::{LogSummary, LogWriter};
 
 use files::Files;
+use watch::Extent;
 
 /// How much of one attempt's output is kept unless the operator says otherwise.
 pub const DEFAULT_CAP: u64 = 64 << 20;
@@ -54,6 +62,13 @@ pub enum LogError {
     Busy { id: AttemptId },
     #[error("the log of {id} is finished")]
     Finished { id: AttemptId },
+    /// The disk did not keep what was written. Nothing of the log that can still be read is wrong.
+    #[error("the log in {path} is damaged")]
+    Damaged {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot {what} {path}")]
     Io {
         what: &'static str,
@@ -72,7 +87,8 @@ impl LogError {
     }
 
     fn io(what: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { what, path: path.to_owned(), source }
+        let path = path.to_owned();
+        if is_damage(&source) { Self::Damaged { path, source } } else { Self::Io { what, path, source } }
     }
 }
 
@@ -88,9 +104,19 @@ pub struct LogStore {
 /// What the writer, the readers and the watchers of one log share.
 #[derive(Debug)]
 struct Shared {
-    /// Whether a writer exists. Held while the files are opened, recovered or removed.
-    written: Mutex<bool>,
+    /// Held while the files are opened, recovered, removed, or exchanged for their compressed form.
+    usage: Mutex<Usage>,
     extent: watch::Sender,
+}
+
+/// Who is at a log's files, besides readers.
+#[derive(Debug, Default)]
+struct Usage {
+    /// A writer exists.
+    written: bool,
+    /// The turn of the one who compresses the log. Whoever changes the files takes it away.
+    compressing: Option<u64>,
+    turns: u64,
 }
 
 impl LogStore {
@@ -111,8 +137,8 @@ impl LogStore {
     pub fn writer(&self, id: &AttemptId) -> Result<LogWriter, LogError> {
         let folder = self.folder(id)?;
         let shared = self.shared(id);
-        let mut written = lock(&shared.written);
-        if *written {
+        let mut usage = lock(&shared.usage);
+        if usage.written {
             return Err(LogError::Busy { id: id.clone() });
         }
         let failed = |source| LogError::io("open the log in", &folder, source);
@@ -120,9 +146,11 @@ impl LogStore {
             let _folders = lock(&self.known); // nobody removes an empty parent just now
             Files::create(&folder).map_err(failed)?
         };
+        usage.compressing = None;
+        files::remove_leftovers(&folder, &files.log);
         let recovered = recover::recover(&files, true).map_err(failed)?;
-        *written = true;
-        drop(written);
+        usage.written = true;
+        drop(usage);
         Ok(LogWriter::new(id.clone(), files, recovered, self.cap, shared))
     }
 
@@ -130,21 +158,9 @@ impl LogStore {
     pub fn reader(&self, id: &AttemptId) -> Result<LogReader, LogError> {
         let folder = self.folder(id)?;
         let shared = self.shared(id);
-        let written = lock(&shared.written);
-        let files = Files::open(&folder).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => LogError::Missing { id: id.clone() },
-            _ => LogError::io("open the log in", &folder, source),
-        })?;
-        if shared.extent.get().is_none() {
-            let failed = |source| LogError::io("read the log in", &folder, source);
-            let extent = match recover::finished(&files).map_err(failed)? {
-                Some(extent) => extent,
-                // Nobody has written it since the daemon was killed: put it in order first, as the writer would.
-                None => recover::recover(&Files::create(&folder).map_err(failed)?, false).map_err(failed)?.extent,
-            };
-            shared.extent.set(Some(extent));
-        }
-        drop(written);
+        let usage = lock(&shared.usage);
+        let (files, _) = open(id, &folder, &shared, &usage)?;
+        drop(usage);
         Ok(LogReader::new(files, shared))
     }
 
@@ -157,10 +173,11 @@ impl LogStore {
     pub fn remove(&self, id: &AttemptId) -> Result<(), LogError> {
         let folder = self.folder(id)?;
         let shared = self.shared(id);
-        let written = lock(&shared.written);
-        if *written {
+        let mut usage = lock(&shared.usage);
+        if usage.written {
             return Err(LogError::Busy { id: id.clone() });
         }
+        usage.compressing = None;
         match fs::remove_dir_all(&folder) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 return Err(LogError::io("remove", &folder, source));
@@ -193,10 +210,41 @@ impl LogStore {
             return shared;
         }
         known.retain(|_, shared| shared.strong_count() > 0);
-        let shared = Arc::new(Shared { written: Mutex::new(false), extent: watch::Sender::new() });
+        let shared = Arc::new(Shared { written: Mutex::default(), extent: watch::Sender::new() });
         known.insert(id.clone(), Arc::downgrade(&shared));
         shared
     }
+}
+
+/// Opens a log for reading, and makes sure that its extent is known.
+fn open(id: &AttemptId, folder: &Path, shared: &Shared, usage: &Usage) -> Result<(Files, Extent), LogError> {
+    let files = Files::open(folder).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => LogError::Missing { id: id.clone() },
+        _ => LogError::io("open the log in", folder, source),
+    })?;
+    if usage.compressing.is_none() {
+        files::remove_leftovers(folder, &files.log);
+    }
+    if let Some(extent) = shared.extent.get() {
+        return Ok((files, extent));
+    }
+    let failed = |source| LogError::io("read the log in", folder, source);
+    let extent = match recover::finished(&files).map_err(failed)? {
+        Some(extent) => extent,
+        // Nobody has written it since the daemon was killed: put it in order first, as the writer would.
+        None => recover::recover(&Files::create(folder).map_err(failed)?, false).map_err(failed)?.extent,
+    };
+    shared.extent.set(Some(extent));
+    Ok((files, extent))
+}
+
+fn damaged(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// Files that hold something else than they must, or less of it.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 /// What these locks guard is valid at every moment, so a panic elsewhere spoils nothing.

@@ -5,6 +5,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
+use super::damaged;
 use super::files::Files;
 use super::index::{Indexer, LineStart, REACH};
 use super::marks::{Kind, Mark};
@@ -16,6 +17,8 @@ pub(super) struct Recovered {
     pub(super) indexer: Indexer,
     /// Of all bytes, if it was asked for.
     pub(super) hash: Sha256,
+    /// Of what steps wrote as far as it is stored, if it was asked for.
+    pub(super) output_hash: Sha256,
     pub(super) last: Option<Mark>,
     pub(super) dropped: u64,
     /// What steps wrote, dropped or not.
@@ -28,6 +31,12 @@ const BLOCK: u64 = 1 << 20;
 /// Reads every mark, cuts the files to what is complete, and makes the index anew where it differs from the log.
 pub(super) fn recover(files: &Files, hashed: bool) -> io::Result<Recovered> {
     let kept = complete_marks(files)?;
+    let finished = kept.last.is_some_and(|mark| mark.kind == Kind::Finished);
+    if files.log.is_packed() && !(finished && kept.bytes == files.log.len()?) {
+        // Only finished logs are compressed, and nothing was to be cut off of them: this is no crash.
+        return Err(damaged("the marks do not fit the compressed log"));
+    }
+    let mut outputs = Outputs::new(files, kept.marks);
     let (mut indexer, mut starts, mut hash) = (Indexer::default(), Vec::new(), Sha256::new());
     let (mut offset, mut buffer) = (0, Vec::new());
     while offset < kept.bytes {
@@ -36,6 +45,7 @@ pub(super) fn recover(files: &Files, hashed: bool) -> io::Result<Recovered> {
         indexer.feed(&buffer, &mut starts);
         if hashed {
             hash.update(&buffer);
+            outputs.feed(&buffer)?;
         }
         offset = end;
     }
@@ -51,9 +61,10 @@ pub(super) fn recover(files: &Files, hashed: bool) -> io::Result<Recovered> {
         open: indexer.open(),
         records,
         marks: kept.marks,
-        finished: kept.last.is_some_and(|mark| mark.kind == Kind::Finished),
+        finished,
     };
-    Ok(Recovered { extent, indexer, hash, last: kept.last, dropped: kept.dropped, output: kept.output })
+    let Kept { last, dropped, output, .. } = kept;
+    Ok(Recovered { extent, indexer, hash, output_hash: outputs.hash, last, dropped, output })
 }
 
 /// The extent of a log that was finished and is whole, without reading it all; `None`: recover it.
@@ -65,13 +76,17 @@ pub(super) fn finished(files: &Files) -> io::Result<Option<Extent>> {
         return Ok(None);
     }
     let (bytes, records) = (mark.offset, mark.length);
-    if files.log.len()? < bytes || files.index.count()? < records {
+    let length = files.log.len()?;
+    if length < bytes || (files.log.is_packed() && length != bytes) || files.index.count()? < records {
         return Ok(None);
     }
     let start = match records.checked_sub(1) {
         Some(last) => files.index.one(last)?,
         None => LineStart::default(),
     };
+    if start.offset > bytes {
+        return Ok(None);
+    }
     let mut buffer = Vec::new();
     files.log.read(start.offset, bytes.min(start.offset + REACH), &mut buffer)?;
     let feeds = memchr::memchr_iter(b'\n', &buffer).count() as u64;
@@ -112,10 +127,54 @@ fn complete_marks(files: &Files) -> io::Result<Kept> {
                 Kind::Notice | Kind::Step | Kind::Gap | Kind::Finished | Kind::Unknown => {}
             }
             seen = Kept { marks: seen.marks + 1, bytes: end, last: Some(mark), ..seen };
-            if !mark.more && mark.kind != Kind::Gap {
+            if !mark.more {
                 kept = seen;
             }
         }
     }
     Ok(kept)
+}
+
+/// Sums up what steps wrote: fed with the log's bytes in order, it leaves out what is somebody else's.
+struct Outputs<'a> {
+    files: &'a Files,
+    marks: u64,
+    next: u64,
+    batch: std::vec::IntoIter<Mark>,
+    /// Of the present mark: whether a step wrote it, and how many of its bytes are still to come.
+    output: bool,
+    left: u64,
+    hash: Sha256,
+}
+
+impl<'a> Outputs<'a> {
+    fn new(files: &'a Files, marks: u64) -> Self {
+        Self { files, marks, next: 0, batch: Vec::new().into_iter(), output: false, left: 0, hash: Sha256::new() }
+    }
+
+    fn feed(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            if self.left == 0 {
+                let mark = self.mark()?;
+                (self.output, self.left) = (mark.kind == Kind::Output, mark.bytes());
+            }
+            let here = usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
+            if self.output {
+                self.hash.update(&bytes[..here]);
+            }
+            bytes = &bytes[here..];
+            self.left -= here as u64;
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self) -> io::Result<Mark> {
+        if let Some(mark) = self.batch.next() {
+            return Ok(mark);
+        }
+        let count = usize::try_from((self.marks - self.next).min(BATCH)).expect("at most BATCH");
+        self.batch = self.files.marks.some(self.next, count)?.into_iter();
+        self.next += count as u64;
+        self.batch.next().ok_or_else(|| damaged("the marks end before the log does"))
+    }
 }

@@ -37,6 +37,8 @@ pub struct LogWriter {
     extent: Extent,
     indexer: Indexer,
     hash: Sha256,
+    /// Of what steps wrote, as far as it is stored.
+    output_hash: Sha256,
     /// The newest mark: it may be written over to say more.
     last: Option<Mark>,
     position: u64,
@@ -80,10 +82,10 @@ impl LogWriter {
         cap: Option<u64>,
         shared: Arc<Shared>,
     ) -> Self {
-        let Recovered { extent, indexer, hash, last, dropped, output } = recovered;
+        let Recovered { extent, indexer, hash, output_hash, last, dropped, output } = recovered;
         shared.extent.set(Some(extent));
-        let position = last.map_or(0, |mark| mark.position);
-        Self { id, files, shared, cap: cap.unwrap_or(u64::MAX), extent, indexer, hash, last, position, dropped, output }
+        let (position, cap) = (last.map_or(0, |mark| mark.position), cap.unwrap_or(u64::MAX));
+        Self { id, files, shared, cap, extent, indexer, hash, output_hash, last, position, dropped, output }
     }
 
     /// Bytes that a step wrote, from the frame that ends at `position`.
@@ -138,22 +140,29 @@ impl LogWriter {
         }
     }
 
+    /// Of exactly the bytes that steps wrote, without notices, in hexadecimal; `None` once the cap has left something out.
+    /// To be compared with what the runner says it sent.
+    #[must_use]
+    pub fn output_sha256(&self) -> Option<String> {
+        (self.dropped == 0).then(|| hex::encode(self.output_hash.clone().finalize()))
+    }
+
     /// Nothing follows. A log that left something out says so in its last line. Finishing again is fine.
     pub fn finish(&mut self, at: i64) -> Result<LogSummary, LogError> {
         if !self.extent.finished {
-            if self.dropped > 0 && self.last.is_none_or(|mark| mark.kind != Kind::Gap) {
+            let Extent { bytes, records, marks, .. } = self.extent;
+            self.files.truncate(bytes, records, marks).map_err(|source| self.failed(source))?;
+            if self.dropped > 0 {
                 let text = format!(
                     "[windlass] output was cut after {} bytes: {} more are not in this log",
                     self.output - self.dropped,
                     self.dropped
                 );
                 self.say(Kind::Gap, at, &text, self.position, false)?;
+            } else {
+                let (kind, position) = (Kind::Finished, self.position);
+                self.commit(Append { kind, step: NO_STEP, at, position, bytes: &[], dropped: 0, frugal: false })?;
             }
-            let Extent { bytes, records, marks, .. } = self.extent;
-            self.files.truncate(bytes, records, marks).map_err(|source| self.failed(source))?;
-            let position = self.position;
-            let end = Kind::Finished;
-            self.commit(Append { kind: end, step: NO_STEP, at, position, bytes: &[], dropped: 0, frugal: false })?;
         }
         Ok(self.summary())
     }
@@ -171,6 +180,11 @@ impl LogWriter {
         if kind == Kind::Notice && self.extent.bytes + line.len() as u64 > self.cap.saturating_add(room) {
             return if self.extent.finished { Err(self.finished()) } else { Ok(()) };
         }
+        // Output and notices never share a mark, so this is what bounds a job that makes them take turns.
+        let most = 2 * FREE_MARKS + self.extent.bytes / BYTES_A_MARK;
+        if frugal && self.extent.marks >= most && self.last.is_none_or(|mark| mark.kind != Kind::Notice) {
+            return if self.extent.finished { Err(self.finished()) } else { Ok(()) };
+        }
         let bytes = line.as_bytes();
         self.commit(Append { kind, step: NO_STEP, at, position, bytes, dropped: 0, frugal })
     }
@@ -182,8 +196,8 @@ impl LogWriter {
         let (mut indexer, mut starts) = (self.indexer, Vec::new());
         indexer.feed(append.bytes, &mut starts);
         let dropped = self.dropped + append.dropped;
-        let (first_mark, marks) = self.marks_for(&append, dropped);
         let Extent { bytes, records, .. } = self.extent;
+        let (first_mark, marks) = self.marks_for(&append, dropped, records + starts.len() as u64);
         let written = (self.files.log.write(bytes, append.bytes))
             .and_then(|()| self.files.index.write(records, &starts))
             .and_then(|()| self.files.marks.write(first_mark, &marks));
@@ -198,6 +212,9 @@ impl LogWriter {
         self.position = append.position;
         self.dropped = dropped;
         if append.kind == Kind::Output {
+            if dropped == 0 {
+                self.output_hash.update(append.bytes);
+            }
             self.output += append.bytes.len() as u64 + append.dropped;
         }
         self.extent = Extent {
@@ -206,16 +223,17 @@ impl LogWriter {
             open: indexer.open(),
             records: records + starts.len() as u64,
             marks: first_mark + marks.len() as u64,
-            finished: append.kind == Kind::Finished,
+            finished: matches!(append.kind, Kind::Finished | Kind::Gap),
         };
         self.shared.extent.set(Some(self.extent));
         Ok(())
     }
 
     /// The marks that make an append valid, and the number of the first: new ones, or the last one saying more.
-    fn marks_for(&self, append: &Append<'_>, dropped: u64) -> (u64, Vec<Mark>) {
+    /// `records` are those in the index afterwards.
+    fn marks_for(&self, append: &Append<'_>, dropped: u64, records: u64) -> (u64, Vec<Mark>) {
         let Append { kind, step, at, position, .. } = *append;
-        let Extent { bytes: end, marks: count, records, .. } = self.extent;
+        let Extent { bytes: end, marks: count, .. } = self.extent;
         let length = append.bytes.len() as u64;
         let new = |kind, offset, length, more| Mark { kind, offset, length, position, at, step, more, sound: true };
         let crowded = append.frugal && count >= FREE_MARKS + end / BYTES_A_MARK;
@@ -223,7 +241,8 @@ impl LogWriter {
             let replaced = Some(count - 1);
             // Same step, same millisecond: one mark says it all.
             let same = last.kind == Kind::Output && kind == Kind::Output && last.step == step && last.at == at;
-            let shared = same || (crowded && matches!(last.kind, Kind::Output | Kind::Notice));
+            // Never one of another kind: what steps wrote must remain known.
+            let shared = same || (crowded && last.kind == kind);
             let longer = match kind {
                 Kind::Output | Kind::Notice if append.dropped == 0 && shared => replaced,
                 Kind::Step if crowded => replaced,
@@ -241,7 +260,8 @@ impl LogWriter {
             Kind::Output if append.dropped > 0 => {
                 vec![new(Kind::Output, end, length, true), new(Kind::Dropped, end + length, dropped, false)]
             }
-            Kind::Finished => vec![new(Kind::Finished, end, records, false)],
+            Kind::Gap => vec![new(kind, end, length, true), new(Kind::Finished, end + length, records, false)],
+            Kind::Finished => vec![new(kind, end, records, false)],
             kind => vec![new(kind, end, length, false)],
         };
         (count, marks)
@@ -258,6 +278,6 @@ impl LogWriter {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        *lock(&self.shared.written) = false;
+        lock(&self.shared.usage).written = false;
     }
 }

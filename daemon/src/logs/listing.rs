@@ -1,0 +1,91 @@
+//! What is on the disk: every log, its size, and which of them could be smaller. Looks at folders and sizes, and believes
+//! nothing else: what is not named like a log is not one. Must not know why logs are kept or removed.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use windlass_protocol::id::AttemptId;
+
+use super::compress::LEAST;
+use super::files::{MARKS, PLAIN};
+use super::marks::{Kind, Mark};
+use super::records::Records;
+use super::{LogError, LogStore};
+
+/// A log on the disk, in whatever state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLog {
+    pub id: AttemptId,
+    /// What it takes of the disk, all its files together.
+    pub bytes: u64,
+}
+
+impl LogStore {
+    /// Every log on the disk, in order. What goes away meanwhile, what cannot be looked at, and what is no log is left out.
+    pub fn list(&self) -> Result<Vec<StoredLog>, LogError> {
+        let logs = self.folders()?;
+        Ok(logs.into_iter().filter_map(|(id, path)| Some(StoredLog { id, bytes: taken(&path).ok()? })).collect())
+    }
+
+    /// What a log takes of the disk, all its files together.
+    pub fn size(&self, id: &AttemptId) -> Result<u64, LogError> {
+        let folder = self.folder(id)?;
+        taken(&folder).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => LogError::Missing { id: id.clone() },
+            _ => LogError::io("look at the log in", &folder, source),
+        })
+    }
+
+    /// Finished logs that [`LogStore::compress`] has not seen: what a daemon left that was killed. In order.
+    pub fn uncompressed(&self) -> Result<Vec<AttemptId>, LogError> {
+        let logs = self.folders()?;
+        Ok(logs.into_iter().filter(|(_, path)| is_uncompressed(path).unwrap_or(false)).map(|(id, _)| id).collect())
+    }
+
+    /// The folders that are named as those of logs are.
+    fn folders(&self) -> Result<Vec<(AttemptId, PathBuf)>, LogError> {
+        let mut logs = Vec::new();
+        let builds = within(&self.dir).map_err(|source| LogError::io("list the logs in", &self.dir, source))?;
+        for (build, path) in builds {
+            let Ok(build) = build.parse() else { continue };
+            for (job, path) in within(&path).unwrap_or_default() {
+                for (attempt, path) in within(&path).unwrap_or_default() {
+                    let Ok(attempt) = attempt.parse() else { continue };
+                    let id = AttemptId { build, job: job.clone(), attempt };
+                    // Also tells `007` and `+7` from 7.
+                    if self.folder(&id).is_ok_and(|folder| folder == path) {
+                        logs.push((id, path));
+                    }
+                }
+            }
+        }
+        logs.sort();
+        Ok(logs)
+    }
+}
+
+/// The folders in a folder; no links to some.
+fn within(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let entries = fs::read_dir(folder)?.filter_map(Result::ok);
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Ok(folders.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path()))).collect())
+}
+
+/// Whole pages count, as the disk counts; holes too, so that nothing can pretend to be small.
+fn taken(folder: &Path) -> io::Result<u64> {
+    let entries = fs::read_dir(folder)?.filter_map(Result::ok);
+    let files = entries.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file);
+    Ok(files.map(|file| file.len().max(file.blocks().saturating_mul(512))).fold(0, u64::saturating_add))
+}
+
+fn is_uncompressed(folder: &Path) -> io::Result<bool> {
+    let log = fs::symlink_metadata(folder.join(PLAIN))?;
+    if !log.is_file() || log.len() < LEAST {
+        return Ok(false);
+    }
+    let marks: Records<Mark> = Records::new(fs::File::open(folder.join(MARKS))?);
+    let Some(last) = marks.count()?.checked_sub(1) else { return Ok(false) };
+    let last = marks.one(last)?;
+    Ok(last.sound && last.kind == Kind::Finished && last.offset >= LEAST)
+}
