@@ -81,7 +81,7 @@ async fn bare_container(docker: &Docker, image: &str) -> Result<(Duration, Durat
 async fn job(engine: &impl Engine, plan: &AttemptPlan, source: &Source) -> Result<(Duration, Duration)> {
     let (say, _said) = mpsc::channel(16);
     let begun = Instant::now();
-    let site = engine.create(plan, &say).await?;
+    let site = engine.create(plan, &say).await?.site;
     let site = engine.feed(plan, &site, source.clone()).await?;
     let mut frames = engine.frames(&plan.id, &site, FramePosition(0));
     let take = async {

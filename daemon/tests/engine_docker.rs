@@ -19,9 +19,9 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use windlass_daemon::config::docker_socket;
 use windlass_daemon::engine::docker::{DockerEngine, DockerSettings};
-use windlass_daemon::engine::{Engine, EngineError, FoundState, FramePosition, Source, Stop};
+use windlass_daemon::engine::{Engine, EngineError, FoundState, FramePosition, Source, Stop, TroubleKind};
 use windlass_daemon::frame::How;
-use windlass_daemon::plan::{AttemptPlan, Network};
+use windlass_daemon::plan::{AttemptPlan, Network, Pull};
 
 const APPLETS: [&str; 24] = [
     "cat",
@@ -257,10 +257,19 @@ async fn exit_codes_and_images_that_are_not_there() {
     assert_eq!((told.exit.code, told.output.len(), told.exit.out_of_memory), (1, 0, false));
 
     let (say, mut said) = mpsc::channel(16);
-    for image in ["localhost:1/nobody/has-this:9", "Not A Name"] {
-        let missing = plan("missing", Some(image), &["true"]);
+    let unreachable = "localhost:1/nobody/has-this:9";
+    for (image, pull, kind) in [
+        (unreachable, Pull::Missing, Some(TroubleKind::Registry)),
+        (unreachable, Pull::Always, Some(TroubleKind::Registry)),
+        (unreachable, Pull::Never, None),
+        ("Not A Name", Pull::Missing, None),
+    ] {
+        let mut missing = plan("missing", Some(image), &["true"]);
+        missing.job.pull = pull;
         let error = in_time(host.engine.create(&missing, &say)).await.expect_err("there is no such image");
-        assert!(matches!(&error, EngineError::Refused { what } if what.contains(image)), "{error:?}");
+        assert_eq!((error.trouble_kind(), error.is_infrastructure()), (kind, kind.is_some()), "{error:?}");
+        assert!(error.to_string().contains(image), "{error}");
+        assert_eq!(host.engine.pulling(&missing.id), None);
         host.engine.clean(&missing.id).await.expect("cleaned");
     }
     assert_eq!(said.recv().await.as_deref(), Some("pulling localhost:1/nobody/has-this:9"));
@@ -530,7 +539,7 @@ async fn a_volume_or_network_that_somebody_removed_is_made_again() {
             let mut second = host.plan("second", &["true"]);
             second.job.network = Network::Bridge;
             let (say, _said) = mpsc::channel(1);
-            let site = host.engine.create(&second, &say).await.expect("created");
+            let site = host.engine.create(&second, &say).await.expect("created").site;
             let error = host.engine.feed(&second, &site, host.source.clone()).await.expect_err("a part is missing");
             assert!(matches!(error, EngineError::Trouble { .. }), "trying again helps: {error:?}");
             let exit = in_time(host.engine.exited(&second.id, &site)).await.expect("told");

@@ -10,7 +10,9 @@ use windlass_protocol::view::EngineView;
 
 use super::docker::{self, DockerEngine, DockerSettings};
 use super::local::{self, LocalEngine, LocalSettings};
-use super::{Engine, EngineError, Exit, Found, FramePosition, Frames, Site, Source, Stop};
+use super::{
+    Away, Engine, EngineError, Exit, Found, FramePosition, Frames, Made, PullProgress, Site, Source, Stop, TroubleKind,
+};
 use crate::plan::AttemptPlan;
 
 /// With `auto`, an engine that answers nothing for so long is none.
@@ -154,6 +156,7 @@ impl Engines {
             (Kind::Docker, Some(docker)) => Ok(AnyEngine::Docker(docker.clone())),
             (Kind::Docker, None) => Err(EngineError::Trouble {
                 engine: docker::KIND,
+                kind: TroubleKind::Away,
                 what: "this daemon has no container engine".to_owned(),
                 source: None,
             }),
@@ -170,6 +173,13 @@ impl Engines {
             Some(kind) => self.pick(Some(kind)),
             None => Err(EngineError::Gone { handle: format!("{}:{}", site.engine, site.handle) }),
         }
+    }
+
+    /// Since when the default container engine does not answer, when it does not. From memory: a watch in the background
+    /// notices both its going and its return.
+    #[must_use]
+    pub fn away(&self) -> Option<Away> {
+        self.0.docker.get()?.away()
     }
 
     /// What to show of the default engine; at most [`FRESH`] old, however many ask.
@@ -208,8 +218,12 @@ fn failed(error: EngineError) -> Frames {
 }
 
 impl Engine for Engines {
-    async fn create(&self, plan: &AttemptPlan, say: &mpsc::Sender<String>) -> Result<Site, EngineError> {
+    async fn create(&self, plan: &AttemptPlan, say: &mpsc::Sender<String>) -> Result<Made, EngineError> {
         self.pick(None)?.create(plan, say).await
+    }
+
+    fn pulling(&self, id: &AttemptId) -> Option<PullProgress> {
+        self.0.docker.get()?.pulling(id)
     }
 
     async fn feed(&self, plan: &AttemptPlan, site: &Site, source: Source) -> Result<Site, EngineError> {
@@ -257,10 +271,17 @@ impl Engine for Engines {
 }
 
 impl Engine for AnyEngine {
-    async fn create(&self, plan: &AttemptPlan, say: &mpsc::Sender<String>) -> Result<Site, EngineError> {
+    async fn create(&self, plan: &AttemptPlan, say: &mpsc::Sender<String>) -> Result<Made, EngineError> {
         match self {
             Self::Docker(engine) => engine.create(plan, say).await,
             Self::Local(engine) => engine.create(plan, say).await,
+        }
+    }
+
+    fn pulling(&self, id: &AttemptId) -> Option<PullProgress> {
+        match self {
+            Self::Docker(engine) => engine.pulling(id),
+            Self::Local(engine) => engine.pulling(id),
         }
     }
 

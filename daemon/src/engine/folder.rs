@@ -111,7 +111,7 @@ impl Folders {
     }
 
     fn trouble(&self, what: &str, error: io::Error) -> EngineError {
-        EngineError::Trouble { engine: self.engine, what: what.to_owned(), source: Some(Box::new(error)) }
+        EngineError::of_host(self.engine, what.to_owned(), error)
     }
 }
 

@@ -4,31 +4,36 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{EngineError, Source};
+use super::{EngineError, Source, TroubleKind};
 use crate::plan::AttemptPlan;
 use crate::plan::feed::{SourceEncoder, encode_plan};
 
 const CHUNK: usize = 256 << 10;
 /// A runner that takes nothing for so long is stuck. There is no bound on the whole: sources are as large as they are.
-const STALLED: Duration = Duration::from_secs(120);
+pub(super) const STALLED: Duration = Duration::from_secs(120);
 
-/// Writes the feed and half-closes.
+/// Writes the feed and half-closes. `stalled`: how long the runner may take nothing.
 pub(super) async fn hand_over(
     engine: &'static str,
     plan: &AttemptPlan,
     source: &Source,
     input: &mut (impl AsyncWrite + Unpin),
+    stalled: Duration,
 ) -> Result<(), EngineError> {
-    let trouble =
-        |what: String, source: std::io::Error| EngineError::Trouble { engine, what, source: Some(Box::new(source)) };
+    let trouble = |what: String, error: std::io::Error| EngineError::of_host(engine, what, error);
     let head = encode_plan(plan).map_err(|error| EngineError::Refused { what: error.to_string() })?;
     let mut archive = tokio::fs::File::open(&source.archive)
         .await
         .map_err(|error| trouble(format!("cannot open the source {}", source.archive.display()), error))?;
     let unreadable = |error| trouble("cannot read the source".to_owned(), error);
-    let refused = |error| trouble("the runner does not take its plan and source".to_owned(), error);
+    let refused = |error: std::io::Error| EngineError::Trouble {
+        engine,
+        kind: if error.kind() == std::io::ErrorKind::TimedOut { TroubleKind::Late } else { TroubleKind::Away },
+        what: "the runner does not take its plan and source".to_owned(),
+        source: Some(Box::new(error)),
+    };
 
-    put(input, &head).await.map_err(refused)?;
+    put(input, &head, stalled).await.map_err(refused)?;
     let mut encoder = SourceEncoder::new();
     // Room for the chunk's length in front of it: one write for both.
     let mut buffer = vec![0; 4 + CHUNK];
@@ -39,20 +44,20 @@ pub(super) async fn hand_over(
         }
         let length = encoder.chunk(&buffer[4..4 + count]);
         buffer[..4].copy_from_slice(&length);
-        put(input, &buffer[..4 + count]).await.map_err(refused)?;
+        put(input, &buffer[..4 + count], stalled).await.map_err(refused)?;
     }
-    put(input, &encoder.end()).await.map_err(refused)?;
+    put(input, &encoder.end(), stalled).await.map_err(refused)?;
     let end = async {
         input.flush().await?;
         input.shutdown().await
     };
-    in_time(end).await.map_err(refused)
+    in_time(stalled, end).await.map_err(refused)
 }
 
 /// Writes all of it, as long as some of it is taken now and then.
-async fn put(output: &mut (impl AsyncWrite + Unpin), mut bytes: &[u8]) -> std::io::Result<()> {
+async fn put(output: &mut (impl AsyncWrite + Unpin), mut bytes: &[u8], stalled: Duration) -> std::io::Result<()> {
     while !bytes.is_empty() {
-        let written = in_time(output.write(bytes)).await?;
+        let written = in_time(stalled, output.write(bytes)).await?;
         if written == 0 {
             return Err(std::io::ErrorKind::WriteZero.into());
         }
@@ -72,7 +77,7 @@ async fn fill(input: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> std::i
     Ok(filled)
 }
 
-async fn in_time<T>(call: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
-    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no progress for {} s", STALLED.as_secs()));
-    tokio::time::timeout(STALLED, call).await.unwrap_or_else(|_| Err(late()))
+async fn in_time<T>(limit: Duration, call: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
+    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no progress for {} s", limit.as_secs()));
+    tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
 }

@@ -12,13 +12,15 @@ mod folder; // one folder per attempt on this host
 mod handover; // plan and source, down a runner's standard input
 mod tail; // follows an append-only frame file by byte offset
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 use windlass_protocol::id::AttemptId;
+use windlass_protocol::time::Timestamp;
 
 pub use self::any::{AnyEngine, Choice, Engines, Kind};
-use self::handover::hand_over;
+use self::handover::{STALLED, hand_over};
 use crate::frame::Frame;
 pub use crate::plan::Site;
 
@@ -89,6 +91,7 @@ pub enum EngineError {
     #[error("{engine} engine: {what}")]
     Trouble {
         engine: &'static str,
+        kind: TroubleKind,
         what: String,
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -101,15 +104,94 @@ pub enum EngineError {
     Garbled { at: u64, why: String },
 }
 
+/// What kind of trouble an engine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TroubleKind {
+    /// It is not there, or the connection to it broke.
+    Away,
+    /// It did not answer in time.
+    Late,
+    /// It answered with a fault of its own.
+    Fault,
+    /// What it answered makes no sense, or contradicts what it said before.
+    Nonsense,
+    /// A registry cannot be reached, or has a fault of its own.
+    Registry,
+    /// A registry wants fewer requests.
+    RateLimit,
+    /// No room is left where the engine or the daemon writes.
+    Full,
+    /// A file or a process of this host.
+    Host,
+}
+
+/// What was made for an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub site: Site,
+    /// `sha256:…`, what the image's name stood for; `None` where there are no images.
+    pub image_digest: Option<String>,
+}
+
+/// How far the pull of an image is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PullProgress {
+    pub image: String,
+    pub layers_done: u32,
+    pub layers: u32,
+    pub bytes: u64,
+    /// Grows while more of the layers' sizes become known.
+    pub total_bytes: u64,
+}
+
+/// An engine that does not answer just now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Away {
+    pub engine: &'static str,
+    pub since: Timestamp,
+    /// What was heard, or not, when it was asked last.
+    pub why: String,
+}
+
+impl EngineError {
+    /// Whether it is the fault of machines and not of the job: trying again may help.
+    #[must_use]
+    pub fn is_infrastructure(&self) -> bool {
+        match self {
+            Self::Trouble { .. } | Self::Gone { .. } => true,
+            Self::Refused { .. } | Self::Garbled { .. } => false,
+        }
+    }
+
+    /// The kind of trouble, where it is one.
+    #[must_use]
+    pub fn trouble_kind(&self) -> Option<TroubleKind> {
+        match self {
+            Self::Trouble { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
+
+    /// Trouble with a file or a process of this host.
+    fn of_host(engine: &'static str, what: String, error: std::io::Error) -> Self {
+        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let kind = if full { TroubleKind::Full } else { TroubleKind::Host };
+        Self::Trouble { engine, kind, what, source: Some(Box::new(error)) }
+    }
+}
+
 /// Where jobs run. Every call is idempotent by attempt id, and has its own deadline inside.
 pub trait Engine: Send + Sync {
-    /// Makes the container or folder for an attempt; nothing of the job runs yet. Pulls the image if it is missing;
-    /// `say` gets lines for the attempt's log ("pulling alpine:3.22 …").
+    /// Makes the container or folder for an attempt; nothing of the job runs yet. Pulls the image as the plan's policy
+    /// says; `say` gets lines for the attempt's log ("pulling alpine:3.22").
     fn create(
         &self,
         plan: &AttemptPlan,
         say: &mpsc::Sender<String>,
-    ) -> impl Future<Output = Result<Site, EngineError>> + Send;
+    ) -> impl Future<Output = Result<Made, EngineError>> + Send;
+
+    /// How far the image is that `create` waits for just now. From memory: may be asked often.
+    fn pulling(&self, id: &AttemptId) -> Option<PullProgress>;
 
     /// Starts the runner and hands it plan and source. Returns the site as it is from now on, once both are on their way
     /// in full; the runner's `Ready` says that it has them. The engine fills in the plan's transport and workspace.

@@ -55,11 +55,7 @@ async fn run(
     changes: &mut Changes,
     sender: &mpsc::Sender<Result<(Frame, FramePosition), EngineError>>,
 ) -> Result<(), EngineError> {
-    let trouble = |error: io::Error| EngineError::Trouble {
-        engine,
-        what: format!("cannot read {}", path.display()),
-        source: Some(Box::new(error)),
-    };
+    let trouble = |error: io::Error| EngineError::of_host(engine, format!("cannot read {}", path.display()), error);
     let file = match folder::open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -236,7 +236,7 @@ async fn prepare(
         }
     };
     let (both, ()) = tokio::join!(both, listen);
-    both.map(|(site, archive)| (site, Source { archive }))
+    both.map(|(made, archive)| (made.site, Source { archive }))
 }
 
 /// Follows frames and process to their end, then records it.

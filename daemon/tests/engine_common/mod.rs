@@ -81,7 +81,7 @@ impl Told {
 /// Makes and feeds a job.
 pub(crate) async fn start(engine: &impl Engine, plan: &AttemptPlan, source: &Source) -> Site {
     let (say, _said) = mpsc::channel(16);
-    let site = in_time(engine.create(plan, &say)).await.expect("created");
+    let site = in_time(engine.create(plan, &say)).await.expect("created").site;
     in_time(engine.feed(plan, &site, source.clone())).await.expect("fed")
 }
 

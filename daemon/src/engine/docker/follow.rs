@@ -4,14 +4,13 @@
 
 use std::time::Duration;
 
-use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
-use super::call::Failure;
-use crate::engine::{EngineError, FramePosition, Frames};
+use super::call::{Client, Failure};
+use crate::engine::{EngineError, FramePosition, Frames, TroubleKind};
 use crate::frame::text::TextDecoder;
 use crate::frame::{Body, Frame, FrameError};
 
@@ -31,7 +30,7 @@ struct Progress {
 
 /// Follows the output of a container. `gone` ends when it has exited.
 pub(super) fn follow(
-    docker: Docker,
+    docker: Client,
     container: String,
     after: FramePosition,
     gone: impl Future<Output = ()> + Send + 'static,
@@ -51,7 +50,7 @@ pub(super) fn follow(
 }
 
 async fn run(
-    docker: &Docker,
+    docker: &Client,
     container: &str,
     after: FramePosition,
     gone: impl Future<Output = ()>,
@@ -93,7 +92,7 @@ fn forgivable(error: EngineError) -> Result<(), EngineError> {
 
 /// Reads the container's output from its start, delivering what is new.
 async fn read(
-    docker: &Docker,
+    docker: &Client,
     container: &str,
     follow: bool,
     progress: &mut Progress,
@@ -102,8 +101,14 @@ async fn read(
     let options = LogsOptionsBuilder::default().follow(follow).stdout(true).stderr(false).tail("all").build();
     let mut output = std::pin::pin!(docker.logs(container, Some(options)));
     let mut decoder = TextDecoder::after(progress.last);
-    while let Some(chunk) = output.next().await {
-        let chunk = match chunk.map_err(Failure::from) {
+    loop {
+        // A job that runs may be silent; what one has left behind comes at once.
+        let next = match follow {
+            true => output.next().await.transpose().map_err(Failure::from),
+            false => docker.slow(async { output.next().await.transpose() }).await,
+        };
+        let Some(chunk) = next.transpose() else { return Ok(()) };
+        let chunk = match chunk {
             Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => message,
             Ok(_) => continue,
             Err(failure) if failure.is_missing() => return Err(EngineError::Gone { handle: container.to_owned() }),
@@ -122,11 +127,13 @@ async fn read(
                 }
                 Ok(None) => break,
                 Err(error @ FrameError::OutOfOrder { .. }) if follow => {
-                    return Err(super::call::trouble(format!("left out a part of the output: {error}")));
+                    return Err(super::call::trouble(
+                        TroubleKind::Nonsense,
+                        format!("left out a part of the output: {error}"),
+                    ));
                 }
                 Err(error) => return Err(EngineError::Garbled { at: progress.last, why: error.to_string() }),
             }
         }
     }
-    Ok(())
 }

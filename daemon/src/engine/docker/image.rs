@@ -3,30 +3,27 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use bollard::Docker;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions};
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
-use super::call::{Failure, QUICK, SLOW, within};
+use super::call::{Client, Failure};
 use super::prepare::SHARED_LABEL;
-use crate::engine::EngineError;
+use super::pulls::{Fault, Told};
+use super::refusal::{self, Meaning};
+use crate::engine::{EngineError, PullProgress, TroubleKind};
+use crate::error_chain::chain;
 
-/// A pull that shows no progress for so long has failed.
-const STALLED: Duration = Duration::from_secs(120);
 /// Between two lines about the progress of a pull.
-const REPORT: Duration = Duration::from_secs(5);
+pub(super) const REPORT: Duration = Duration::from_secs(5);
 
-/// Gets an image from its registry, telling how it goes. Lines that nobody takes are dropped: a pull never waits for its
-/// reader.
-pub(super) async fn pull(docker: &Docker, image: &str, say: &mpsc::Sender<String>) -> Result<(), EngineError> {
-    let tell = |line: String| drop(say.try_send(line));
-    let refused = |why: &str| EngineError::Refused {
-        what: format!("image {image} is not there and cannot be pulled: {}", why.trim()),
+/// Gets an image from its registry, telling how far it is.
+pub(super) async fn pull(docker: &Client, image: &str, told: &watch::Sender<Told>) -> Result<(), Fault> {
+    let ours = |failure: Failure| {
+        let kind = failure.kind();
+        Fault::Trouble(kind, in_short(&failure.trouble(&format!("pulling {image}"))))
     };
-    tell(format!("pulling {image}"));
-    let begun = Instant::now();
     let (name, tag) = split(image);
     let mut options = CreateImageOptionsBuilder::default().from_image(name);
     if let Some(tag) = tag {
@@ -34,33 +31,64 @@ pub(super) async fn pull(docker: &Docker, image: &str, say: &mpsc::Sender<String
     }
     let mut events = std::pin::pin!(docker.create_image(Some(options.build()), None, None));
     let mut progress = Progress::default();
-    let mut told = Instant::now();
+    let (begun, whole) = (Instant::now(), docker.deadlines.pull);
     loop {
-        let event = match tokio::time::timeout(STALLED, events.next()).await {
-            Ok(None) => break,
+        let event = match tokio::time::timeout(docker.deadlines.pull_stalled, events.next()).await {
+            _ if begun.elapsed() > whole => return Err(ours(Failure::Late(whole))),
+            Ok(None) => return Ok(()),
             Ok(Some(Ok(event))) => event,
             Ok(Some(Err(error))) => match Failure::from(error) {
-                Failure::No { message, .. } => return Err(refused(&message)),
-                failure => return Err(failure.trouble(&format!("pulling {image}"))),
+                Failure::No { status, message } => return Err(meaning(image, status, &message)),
+                failure => return Err(ours(failure)),
             },
-            Err(_) => return Err(Failure::Late(STALLED).trouble(&format!("pulling {image}"))),
+            Err(_) => {
+                let what = format!("the pull of {image} shows no progress any more");
+                return Err(Fault::Trouble(TroubleKind::Late, what));
+            }
         };
         progress.note(event);
-        if told.elapsed() >= REPORT {
-            told = Instant::now();
-            tell(format!("pulling {image}: {progress}"));
-        }
+        told.send_modify(|told| progress.tell(&mut told.progress));
     }
-    tell(format!("pulled {image} in {:.1} s", begun.elapsed().as_secs_f64()));
-    Ok(())
+}
+
+fn meaning(image: &str, status: u16, message: &str) -> Fault {
+    let message = message.trim();
+    match refusal::of_pull(status, message) {
+        Meaning::Job(advice) => {
+            Fault::Refused(format!("image {image} is not there and cannot be pulled: {message}: {advice}"))
+        }
+        Meaning::Ours(kind) => Fault::Trouble(kind, format!("image {image} could not be pulled just now: {message}")),
+    }
+}
+
+/// An engine's trouble without the engine's name, which comes in front of it again.
+fn in_short(error: &EngineError) -> String {
+    let text = chain(error);
+    text.strip_prefix(&format!("{} engine: ", super::KIND)).unwrap_or(&text).to_owned()
+}
+
+/// What an image's name stands for on the engine: `sha256:…`. `None`: the engine does not have it.
+pub(super) async fn digest(docker: &Client, image: &str) -> Result<Option<String>, Failure> {
+    let seen = match docker.quick(docker.inspect_image(image)).await {
+        Ok(seen) => seen,
+        Err(failure) if failure.is_missing() => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    // The registry's digest is what others can get the same image by; an image that was never pushed has only an id.
+    let (name, _) = split(image);
+    let name = name.split('@').next().unwrap_or(name);
+    let pushed = seen.repo_digests.unwrap_or_default();
+    let digests = || pushed.iter().filter_map(|pushed| pushed.split_once('@'));
+    let same = digests().find(|(repository, _)| *repository == name).or_else(|| digests().next());
+    Ok(Some(same.map(|(_, digest)| digest.to_owned()).or(seen.id).unwrap_or_default()))
 }
 
 /// Makes sure that the empty image is there and returns its name. Helper containers are never started, so they need
 /// nothing in it; using somebody else's image would depend on nobody removing it.
-pub(super) async fn empty(docker: &Docker, namespace: &str) -> Result<String, EngineError> {
+pub(super) async fn empty(docker: &Client, namespace: &str) -> Result<String, EngineError> {
     let repository = format!("{namespace}-empty");
     let name = format!("{repository}:1");
-    match within(QUICK, docker.inspect_image(&name)).await {
+    match docker.quick(docker.inspect_image(&name)).await {
         Ok(_) => return Ok(name),
         Err(failure) if failure.is_missing() => {}
         Err(failure) => return Err(failure.trouble("looking for the empty image")),
@@ -71,16 +99,16 @@ pub(super) async fn empty(docker: &Docker, namespace: &str) -> Result<String, En
     // Two daemons at once make it twice; the name then belongs to the later one, and the earlier one has to go.
     let filters = HashMap::from([("label", vec![label.as_str()]), ("dangling", vec!["true"])]);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
-    for image in within(QUICK, docker.list_images(Some(options))).await.unwrap_or_default() {
+    for image in docker.quick(docker.list_images(Some(options))).await.unwrap_or_default() {
         // Fails while a helper container still uses it; then it stays, without a byte in it.
-        let _ = within(QUICK, docker.remove_image(&image.id, None::<RemoveImageOptions>, None)).await;
+        let _ = docker.quick(docker.remove_image(&image.id, None::<RemoveImageOptions>, None)).await;
     }
     Ok(name)
 }
 
 /// Makes the image `repository:1` of a tar archive of its files, with changes as a Dockerfile words them.
 pub(super) async fn import(
-    docker: &Docker,
+    docker: &Client,
     repository: &str,
     changes: &[String],
     archive: Vec<u8>,
@@ -88,7 +116,8 @@ pub(super) async fn import(
     let options = CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag("1");
     let options = options.changes(changes.to_vec()).build();
     let mut events = std::pin::pin!(docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None));
-    while let Some(event) = within(SLOW, async { events.next().await.transpose() })
+    while let Some(event) = docker
+        .slow(async { events.next().await.transpose() })
         .await
         .map_err(|failure| failure.trouble(&format!("importing {repository}")))?
     {
@@ -117,7 +146,8 @@ struct Progress {
 
 #[derive(Default)]
 struct Layer {
-    bytes: i64,
+    bytes: u64,
+    total: u64,
     done: bool,
 }
 
@@ -138,18 +168,30 @@ impl Progress {
         }
         let layer = self.layers.entry(id).or_default();
         if status == "Downloading" {
-            layer.bytes = event.progress_detail.and_then(|detail| detail.current).unwrap_or(layer.bytes);
+            let detail = event.progress_detail.unwrap_or_default();
+            let bytes = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+            layer.bytes = bytes(detail.current).unwrap_or(layer.bytes);
+            layer.total = bytes(detail.total).unwrap_or(layer.total);
+        }
+        if status == "Download complete" {
+            layer.bytes = layer.bytes.max(layer.total);
         }
         layer.done = matches!(status.as_str(), "Pull complete" | "Already exists");
     }
+
+    fn tell(&self, told: &mut PullProgress) {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        told.layers = count(self.layers.len());
+        told.layers_done = count(self.layers.values().filter(|layer| layer.done).count());
+        told.bytes = self.layers.values().map(|layer| layer.bytes).fold(0, u64::saturating_add);
+        let total = self.layers.values().map(|layer| layer.total.max(layer.bytes));
+        told.total_bytes = total.fold(0, u64::saturating_add);
+    }
 }
 
-impl std::fmt::Display for Progress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let done = self.layers.values().filter(|layer| layer.done).count();
-        let bytes: i64 = self.layers.values().map(|layer| layer.bytes).sum();
-        write!(f, "{done} of {} layers, {} MB", self.layers.len(), bytes / 1_000_000)
-    }
+pub(super) fn in_words(progress: &PullProgress) -> String {
+    let PullProgress { layers_done, layers, bytes, total_bytes, .. } = progress;
+    format!("{layers_done} of {layers} layers, {} of {} MB", bytes / 1_000_000, total_bytes / 1_000_000)
 }
 
 #[cfg(test)]
@@ -177,13 +219,15 @@ mod tests {
         let event = |id: &str, status: &str, current: Option<i64>| CreateImageInfo {
             id: Some(id.to_owned()),
             status: Some(status.to_owned()),
-            progress_detail: Some(bollard::models::ProgressDetail { current, total: None }),
+            progress_detail: Some(bollard::models::ProgressDetail { current, total: Some(8_000_000) }),
             ..CreateImageInfo::default()
         };
         progress.note(event("3.22", "Pulling from library/alpine", None));
         progress.note(event("aa", "Downloading", Some(3_000_000)));
         progress.note(event("bb", "Downloading", Some(4_000_000)));
         progress.note(event("aa", "Pull complete", None));
-        assert_eq!(progress.to_string(), "1 of 2 layers, 7 MB");
+        let mut told = PullProgress::default();
+        progress.tell(&mut told);
+        assert_eq!(in_words(&told), "1 of 2 layers, 7 of 16 MB");
     }
 }

@@ -8,6 +8,9 @@ mod call;
 mod follow;
 mod image;
 mod prepare;
+mod presence;
+mod pulls;
+mod refusal;
 mod shape;
 
 use std::collections::{HashMap, HashSet};
@@ -26,24 +29,26 @@ use tokio::sync::{Mutex, mpsc};
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::view::EngineView;
 
-use self::call::{Failure, QUICK, SLOW, trouble, within};
+pub use self::call::Deadlines;
+use self::call::{Client, Failure, trouble};
 use self::prepare::Prepared;
+use self::presence::Presence;
+use self::pulls::Pulls;
 pub use self::shape::Limits;
 use self::shape::Shape;
 use super::folder::{self, Folders};
-use super::{Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Site, Source, Stop, hand_over, tail};
-use crate::plan::{AttemptPlan, Transport};
+use super::{
+    Away, Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, Site, Source, Stop,
+    TroubleKind, hand_over, tail,
+};
+use crate::plan::{AttemptPlan, Pull, Transport};
 
 /// What [`Site::engine`] says.
 pub const KIND: &str = "docker";
 
 const DEFAULT_PIDS: u64 = 4096;
-/// A wait is given up and begun anew so often: a connection to an engine that vanished may never end by itself.
-const RECHECK: Duration = Duration::from_secs(30);
 /// Before asking again when waiting failed; doubles, up to five seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-/// An engine that answers nothing for so long has lost the containers it ran.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// After this long a runner that has started hears signals.
 const HANDLERS: Duration = Duration::from_secs(1);
 /// Between telling a runner to stop at once and doing it for it.
@@ -69,6 +74,7 @@ pub struct DockerSettings {
     pub capabilities: Vec<String>,
     /// Frames over standard output even where the engine sees our files.
     pub frames_over_stdout: bool,
+    pub deadlines: Deadlines,
 }
 
 impl DockerSettings {
@@ -85,6 +91,7 @@ impl DockerSettings {
             most: Limits::default(),
             capabilities: Vec::new(),
             frames_over_stdout: false,
+            deadlines: Deadlines::default(),
         }
     }
 }
@@ -95,7 +102,9 @@ pub struct DockerEngine(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    docker: Docker,
+    docker: Client,
+    presence: Arc<Presence>,
+    pulls: Pulls,
     settings: DockerSettings,
     folders: Folders,
     machine: Machine,
@@ -139,15 +148,23 @@ impl DockerEngine {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         if !plain(&settings.owner) || !plain(&settings.namespace) {
-            return Err(trouble("owner and namespace have to be of lower-case letters, digits and hyphens"));
+            return Err(trouble(
+                TroubleKind::Host,
+                "owner and namespace have to be of lower-case letters, digits and hyphens",
+            ));
         }
         let folders = Folders::open(KIND, settings.jobs.clone())?;
         let socket = settings.socket.to_string_lossy();
         let docker = Docker::connect_with_unix(&socket, 120, API_DEFAULT_VERSION)
             .map_err(|error| Failure::from(error).trouble(&format!("connecting to {socket}")))?;
+        let docker = Client::new(docker, settings.deadlines);
         let machine = Machine::ask(&docker, &socket).await?;
+        let presence = Arc::<Presence>::default();
+        presence.watch(docker.clone());
         Ok(Self(Arc::new(Inner {
             docker,
+            presence,
+            pulls: Pulls::default(),
             settings,
             folders,
             machine,
@@ -165,6 +182,7 @@ impl DockerEngine {
         let socket = socket.to_string_lossy();
         let docker = Docker::connect_with_unix(&socket, 120, API_DEFAULT_VERSION)
             .map_err(|error| Failure::from(error).trouble(&format!("connecting to {socket}")))?;
+        let docker = Client::new(docker, Deadlines::default());
         Machine::ask(&docker, &socket).await?;
         image::import(&docker, repository, &["ENV PATH=/bin:/usr/bin".to_owned()], archive).await
     }
@@ -178,10 +196,16 @@ impl DockerEngine {
         self.0.prepared().await.map(drop)
     }
 
+    /// Since when it does not answer, when it does not.
+    #[must_use]
+    pub fn away(&self) -> Option<Away> {
+        self.0.presence.away()
+    }
+
     /// What to show of it.
     pub async fn view(&self) -> EngineView {
         let machine = &self.0.machine;
-        let trouble = match within(Duration::from_secs(2), self.0.docker.ping()).await {
+        let trouble = match self.0.docker.within(Duration::from_secs(2), self.0.docker.ping()).await {
             Ok(_) => machine.lacks.clone(),
             Err(_) => Some(format!("the engine at {} does not answer", self.0.settings.socket.display())),
         };
@@ -190,9 +214,8 @@ impl DockerEngine {
 }
 
 impl Machine {
-    async fn ask(docker: &Docker, socket: &str) -> Result<Self, EngineError> {
-        let info =
-            within(QUICK, docker.info()).await.map_err(|failure| failure.trouble(&format!("asking {socket}")))?;
+    async fn ask(docker: &Client, socket: &str) -> Result<Self, EngineError> {
+        let info = docker.quick(docker.info()).await.map_err(|failure| failure.trouble(&format!("asking {socket}")))?;
         let can = [
             ("memory", info.memory_limit.unwrap_or(false)),
             ("swap", info.swap_limit.unwrap_or(false)),
@@ -273,15 +296,20 @@ impl Inner {
     }
 
     async fn inspect(&self, handle: &str) -> Result<ContainerInspectResponse, EngineError> {
-        within(QUICK, self.docker.inspect_container(handle, None)).await.map_err(|failure| match failure.is_missing() {
-            true => EngineError::Gone { handle: handle.to_owned() },
-            false => failure.trouble("inspecting a container"),
+        self.docker.quick(self.docker.inspect_container(handle, None)).await.map_err(|failure| {
+            match failure.is_missing() {
+                true => EngineError::Gone { handle: handle.to_owned() },
+                false => failure.trouble("inspecting a container"),
+            }
         })
     }
 
     /// Waits until a container has ended, across restarts of the engine.
     async fn ended(&self, handle: &str) -> Result<Exit, EngineError> {
+        let _user = self.presence.user();
+        let deadlines = self.docker.deadlines;
         let mut silent_since = None;
+        let mut contradicted_since = None;
         let mut pause = FIRST_PAUSE;
         loop {
             // Whatever waiting says, inspecting decides: it also fails where the container ended with an error.
@@ -289,22 +317,34 @@ impl Inner {
                 let mut answer = std::pin::pin!(self.docker.wait_container(handle, None::<WaitContainerOptions>));
                 answer.next().await
             };
-            let waited = tokio::time::timeout(RECHECK, wait).await;
+            let waited = tokio::time::timeout(deadlines.recheck, wait).await;
             match self.inspect(handle).await {
                 Ok(seen) => {
                     if let Some(exit) = seen.state.and_then(exit) {
                         return Ok(exit);
                     }
                     silent_since = None;
-                    if waited.is_err() {
-                        pause = FIRST_PAUSE;
+                    let Ok(waited) = waited else {
+                        (pause, contradicted_since) = (FIRST_PAUSE, None);
                         continue;
+                    };
+                    let code = match waited {
+                        Some(Ok(ended)) => Some(ended.status_code),
+                        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Some(code),
+                        _ => None,
+                    };
+                    if let Some(code) = code {
+                        let since = *contradicted_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() > deadlines.contradiction {
+                            tracing::warn!(handle, code, "the engine says that a container both ended and runs");
+                            return Ok(Exit { code, out_of_memory: false, error: None });
+                        }
                     }
                 }
                 Err(error @ EngineError::Gone { .. }) => return Err(error),
                 Err(error) => {
                     let since = *silent_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > PATIENCE {
+                    if since.elapsed() > deadlines.patience {
                         return Err(error);
                     }
                 }
@@ -316,7 +356,7 @@ impl Inner {
 
     async fn signal(&self, handle: &str, signal: &str) -> Result<(), EngineError> {
         let options = KillContainerOptionsBuilder::default().signal(signal).build();
-        match within(QUICK, self.docker.kill_container(handle, Some(options))).await {
+        match self.docker.quick(self.docker.kill_container(handle, Some(options))).await {
             Err(failure) if !failure.is_missing() && !failure.is_conflict() => {
                 Err(failure.trouble(&format!("sending {signal} to a container")))
             }
@@ -324,12 +364,45 @@ impl Inner {
         }
     }
 
+    /// Makes sure that the engine has the job's image, as the plan's policy says; what its name stands for.
+    async fn image(&self, plan: &AttemptPlan, image: &str, say: &mpsc::Sender<String>) -> Result<String, EngineError> {
+        let digest = async || {
+            image::digest(&self.docker, image).await.map_err(|failure| match failure {
+                Failure::No { status: 400, message } => EngineError::Refused {
+                    what: format!("the engine knows no such thing as image {image}: {}", message.trim()),
+                },
+                failure => failure.trouble("looking at an image"),
+            })
+        };
+        let there = match plan.job.pull {
+            Pull::Always => None,
+            Pull::Missing | Pull::Never => digest().await?,
+        };
+        match there {
+            Some(digest) => return Ok(digest),
+            None if plan.job.pull == Pull::Never => {
+                return Err(EngineError::Refused {
+                    what: format!(
+                        "image {image} is not on the engine, and the job says `pull: never`: pull or build it there, or \
+                         say `pull: missing`"
+                    ),
+                });
+            }
+            None => self.pulls.pull(&self.docker, &plan.id, image, say).await?,
+        }
+        let gone = || trouble(TroubleKind::Fault, format!("has no image {image} although it was pulled"));
+        digest().await?.ok_or_else(gone)
+    }
+
     /// The site of a container that is there already under the attempt's name.
     async fn existing(&self, name: &str) -> Result<Site, EngineError> {
         let seen = self.inspect(name).await?;
         match (seen.id, seen.state.and_then(|state| state.status)) {
             (Some(id), Some(ContainerStateStatusEnum::CREATED)) => Ok(self.site(id)),
-            _ => Err(trouble(format!("the container {name} is there already and was started before"))),
+            _ => Err(trouble(
+                TroubleKind::Fault,
+                format!("the container {name} is there already and was started before"),
+            )),
         }
     }
 
@@ -339,8 +412,9 @@ impl Inner {
 }
 
 impl Engine for DockerEngine {
-    async fn create(&self, plan: &AttemptPlan, say: &mpsc::Sender<String>) -> Result<Site, EngineError> {
+    async fn create(&self, plan: &AttemptPlan, say: &mpsc::Sender<String>) -> Result<Made, EngineError> {
         let inner = &*self.0;
+        let _user = inner.presence.user();
         let name = inner.name(&plan.id)?;
         let prepared = inner.prepared().await?;
         inner.making().insert(plan.id.clone());
@@ -352,23 +426,23 @@ impl Engine for DockerEngine {
         };
         let body = inner.wanted(plan, &prepared, &frames)?;
         let image = body.image.clone().unwrap_or_default();
-        let mut pulled = false;
-        loop {
-            let options = CreateContainerOptionsBuilder::default().name(&name).build();
-            match within(SLOW, inner.docker.create_container(Some(options), body.clone())).await {
-                Ok(made) => return Ok(inner.site(made.id)),
-                Err(failure) if failure.is_conflict() => return inner.existing(&name).await,
-                Err(failure) if failure.is_missing() && !pulled => {
-                    image::pull(&inner.docker, &image, say).await?;
-                    pulled = true;
-                }
-                Err(Failure::No { status: 400, message }) => {
-                    let what = format!("the engine refuses a container of image {image}: {}", message.trim());
-                    return Err(EngineError::Refused { what });
-                }
-                Err(failure) => return Err(failure.trouble("creating a container")),
+        let digest = inner.image(plan, &image, say).await?;
+        drop(say.try_send(format!("image {image} is {digest}")));
+        let made = |site| Made { site, image_digest: Some(digest.clone()) };
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        match inner.docker.slow(inner.docker.create_container(Some(options), body)).await {
+            Ok(created) => Ok(made(inner.site(created.id))),
+            Err(failure) if failure.is_conflict() => inner.existing(&name).await.map(made),
+            Err(Failure::No { status: 400, message }) => {
+                let what = format!("the engine refuses a container of image {image}: {}", message.trim());
+                Err(EngineError::Refused { what })
             }
+            Err(failure) => Err(failure.trouble("creating a container")),
         }
+    }
+
+    fn pulling(&self, id: &AttemptId) -> Option<PullProgress> {
+        self.0.pulls.of(id)
     }
 
     async fn feed(&self, plan: &AttemptPlan, site: &Site, source: Source) -> Result<Site, EngineError> {
@@ -387,7 +461,7 @@ impl Engine for DockerEngine {
         // Attached before it is started, and checked meanwhile: nothing runs that differs from what was asked for.
         let attach = async {
             let options = AttachContainerOptionsBuilder::default().stdin(true).stream(true).build();
-            within(QUICK, inner.docker.attach_container(handle, Some(options))).await.map_err(|failure| {
+            inner.docker.quick(inner.docker.attach_container(handle, Some(options))).await.map_err(|failure| {
                 match failure.is_missing() {
                     true => EngineError::Gone { handle: handle.clone() },
                     false => failure.trouble("attaching to a container"),
@@ -396,15 +470,16 @@ impl Engine for DockerEngine {
         };
         let (mut attached, made) = tokio::try_join!(attach, inner.inspect(handle))?;
         if made.state.as_ref().and_then(|state| state.status) != Some(ContainerStateStatusEnum::CREATED) {
-            return Err(trouble(format!("the container of {} was started before", plan.id)));
+            return Err(trouble(TroubleKind::Fault, format!("the container of {} was started before", plan.id)));
         }
         let differences = shape::differences(&wanted, &made);
         if !differences.is_empty() {
-            return Err(trouble(format!("made another container than it was asked for: {}", differences.join("; "))));
+            let what = format!("made another container than it was asked for: {}", differences.join("; "));
+            return Err(trouble(TroubleKind::Nonsense, what));
         }
 
         let start = async {
-            within(SLOW, inner.docker.start_container(handle, None)).await.map_err(|failure| match failure {
+            inner.docker.slow(inner.docker.start_container(handle, None)).await.map_err(|failure| match failure {
                 // A network that is gone is not found, too.
                 Failure::No { status: 404, message } if message.contains("No such container") => {
                     EngineError::Gone { handle: handle.clone() }
@@ -412,7 +487,7 @@ impl Engine for DockerEngine {
                 failure => failure.trouble("starting a container"),
             })
         };
-        let write = hand_over(KIND, &plan, &source, &mut attached.input);
+        let write = hand_over(KIND, &plan, &source, &mut attached.input, inner.docker.deadlines.feed);
         let (mut start, mut write) = (std::pin::pin!(start), std::pin::pin!(write));
         let result = tokio::select! {
             biased;
@@ -492,7 +567,9 @@ impl Engine for DockerEngine {
         let label = format!("{}={}", shape::OWNER_LABEL, inner.settings.owner);
         let filters = HashMap::from([("label", vec![label.as_str(), shape::ATTEMPT_LABEL])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let containers = within(SLOW, inner.docker.list_containers(Some(options)))
+        let containers = inner
+            .docker
+            .slow(inner.docker.list_containers(Some(options)))
             .await
             .map_err(|failure| failure.trouble("listing containers"))?;
         let found = containers.into_iter().filter_map(|container| {
@@ -524,11 +601,19 @@ impl Engine for DockerEngine {
         let begun = Instant::now();
         loop {
             let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-            match within(SLOW, inner.docker.remove_container(&name, Some(options))).await {
-                Ok(()) => break,
+            match inner.docker.slow(inner.docker.remove_container(&name, Some(options))).await {
                 Err(failure) if failure.is_missing() => break,
+                // The removal counts when the engine has nothing of that name: a start it carried out meanwhile is seen.
+                Ok(()) => match inner.inspect(&name).await {
+                    Err(EngineError::Gone { .. }) => break,
+                    Ok(_) if begun.elapsed() < inner.docker.deadlines.slow => {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    Ok(_) => return Err(trouble(TroubleKind::Nonsense, "still has a container that it removed")),
+                    Err(error) => return Err(error),
+                },
                 // It is being removed already, or something on the engine's side still holds it for a moment.
-                Err(Failure::No { status: 409 | 500, .. }) if begun.elapsed() < SLOW => {
+                Err(Failure::No { status: 409 | 500, .. }) if begun.elapsed() < inner.docker.deadlines.slow => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 Err(failure) => return Err(failure.trouble("removing a container")),

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bollard::Docker;
 use bollard::models::{
     ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, NetworkCreateRequest, VolumeCreateRequest,
 };
@@ -19,10 +18,10 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
-use super::call::{Failure, QUICK, SLOW, trouble, within};
+use super::call::{Client, Failure, trouble};
 use super::shape::{OWNER_LABEL, RUNNER_FOLDER};
 use super::{DockerSettings, image};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, TroubleKind};
 
 /// Marks everything that daemons on one engine share.
 pub(super) const SHARED_LABEL: &str = "windlass.shared";
@@ -35,8 +34,6 @@ const NO_TRAFFIC_BETWEEN: &str = "com.docker.network.bridge.enable_icc";
 const COMPLETE: &str = "complete";
 /// Where a helper container has the token that tells whether the engine sees our files.
 const TOKEN: &str = "/token";
-/// Whoever fills the volume for longer than this has died of it.
-const FILLING: Duration = Duration::from_secs(120);
 
 /// What is there once an engine is prepared.
 #[derive(Debug)]
@@ -50,7 +47,7 @@ pub(super) struct Prepared {
 }
 
 /// Prepares the engine; finds what an earlier daemon or another one has prepared.
-pub(super) async fn prepare(docker: &Docker, settings: &DockerSettings, jobs: &Path) -> Result<Prepared, EngineError> {
+pub(super) async fn prepare(docker: &Client, settings: &DockerSettings, jobs: &Path) -> Result<Prepared, EngineError> {
     let (executable, empty, bridge) = tokio::try_join!(
         Executable::read(&settings.executable),
         image::empty(docker, &settings.namespace),
@@ -60,7 +57,8 @@ pub(super) async fn prepare(docker: &Docker, settings: &DockerSettings, jobs: &P
     let mut labels = labels(settings);
     labels.insert(MADE_LABEL.to_owned(), now().to_string());
     let request = VolumeCreateRequest { name: Some(volume.clone()), labels: Some(labels), ..Default::default() };
-    within(QUICK, docker.create_volume(request))
+    docker
+        .quick(docker.create_volume(request))
         .await
         .map_err(|failure| failure.trouble("making the runner's volume"))?;
 
@@ -83,16 +81,16 @@ fn labels(settings: &DockerSettings) -> HashMap<String, String> {
 
 /// Removes the runners of daemons that were replaced long ago. One that a container uses stays; a daemon that still counts
 /// on a removed one makes it again.
-async fn sweep(docker: &Docker, settings: &DockerSettings, keep: &str) {
+async fn sweep(docker: &Client, settings: &DockerSettings, keep: &str) {
     let label = format!("{SHARED_LABEL}={}", settings.namespace);
     let filters = HashMap::from([("label", vec![label.as_str(), MADE_LABEL])]);
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-    let Ok(found) = within(QUICK, docker.list_volumes(Some(options))).await else { return };
+    let Ok(found) = docker.quick(docker.list_volumes(Some(options))).await else { return };
     let horizon = now().saturating_sub(OLD.as_secs());
     for volume in found.volumes.unwrap_or_default() {
         let made = volume.labels.get(MADE_LABEL).and_then(|made| made.parse::<u64>().ok());
         if volume.name != keep && made.is_some_and(|made| made < horizon) {
-            let _ = within(QUICK, docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>)).await;
+            let _ = docker.quick(docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>)).await;
         }
     }
 }
@@ -102,7 +100,7 @@ fn now() -> u64 {
 }
 
 /// The bridge all jobs share, on which they do not hear each other.
-async fn bridge(docker: &Docker, settings: &DockerSettings) -> Result<String, EngineError> {
+async fn bridge(docker: &Client, settings: &DockerSettings) -> Result<String, EngineError> {
     let name = &settings.namespace;
     if let Some(id) = find_bridge(docker, name).await? {
         return Ok(id);
@@ -114,23 +112,26 @@ async fn bridge(docker: &Docker, settings: &DockerSettings) -> Result<String, En
         labels: Some(labels(settings)),
         ..NetworkCreateRequest::default()
     };
-    let made = match within(SLOW, docker.create_network(request)).await {
+    let made = match docker.slow(docker.create_network(request)).await {
         Ok(made) => Some(made.id),
         Err(failure) if failure.is_conflict() => None,
         Err(failure) => return Err(failure.trouble("making the network")),
     };
-    let id = find_bridge(docker, name).await?.ok_or_else(|| trouble("the network is not there after it was made"))?;
+    let id = find_bridge(docker, name)
+        .await?
+        .ok_or_else(|| trouble(TroubleKind::Nonsense, "the network is not there after it was made"))?;
     // Engines allow two networks of one name: whoever comes second takes the first one and removes its own.
     if let Some(made) = made.filter(|made| *made != id) {
-        let _ = within(QUICK, docker.remove_network(&made)).await;
+        let _ = docker.quick(docker.remove_network(&made)).await;
     }
     Ok(id)
 }
 
-async fn find_bridge(docker: &Docker, name: &str) -> Result<Option<String>, EngineError> {
+async fn find_bridge(docker: &Client, name: &str) -> Result<Option<String>, EngineError> {
     let filters = HashMap::from([("name", vec![name])]);
     let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    let mut found = within(QUICK, docker.list_networks(Some(options)))
+    let mut found = docker
+        .quick(docker.list_networks(Some(options)))
         .await
         .map_err(|failure| failure.trouble("looking for the network"))?;
     found.retain(|network| network.name.as_deref() == Some(name)); // the filter takes parts of names, too
@@ -138,16 +139,17 @@ async fn find_bridge(docker: &Docker, name: &str) -> Result<Option<String>, Engi
     let Some(network) = found.into_iter().next() else { return Ok(None) };
     let quiet = network.options.iter().flatten().any(|(key, value)| key == NO_TRAFFIC_BETWEEN && value == "false");
     if !quiet || network.driver.as_deref() != Some("bridge") {
-        return Err(trouble(format!(
+        let what = format!(
             "the network {name} is not a bridge with {NO_TRAFFIC_BETWEEN}=false: remove it, and a right one is made"
-        )));
+        );
+        return Err(trouble(TroubleKind::Fault, what));
     }
     Ok(network.id)
 }
 
 /// Containers that are made, never started, and removed again.
 struct Helpers<'a> {
-    docker: &'a Docker,
+    docker: &'a Client,
     settings: &'a DockerSettings,
     empty: String,
     volume: String,
@@ -198,7 +200,7 @@ impl Helpers<'_> {
         let options = name.map(|name| CreateContainerOptionsBuilder::default().name(name).build());
         let mut tries = 3;
         loop {
-            match within(SLOW, self.docker.create_container(options.clone(), body.clone())).await {
+            match self.docker.slow(self.docker.create_container(options.clone(), body.clone())).await {
                 Ok(made) => return Ok(made.id),
                 // While another daemon makes the empty image too, its name belongs to nobody for a moment.
                 Err(failure) if failure.is_missing() && tries > 0 => {
@@ -216,7 +218,7 @@ impl Helpers<'_> {
     async fn remove(&self, id: &str) {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         // What stays behind carries our labels, and is harmless.
-        if let Err(failure) = within(SLOW, self.docker.remove_container(id, Some(options))).await
+        if let Err(failure) = self.docker.slow(self.docker.remove_container(id, Some(options))).await
             && !failure.is_missing()
         {
             tracing::warn!(?failure, "a helper container could not be removed");
@@ -247,30 +249,40 @@ impl Helpers<'_> {
     async fn first_file(&self, id: &str, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
         let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
         let mut chunks = std::pin::pin!(self.docker.download_from_container(id, Some(options)));
-        let mut archive = Vec::new();
-        loop {
-            match within(QUICK, async { chunks.next().await.transpose() }).await {
-                Ok(Some(chunk)) if archive.len() < 1 << 20 => archive.extend_from_slice(&chunk),
-                Ok(_) => break,
-                Err(failure) if failure.is_missing() => return Ok(None),
-                Err(failure) => return Err(failure.trouble(&format!("reading {path} of a helper container"))),
+        let read = async {
+            let mut archive = Vec::new();
+            while let Some(chunk) = chunks.next().await.transpose()?
+                && archive.len() < 1 << 20
+            {
+                archive.extend_from_slice(&chunk);
             }
-        }
+            Ok(archive)
+        };
+        let archive = match self.docker.quick(read).await {
+            Ok(archive) => archive,
+            Err(failure) if failure.is_missing() => return Ok(None),
+            Err(failure) => return Err(failure.trouble(&format!("reading {path} of a helper container"))),
+        };
         let content = first_entry(&archive);
-        content.map(Some).map_err(|error| trouble(format!("sent an unreadable archive of {path}: {error}")))
+        let unreadable =
+            |error| trouble(TroubleKind::Nonsense, format!("sent an unreadable archive of {path}: {error}"));
+        content.map(Some).map_err(unreadable)
     }
 
     /// Puts the executable into the volume. A container's name, which only one can have, is the lock.
     async fn fill(&self, executable: &Executable) -> Result<(), EngineError> {
         let name = format!("{}-fill", self.volume);
         let begun = Instant::now();
+        let filling = self.docker.deadlines.filling;
         let id = loop {
             match self.make(Some(&name), None).await {
                 Ok(id) => break id,
-                Err(failure) if failure.is_conflict() && begun.elapsed() < FILLING => {
+                Err(failure) if failure.is_conflict() && begun.elapsed() < 2 * filling => {
+                    if begun.elapsed() > filling {
+                        self.remove(&name).await;
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                Err(failure) if failure.is_conflict() && begun.elapsed() < 2 * FILLING => self.remove(&name).await,
                 Err(failure) => return Err(failure.trouble("filling the runner's volume")),
             }
         };
@@ -281,7 +293,8 @@ impl Helpers<'_> {
             }
             let options = UploadToContainerOptionsBuilder::default().path(RUNNER_FOLDER).build();
             let body = bollard::body_try_stream(executable.archive().await?);
-            within(FILLING / 2, self.docker.upload_to_container(&id, Some(options), body))
+            self.docker
+                .within(filling / 2, self.docker.upload_to_container(&id, Some(options), body))
                 .await
                 .map_err(|failure| failure.trouble("filling the runner's volume"))
         }
@@ -300,14 +313,12 @@ struct Token {
 impl Token {
     fn write(folder: &Path) -> Result<Self, EngineError> {
         let mut random = [0_u8; 16];
-        getrandom::fill(&mut random).map_err(|error| trouble(format!("no random numbers: {error}")))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| trouble(TroubleKind::Host, format!("no random numbers: {error}")))?;
         let text = hex::encode(random);
         let path = folder.join(format!(".probe-{text}"));
-        std::fs::write(&path, &text).map_err(|error| EngineError::Trouble {
-            engine: super::KIND,
-            what: format!("cannot write {}", path.display()),
-            source: Some(Box::new(error)),
-        })?;
+        std::fs::write(&path, &text)
+            .map_err(|error| EngineError::of_host(super::KIND, format!("cannot write {}", path.display()), error))?;
         Ok(Self { path, text })
     }
 }
@@ -350,15 +361,16 @@ impl Executable {
         let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
         match read {
             Ok((executable, false)) => Ok(executable),
-            Ok((executable, true)) => Err(trouble(format!(
-                "{} is not a static executable and cannot run inside of images: RUSTFLAGS replaced the build's own",
-                executable.path.display()
-            ))),
-            Err(error) => Err(EngineError::Trouble {
-                engine: super::KIND,
-                what: "cannot read the runner's executable".to_owned(),
-                source: Some(Box::new(error)),
-            }),
+            Ok((executable, true)) => Err(trouble(
+                TroubleKind::Host,
+                format!(
+                    "{} is not a static executable and cannot run inside of images: RUSTFLAGS replaced the build's own",
+                    executable.path.display()
+                ),
+            )),
+            Err(error) => {
+                Err(EngineError::of_host(super::KIND, "cannot read the runner's executable".to_owned(), error))
+            }
         }
     }
 
@@ -375,9 +387,9 @@ impl Executable {
             header.as_bytes().to_vec()
         };
         let padding = |size: u64| vec![0; (size.next_multiple_of(512) - size) as usize];
-        let file = tokio::fs::File::open(&self.path)
-            .await
-            .map_err(|error| trouble(format!("cannot open {}: {error}", self.path.display())))?;
+        let file = tokio::fs::File::open(&self.path).await.map_err(|error| {
+            EngineError::of_host(super::KIND, format!("cannot open {}", self.path.display()), error)
+        })?;
         let mark = self.sha256.as_bytes();
         let end = [
             padding(self.size),

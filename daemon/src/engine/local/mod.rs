@@ -23,7 +23,10 @@ use windlass_protocol::view::EngineView;
 
 use self::process::Process;
 use super::folder::{FRAMES, Folders};
-use super::{Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Site, Source, Stop, hand_over, tail};
+use super::{
+    Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, STALLED, Site, Source,
+    Stop, TroubleKind, hand_over, tail,
+};
 use crate::plan::{AttemptPlan, Transport};
 
 /// What [`Site::engine`] says.
@@ -173,7 +176,7 @@ impl Inner {
 }
 
 impl Engine for LocalEngine {
-    async fn create(&self, plan: &AttemptPlan, _say: &mpsc::Sender<String>) -> Result<Site, EngineError> {
+    async fn create(&self, plan: &AttemptPlan, _say: &mpsc::Sender<String>) -> Result<Made, EngineError> {
         let inner = &*self.0;
         let id = &plan.id;
         if inner.process(id)?.is_some() {
@@ -185,8 +188,12 @@ impl Engine for LocalEngine {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(caused("cannot make the workspace", error))
             }
-            _ => Ok(inner.site(String::new())),
+            _ => Ok(Made { site: inner.site(String::new()), image_digest: None }),
         }
+    }
+
+    fn pulling(&self, _id: &AttemptId) -> Option<PullProgress> {
+        None
     }
 
     async fn feed(&self, plan: &AttemptPlan, _site: &Site, source: Source) -> Result<Site, EngineError> {
@@ -214,7 +221,7 @@ impl Engine for LocalEngine {
         // which ends by itself.
         std::fs::write(folder.join(SITE), &handle).map_err(|error| caused("cannot write the site down", error))?;
         inner.watch(handle.clone(), child, folder);
-        hand_over(KIND, &plan, &source, &mut input).await?;
+        hand_over(KIND, &plan, &source, &mut input, STALLED).await?;
         Ok(inner.site(handle))
     }
 
@@ -296,9 +303,9 @@ fn exit_of(status: std::process::ExitStatus, folder: &Path) -> Exit {
 }
 
 fn trouble(what: impl Into<String>) -> EngineError {
-    EngineError::Trouble { engine: KIND, what: what.into(), source: None }
+    EngineError::Trouble { engine: KIND, kind: TroubleKind::Host, what: what.into(), source: None }
 }
 
 fn caused(what: &str, error: io::Error) -> EngineError {
-    EngineError::Trouble { engine: KIND, what: what.to_owned(), source: Some(Box::new(error)) }
+    EngineError::of_host(KIND, what.to_owned(), error)
 }
