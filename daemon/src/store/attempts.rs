@@ -325,4 +325,4 @@ async fn follow(
     Ok(Some(AttemptId { build: id.build, job: id.job.clone(), attempt }))
 }
 
-type Bound<'q> = sqlx::query::QueryScalar<'q, sqlx::Any, i64, sqlx::any::AnyArguments>;
+type Bound<'q> = sqlx::query::QueryScalar<'q, Any, i64, sqlx::any::AnyArguments>;
