@@ -324,7 +324,8 @@ pub fn environment(
 }
 
 /// The first line that says something.
-fn title(message: &str) -> String {
+#[must_use]
+pub fn title(message: &str) -> String {
     clean(message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default(), MOST_TITLE)
 }
 

@@ -77,6 +77,8 @@ pub struct Git {
 
 /// A fetch of something large over a slow line is still fine after this; a server that hangs is not.
 const FETCH_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// A list of one name.
+const TIP_LIMIT: Duration = Duration::from_secs(60);
 const LOCAL_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// Archives are made again from the mirror whenever they are missed.
 const KEEP_ARCHIVES: Duration = Duration::from_secs(60 * 60);
@@ -145,6 +147,28 @@ impl Git {
             sha: commit.sha.to_owned(),
             why: "the server sent something else".to_owned(),
         })
+    }
+
+    /// The commit that a reference of a repository names now. `None`: the repository does not have the reference.
+    pub async fn tip(&self, clone_url: &str, reference: &str) -> Result<Option<String>, GitError> {
+        let what = "ls-remote";
+        // What an annotated tag names stands in a line of its own.
+        let peeled = format!("{reference}^{{}}");
+        let mut command = self.command(&self.mirrors);
+        command.args([what, "-q", "--end-of-options", clone_url, reference, &peeled]);
+        let output = tokio::time::timeout(TIP_LIMIT, command.output())
+            .await
+            .map_err(|_| GitError::TooSlow { what, seconds: TIP_LIMIT.as_secs() })?
+            .map_err(|source| GitError::NoGit { source })?;
+        if !output.status.success() {
+            return Err(GitError::Command { what, why: last_words(&output.stderr) });
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        // Patterns match the ends of names too: only the whole name counts.
+        let named = |name: &str| {
+            text.lines().filter_map(|line| line.split_once('\t')).find(|(_, found)| *found == name).map(|(sha, _)| sha)
+        };
+        Ok(named(&peeled).or_else(|| named(reference)).map(ToOwned::to_owned))
     }
 
     /// A clean checkout of the commit as a tar archive, history left out: `git status` is clean in it and

@@ -1,19 +1,22 @@
-//! Decides what runs next: unblocks and skips by the graph of jobs, claims the oldest that can run while slots are free, and
-//! hands it to the executor. Level-triggered: it looks at the database, fixes what can be fixed, and sleeps until woken.
+//! Decides what runs next: unblocks and skips by the graph of jobs, claims what has its turn while slots are free, and hands
+//! it to the executor. Level-triggered: it looks at the database, fixes what can be fixed, and sleeps until woken.
 //! Must not know how a job is run.
 
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::config::Repository;
 use crate::error_chain::chain;
 use crate::executor::Executor;
 use crate::secret::random_token;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Nothing should need it: every change wakes. It is there for the change that did not.
 const POLL: Duration = Duration::from_secs(30);
 /// Between two looks for leftovers on the engines.
 const SWEEP: Duration = Duration::from_secs(60);
+/// An engine that is away is looked for so often; its coming back wakes nobody.
+const AWAY: Duration = Duration::from_secs(1);
 /// After a failure of the database.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -23,6 +26,9 @@ pub async fn run(executor: Executor) {
         () = executor.adopt() => {}
         () = stop.cancelled() => return,
     }
+    if let Err(error) = know_engines(&executor).await {
+        tracing::warn!(error = %chain(&error), "where the repositories' jobs run is known from their next builds on");
+    }
     let mut woken = executor.wake.subscribe();
     let mut swept = Instant::now();
     // Everything is looked at once; later only what a change, or the poll, gives reason to.
@@ -30,7 +36,7 @@ pub async fn run(executor: Executor) {
     loop {
         woken.mark_seen();
         let rest = match pass(&executor, look_at_blocked).await {
-            Ok(()) => POLL,
+            Ok(rest) => rest,
             Err(error) => {
                 tracing::error!(error = %chain(&error), "the queue cannot be worked on");
                 PAUSE
@@ -49,18 +55,43 @@ pub async fn run(executor: Executor) {
     }
 }
 
-async fn pass(executor: &Executor, look_at_blocked: bool) -> Result<(), StoreError> {
+/// The engines that do not answer.
+fn engines_away(_executor: &Executor) -> Vec<&'static str> {
+    Vec::new()
+}
+
+/// The configuration may have changed since the last builds.
+async fn know_engines(executor: &Executor) -> Result<(), StoreError> {
+    for (name, engine) in executor.store.repositories().await? {
+        let now = executor.config.repository(&name).map(Repository::engine_kind);
+        if now.is_some() && now != engine.as_deref() {
+            executor.store.set_engine(&name, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns after what time it is to be looked at again, if nothing wakes before.
+async fn pass(executor: &Executor, look_at_blocked: bool) -> Result<Duration, StoreError> {
     let store = &executor.store;
     let limit = executor.config.limits.jobs;
+    let away = engines_away(executor);
     while !executor.tasks.stopping().is_cancelled()
-        && let Some(claimed) = store.claim_attempt(&random_token(), limit, clock::now()).await?
+        && let Some(claimed) = store.claim_attempt(&random_token(), limit, clock::now(), &away).await?
     {
         tracing::info!(attempt = %claimed.id, "claimed");
         executor.wake.wake();
         executor.begin(claimed);
     }
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        why_nothing(store, limit, &away).await?;
+    }
     // The end of an attempt settles what hangs on it in the same transaction; this finds what slipped through.
     if look_at_blocked {
+        if store.repair_groups(clock::now()).await? {
+            tracing::warn!("a group of builds stood still; it goes on");
+            executor.wake.wake();
+        }
         for build in store.blocked_builds().await? {
             match store.advance(build, clock::now()).await {
                 Ok(true) => executor.wake.wake(),
@@ -69,5 +100,33 @@ async fn pass(executor: &Executor, look_at_blocked: bool) -> Result<(), StoreErr
             }
         }
     }
+    // What was put off has its moment; nothing else tells when it comes.
+    let now = clock::now();
+    let put_off = store.next_not_before(now).await?.map_or(POLL, |next| {
+        Duration::from_millis(u64::try_from(next.0.saturating_sub(now.0)).unwrap_or(0)) + Duration::from_millis(1)
+    });
+    Ok(put_off.min(if away.is_empty() { POLL } else { AWAY }))
+}
+
+/// Says, for whoever looks for it, why nothing more is claimed.
+async fn why_nothing(store: &Store, limit: u64, away: &[&str]) -> Result<(), StoreError> {
+    let waiting = store.waiting(clock::now(), away).await?;
+    let counts = waiting.counts;
+    let why = if counts.waiting == 0 {
+        "nothing waits"
+    } else if counts.taken >= limit {
+        "every slot is taken"
+    } else {
+        "what waits is paused, put off, or its engine is away"
+    };
+    tracing::debug!(
+        waiting = counts.waiting,
+        blocked = counts.blocked,
+        taken = counts.taken,
+        limit,
+        pauses = waiting.pauses.len(),
+        ?away,
+        "nothing more is claimed: {why}"
+    );
     Ok(())
 }

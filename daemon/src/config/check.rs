@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::raw::Raw;
 use super::{
-    Config, ConfigError, Control, ControlTcp, Database, EngineChoice, Limits, Public, Repository, absolute,
+    Config, ConfigError, Control, ControlTcp, Database, EngineChoice, Limits, Priority, Public, Repository, absolute,
     default_data_dir, default_file, units,
 };
 use crate::github::signature;
@@ -283,9 +283,31 @@ fn repositories(raw: &Raw, base: &Path, problems: &mut Problems) -> Vec<Reposito
         });
         let engine =
             entry.engine.as_deref().and_then(|word| problems.take(&format!("{key}.engine"), engine_choice(word)));
-        list.push(Repository { name: entry.name.clone(), clone_url, engine });
+        let priority = entry.priority.as_ref().map_or(Ok(Priority::default()), priority);
+        let priority = problems.take(&format!("{key}.priority"), priority).unwrap_or_default();
+        list.push(Repository { name: entry.name.clone(), clone_url, engine, priority });
     }
     list
+}
+
+fn priority(value: &toml::Value) -> Result<Priority, String> {
+    let number = |value: &toml::Value| match value.as_integer() {
+        Some(number) if (-1000..=1000).contains(&number) => Ok(number),
+        _ => Err(format!("{value} is no whole number between -1000 and 1000")),
+    };
+    let Some(table) = value.as_table() else {
+        let both = number(value).map_err(|what| format!("{what}, nor {{ push = …, pull_request = … }}"))?;
+        return Ok(Priority { push: both, pull_request: both });
+    };
+    let mut priority = Priority::default();
+    for (event, value) in table {
+        match event.as_str() {
+            "push" => priority.push = number(value)?,
+            "pull_request" => priority.pull_request = number(value)?,
+            other => return Err(format!("{other:?} is neither push nor pull_request")),
+        }
+    }
+    Ok(priority)
 }
 
 fn engine_choice(word: &str) -> Result<EngineChoice, String> {
@@ -415,6 +437,30 @@ mod tests {
         assert!(config.repository("zoo/lion").is_some());
         assert!(config.repository("zoo").is_none());
         assert!(config.repository("zoology/x").is_none());
+    }
+
+    #[test]
+    fn a_priority_is_a_number_or_one_for_each_event() {
+        let table = [
+            ("", Ok((0, 0))),
+            ("priority = 7", Ok((7, 7))),
+            ("priority = { push = 5, pull_request = -1 }", Ok((5, -1))),
+            ("priority = { push = 5 }", Ok((5, 0))),
+            ("priority = 1001", Err("between -1000 and 1000")),
+            ("priority = \"high\"", Err("repository[0].priority")),
+            ("priority = { pull = 5 }", Err("neither push nor pull_request")),
+        ];
+        for (line, expected) in table {
+            let checked = checked(&format!("[[repository]]\nname = \"acme/app\"\n{line}\n"));
+            match (checked, expected) {
+                (Ok(config), Ok((push, pull_request))) => {
+                    let priority = config.repositories[0].priority;
+                    assert_eq!((priority.of("push"), priority.of("pull_request")), (push, pull_request), "{line}");
+                }
+                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+                (other, _) => panic!("{line}: {other:?}"),
+            }
+        }
     }
 
     #[test]

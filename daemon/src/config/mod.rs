@@ -92,6 +92,22 @@ pub struct Repository {
     pub clone_url: Option<String>,
     /// `None`: `[engine].kind`, but never local.
     pub engine: Option<EngineChoice>,
+    pub priority: Priority,
+}
+
+/// What waits with a higher one starts first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Priority {
+    pub push: i64,
+    pub pull_request: i64,
+}
+
+impl Priority {
+    /// `event`: as builds have it.
+    #[must_use]
+    pub fn of(self, event: &str) -> i64 {
+        if event == "pull_request" { self.pull_request } else { self.push }
+    }
 }
 
 /// Everything wrong with a configuration.
@@ -115,6 +131,12 @@ impl Config {
 }
 
 impl Repository {
+    /// Where its jobs run: `local` only where the operator says so.
+    #[must_use]
+    pub fn engine_kind(&self) -> &'static str {
+        if self.engine == Some(EngineChoice::Local) { "local" } else { "docker" }
+    }
+
     fn matches(&self, full_name: &str) -> bool {
         match self.name.strip_suffix("/*") {
             // GitHub compares names without regard to case.

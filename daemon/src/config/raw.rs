@@ -75,4 +75,6 @@ pub(super) struct Repository {
     pub(super) name: String,
     pub(super) clone_url: Option<String>,
     pub(super) engine: Option<String>,
+    /// A number, or one for each event.
+    pub(super) priority: Option<toml::Value>,
 }

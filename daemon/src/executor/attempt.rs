@@ -486,10 +486,14 @@ pub(super) async fn end_unstarted(
 /// Records the end; tried until it is recorded, or somebody else recorded one.
 async fn finish(executor: &Executor, id: &AttemptId, verdict: Verdict, steps: Vec<StepView>, log: LogSummary) {
     tracing::info!(attempt = %id, outcome = %verdict.outcome, reason = verdict.reason, "finished");
-    let finish = Finish { verdict, at: clock::now(), steps, log };
+    let finish = Finish { verdict, at: clock::now(), steps, log, image_digest: None };
     loop {
         match executor.store.finish_attempt(id, &finish).await {
-            Ok(()) => break,
+            Ok(None) => break,
+            Ok(Some(next)) => {
+                tracing::info!(attempt = %next, "is tried again by itself");
+                break;
+            }
             Err(StoreError::Conflict { why }) => {
                 tracing::error!(attempt = %id, why, "its end was recorded before");
                 break;

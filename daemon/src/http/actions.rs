@@ -16,7 +16,7 @@ pub async fn cancel(app: &App, build: u64, job: Option<&str>, force: bool, by: &
 
 /// Makes new attempts.
 pub async fn retry(app: &App, build: u64, what: &RetryWhat, by: &str) -> Result<Response, StoreError> {
-    let attempts = app.store.retry(build, what, clock::now()).await?;
+    let attempts = app.store.retry(build, what, by, clock::now()).await?;
     tracing::info!(build, ?what, by, attempts = attempts.len(), "retry");
     app.wake.wake();
     Ok(Response::Retry { attempts, delivery: None })

@@ -11,6 +11,7 @@ use windlass_protocol::view::{
 };
 
 use super::App;
+use crate::clock;
 use crate::state::attempt::State;
 use crate::state::build::{JobStanding, derive};
 use crate::store::{self, Attempt, PageFilter, QueueCounts, StoreError, StoredBuild, StoredJob, Summary};
@@ -184,7 +185,10 @@ fn row(app: &App, build: StoredBuild, jobs: &[Summary], counts: QueueCounts) -> 
 }
 
 async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<BuildView, StoreError> {
-    let counts = app.store.queue_counts().await?;
+    let now = clock::now();
+    let waiting = app.store.waiting(now, &[]).await?;
+    let places = app.store.places(build.number, build.number, now).await?;
+    let counts = waiting.counts;
     let passed: BTreeMap<String, bool> = jobs
         .iter()
         .map(|job| {
@@ -200,7 +204,8 @@ async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<Bu
                     jobs: job.plan.needs.iter().filter(|need| passed.get(*need) != Some(&true)).cloned().collect(),
                 }),
                 State::Waiting => {
-                    let position = app.store.ahead_of(&attempt.id).await? + 1;
+                    let place = places.get(&attempt.id.job_id());
+                    let position = place.and_then(|place| waiting.position(place)).map_or(1, |before| before + 1);
                     Some(slot(position, counts, app.config.limits.jobs))
                 }
                 State::Claimed => Some(prepared(attempt)),

@@ -1,6 +1,7 @@
 //! Deliveries become builds. `read` looks at a verified webhook before it is stored, `inbox` stores it, the loop here works
 //! on what is stored: level-triggered, so a restart goes on where the last daemon stopped. Must not know HTTP.
 
+mod head;
 mod inbox;
 mod planning;
 
@@ -21,7 +22,7 @@ use crate::git::Git;
 use crate::github::payload::{self, PayloadError};
 use crate::logs::LogStore;
 use crate::secret::sha256_hex;
-use crate::store::{DeliveryState, NewDelivery, PendingDelivery, Store, StoreError};
+use crate::store::{DeliveryState, HeadRetry, NewDelivery, PendingDelivery, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::wake::Wake;
 
@@ -151,6 +152,9 @@ async fn work_on(intake: &Intake, delivery: &PendingDelivery) {
 async fn settle(intake: &Intake, delivery: &PendingDelivery) -> anyhow::Result<()> {
     let id = &delivery.delivery_id;
     let body = intake.store.delivery_body(id).await?;
+    if delivery.event == HeadRetry::EVENT {
+        return head::settle(intake, id, &body).await;
+    }
     // It was understood when it came; a later version may think otherwise, and must not try for ever.
     let decision = match payload::parse(&delivery.event, body.as_bytes()) {
         Ok(event) => event::decide(&event),
@@ -164,8 +168,12 @@ async fn settle(intake: &Intake, delivery: &PendingDelivery) -> anyhow::Result<(
         let reason = not_listed(&intake.config, &request).unwrap_or_default();
         return Ok(intake.store.ignore_delivery(id, &reason, clock::now()).await?);
     };
-    match planning::make_build(intake, id, request, entry).await {
-        // Somebody settled it meanwhile: nothing is left to do.
+    made(planning::make_build(intake, id, request, entry).await)
+}
+
+/// Somebody settled the delivery meanwhile: nothing is left to do.
+fn made(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Conflict { .. })) => Ok(()),
         other => other,
     }

@@ -17,7 +17,7 @@ use crate::state::attempt::Verdict;
 use crate::store::{BuildFacts, FirstState, NewBuild, NewJob};
 
 /// Between tries to fetch a commit; after the last the build is broken and says why.
-const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
+pub(super) const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
 
 /// The job that stands for a build without jobs of its own.
 const SPEC_JOB: &str = "spec";
@@ -53,6 +53,8 @@ pub(super) async fn make_build(
         (None, None) => plan(intake, &request, entry).await?,
     };
     let number = intake.store.next_build_number().await?;
+    // The group that the spec, or what the build is made for, puts it into.
+    let concurrency = None;
     let jobs = match planned {
         Ok(spec) => spec
             .jobs
@@ -65,8 +67,13 @@ pub(super) async fn make_build(
         Err(unplanned) => vec![told(intake, number, unplanned)?],
     };
     let facts = BuildFacts { delivery: Some(delivery.to_owned()), request, created_at: clock::now() };
-    let build = NewBuild { number, facts, jobs };
-    intake.store.create_build(&build).await?;
+    let priority = entry.priority.of(&facts.request.event);
+    let engine = Some(entry.engine_kind().to_owned());
+    let build = NewBuild { number, facts, jobs, priority, engine, concurrency };
+    let outdated = intake.store.create_build(&build).await?;
+    if !outdated.is_empty() {
+        tracing::info!(build = number, ?outdated, "older builds of its group are cancelled");
+    }
     tracing::info!(
         build = number,
         delivery,

@@ -3,6 +3,7 @@
 
 pub mod feed; // plan and source as they go down a runner's standard input
 pub mod graph; // which jobs may run, which are skipped
+pub mod queue; // in which order what waits will start, and when
 
 use std::collections::BTreeMap;
 

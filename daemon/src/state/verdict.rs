@@ -5,7 +5,7 @@ use windlass_protocol::view::Outcome;
 
 use crate::event::clean;
 use crate::frame::{How, Report, StepEnd};
-use crate::state::attempt::Verdict;
+use crate::state::attempt::{Fault, Verdict};
 
 /// All that is known of an attempt that has ended.
 #[derive(Debug, Clone, Default)]
@@ -130,6 +130,7 @@ fn decided(step: &str, end: &StepEnd, evidence: &Evidence) -> Verdict {
                 How::Signalled(signal) => Some(signal),
                 _ => None,
             },
+            fault: Fault::Job,
         };
     }
     match &end.how {
@@ -138,12 +139,14 @@ fn decided(step: &str, end: &StepEnd, evidence: &Evidence) -> Verdict {
             reason: Some(format!("step `{step}` ended with exit code {code}")),
             exit_code: Some(*code),
             signal: None,
+            fault: Fault::Job,
         },
         How::Signalled(signal) => Verdict {
             outcome: Outcome::Failed,
             reason: Some(format!("step `{step}` was ended by signal {signal}")),
             exit_code: None,
             signal: Some(*signal),
+            fault: Fault::Job,
         },
         How::TimedOut { limit_ms, whole_job: false } => Verdict::because(
             Outcome::TimedOut,

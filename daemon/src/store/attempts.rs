@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::FromRow;
+use sqlx::{Any, FromRow, Transaction};
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{LogSummary, StepView};
+use windlass_protocol::view::{LogSummary, Outcome, StepView};
 
 use super::rows::AttemptRow;
-use super::{Attempt, Store, StoreError, signed, sql, text, touch, unsigned};
-use crate::plan::Site;
-use crate::state::attempt::Verdict;
+use super::builds::{NewAttempt, insert_attempt};
+use super::{Attempt, FirstState, Store, StoreError, groups, next, orders, signed, sql, text, touch, unsigned, waiting};
+use crate::plan::{JobPlan, Site};
+use crate::state::again::{self, Tried};
+use crate::state::attempt::{Fault, Verdict};
 
 /// What the scheduler got.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct Finish {
     pub at: Timestamp,
     pub steps: Vec<StepView>,
     pub log: LogSummary,
+    /// The image that it really ran.
+    pub image_digest: Option<String>,
 }
 
 /// An unfinished attempt with what lists say of its build.
@@ -38,6 +42,8 @@ pub struct OpenAttempt {
     pub branch: Option<String>,
     pub title: String,
     pub needs: Vec<String>,
+    /// The group in whose line its build waits, and who has the turn there.
+    pub group: Option<(String, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,6 +62,25 @@ struct OpenRow {
     branch: Option<String>,
     title: String,
     plan: String,
+    group_name: Option<String>,
+    held_by: Option<i64>,
+}
+
+/// What decides whether an attempt that has ended is followed by another one.
+#[derive(Debug, FromRow)]
+struct EndedRow {
+    position: i64,
+    cancel_at: Option<i64>,
+    started_at: Option<i64>,
+    again_infrastructure: i64,
+    again_failure: i64,
+    plan: String,
+}
+
+#[derive(Debug, FromRow)]
+struct LaneRow {
+    name: String,
+    priority: i64,
 }
 
 /// Of a plan only this is wanted here.
@@ -73,27 +98,62 @@ struct IdRow {
 }
 
 impl Store {
-    /// Takes the oldest attempt that can run, if there is one and fewer than `limit` slots are taken.
-    pub async fn claim_attempt(&self, token: &str, limit: u64, now: Timestamp) -> Result<Option<Claimed>, StoreError> {
+    /// Takes the attempt whose turn it is, if one can run and fewer than `limit` slots are taken: the highest priority first,
+    /// then the repository that got a slot longest ago, of it the oldest. Passed over is what is paused, what was put off to a
+    /// later moment, and what needs an engine that is `away`.
+    pub async fn claim_attempt(
+        &self,
+        token: &str,
+        limit: u64,
+        now: Timestamp,
+        away: &[&str],
+    ) -> Result<Option<Claimed>, StoreError> {
         let mut writing = self.write().await?;
+        let tx = &mut writing.tx;
+        let lane: Option<LaneRow> = sqlx::query_as(sql!("claim_lane"))
+            .bind(now.0)
+            .bind(signed(limit))
+            .bind(format!(",{},", away.join(",")))
+            .fetch_optional(&mut **tx)
+            .await
+            .map_err(StoreError::at("claim_lane"))?;
+        let Some(lane) = lane else { return Ok(None) };
         let row: Option<IdRow> = sqlx::query_as(sql!("attempt_claim"))
             .bind(now.0)
             .bind(token)
-            .bind(signed(limit))
-            .fetch_optional(&mut *writing.tx)
+            .bind(&lane.name)
+            .bind(lane.priority)
+            .fetch_optional(&mut **tx)
             .await
             .map_err(StoreError::at("attempt_claim"))?;
         let Some(row) = row else { return Ok(None) };
+        let served = next(tx, "served").await?;
+        sqlx::query(sql!("repository_served"))
+            .bind(&lane.name)
+            .bind(served)
+            .execute(&mut **tx)
+            .await
+            .map_err(StoreError::at("repository_served"))?;
         let id =
             AttemptId { build: unsigned(row.build), job: row.job, attempt: u32::try_from(row.number).unwrap_or(0) };
-        touch(&mut writing.tx, id.build).await?;
+        touch(tx, id.build).await?;
         writing.commit().await?;
         Ok(Some(Claimed { id, token: token.to_owned() }))
     }
 
+    /// When the next attempt that was put off may be claimed.
+    pub async fn next_not_before(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let next: Option<i64> = sqlx::query_scalar(sql!("next_not_before"))
+            .bind(now.0)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::at("next_not_before"))?;
+        Ok(next.map(Timestamp))
+    }
+
     /// Gives a claimed attempt back: nothing of it ran.
     pub async fn release_attempt(&self, id: &AttemptId) -> Result<(), StoreError> {
-        self.change(id, "is not claimed any more", "attempt_release", |q| q, sql!("attempt_release"), None).await
+        self.change(id, "is not claimed any more", "attempt_release", |q| q, sql!("attempt_release")).await
     }
 
     /// The one-time claim: exactly one caller ever succeeds for an attempt, and may then hand out plan and source.
@@ -105,7 +165,6 @@ impl Store {
             "attempt_start",
             |q| q.bind(site).bind(now.0).bind(claimed.token.clone()),
             sql!("attempt_start"),
-            None,
         )
         .await
     }
@@ -113,32 +172,48 @@ impl Store {
     /// How far its steps are.
     pub async fn record_steps(&self, id: &AttemptId, steps: &[StepView]) -> Result<(), StoreError> {
         let steps = serde_json::to_string(steps).expect("steps are data that always serialise");
-        self.change(id, "does not run any more", "attempt_steps", |q| q.bind(steps), sql!("attempt_steps"), None).await
+        self.change(id, "does not run any more", "attempt_steps", |q| q.bind(steps), sql!("attempt_steps")).await
     }
 
-    /// The one terminal state; what hangs on the job is unblocked or skipped with it.
-    pub async fn finish_attempt(&self, id: &AttemptId, finish: &Finish) -> Result<(), StoreError> {
+    /// The one terminal state; what hangs on the job is unblocked or skipped with it. An end that is nobody's wish and that
+    /// the spec lets be tried again is followed by a new attempt in the same transaction, so that nothing is skipped
+    /// because of it. Whether there is one.
+    pub async fn finish_attempt(&self, id: &AttemptId, finish: &Finish) -> Result<Option<AttemptId>, StoreError> {
         let steps = serde_json::to_string(&finish.steps).expect("steps are data that always serialise");
         let verdict = &finish.verdict;
-        self.change(
-            id,
-            "is finished already, or did not run",
-            "attempt_finish",
-            |q| {
-                q.bind(verdict.outcome.word())
-                    .bind(verdict.reason.as_deref().map(text))
-                    .bind(verdict.exit_code.map(i64::from))
-                    .bind(verdict.signal.map(i64::from))
-                    .bind(finish.at.0)
-                    .bind(steps)
-                    .bind(signed(finish.log.lines))
-                    .bind(signed(finish.log.bytes))
-                    .bind(finish.log.sha256.clone())
-            },
-            sql!("attempt_finish"),
-            Some(finish.at),
-        )
-        .await
+        let mut writing = self.write().await?;
+        let tx = &mut writing.tx;
+        let row: Option<i64> = sqlx::query_scalar(sql!("attempt_finish"))
+            .bind(signed(id.build))
+            .bind(&id.job)
+            .bind(i64::from(id.attempt))
+            .bind(verdict.outcome.word())
+            .bind(verdict.reason.as_deref().map(text))
+            .bind(verdict.exit_code.map(i64::from))
+            .bind(verdict.signal.map(i64::from))
+            .bind(finish.at.0)
+            .bind(steps)
+            .bind(signed(finish.log.lines))
+            .bind(signed(finish.log.bytes))
+            .bind(finish.log.sha256.clone())
+            .bind(signed(finish.log.dropped_bytes))
+            .bind(finish.image_digest.as_deref().map(text))
+            .fetch_optional(&mut **tx)
+            .await
+            .map_err(StoreError::at("attempt_finish"))?;
+        if row.is_none() {
+            return Err(StoreError::Conflict { why: format!("{id} is finished already, or did not run") });
+        }
+        let followed = if verdict.outcome == Outcome::Passed || verdict.fault != Fault::None {
+            follow(tx, id, finish).await?
+        } else {
+            None
+        };
+        orders::settle(tx, id.build, finish.at).await?;
+        groups::leave(tx, id.build, finish.at).await?;
+        touch(tx, id.build).await?;
+        writing.commit().await?;
+        Ok(followed)
     }
 
     pub async fn attempt(&self, id: &AttemptId) -> Result<Attempt, StoreError> {
@@ -152,7 +227,8 @@ impl Store {
         row.ok_or_else(|| StoreError::Missing { what: format!("attempt {id}") })?.try_into()
     }
 
-    /// Everything unfinished: what runs, then in the order in which it will start, then what is blocked.
+    /// Everything unfinished: what runs, then what waits, then what is blocked; each by age. See [`Store::waiting`] for the
+    /// order in which it will start.
     pub async fn open_attempts(&self, limit: u32) -> Result<Vec<OpenAttempt>, StoreError> {
         let rows: Vec<OpenRow> = sqlx::query_as(sql!("attempt_open"))
             .bind(i64::from(limit))
@@ -167,6 +243,7 @@ impl Store {
                     branch: row.branch,
                     title: row.title,
                     needs: super::rows::json::<Needs>("plan", &row.plan)?.needs,
+                    group: row.group_name.zip(row.held_by.map(unsigned)),
                 })
             })
             .collect()
@@ -182,20 +259,8 @@ impl Store {
         Ok(QueueCounts { blocked: many("blocked"), waiting: many("waiting"), taken: many("claimed") + many("running") })
     }
 
-    /// How many waiting attempts will start before this one.
-    pub async fn ahead_of(&self, id: &AttemptId) -> Result<u64, StoreError> {
-        let ahead: i64 = sqlx::query_scalar(sql!("attempt_ahead"))
-            .bind(signed(id.build))
-            .bind(&id.job)
-            .bind(i64::from(id.attempt))
-            .fetch_one(&self.pool)
-            .await
-            .map_err(StoreError::at("attempt_ahead"))?;
-        Ok(unsigned(ahead))
-    }
-
     /// One compare-and-set on one attempt: the statement's first three parameters name it, and it returns a row when it
-    /// did something. `settle_at`: what hangs on the job is settled with it.
+    /// did something.
     async fn change(
         &self,
         id: &AttemptId,
@@ -203,7 +268,6 @@ impl Store {
         name: &'static str,
         bind: impl for<'q> FnOnce(Bound<'q>) -> Bound<'q>,
         statement: &'static str,
-        settle_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         let query =
@@ -212,12 +276,53 @@ impl Store {
         if row.is_none() {
             return Err(StoreError::Conflict { why: format!("{id} {otherwise}") });
         }
-        if let Some(now) = settle_at {
-            super::orders::settle(&mut writing.tx, id.build, now).await?;
-        }
         touch(&mut writing.tx, id.build).await?;
         writing.commit().await
     }
 }
 
-type Bound<'q> = sqlx::query::QueryScalar<'q, sqlx::Any, i64, sqlx::any::AnyArguments>;
+/// Remembers how long a passed attempt took; makes the attempt that follows another by itself.
+async fn follow(
+    tx: &mut Transaction<'static, Any>,
+    id: &AttemptId,
+    finish: &Finish,
+) -> Result<Option<AttemptId>, StoreError> {
+    let ended: EndedRow = sqlx::query_as(sql!("attempt_ended"))
+        .bind(signed(id.build))
+        .bind(&id.job)
+        .bind(i64::from(id.attempt))
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(StoreError::at("attempt_ended"))?;
+    let line = groups::line_of(tx, id.build).await?;
+    if finish.verdict.outcome == Outcome::Passed {
+        if let Some(started) = ended.started_at {
+            waiting::remember(tx, &line.lane.repository, &id.job, unsigned(finish.at.0 - started)).await?;
+        }
+        return Ok(None);
+    }
+    let plan: JobPlan = super::rows::json("plan", &ended.plan)?;
+    let count = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
+    let tried = Tried { infrastructure: count(ended.again_infrastructure), failure: count(ended.again_failure) };
+    let Some(again) = again::decide(&finish.verdict, plan.retry, tried, ended.cancel_at.is_some()) else {
+        return Ok(None);
+    };
+    orders::retire(tx, id.build, &id.job).await?;
+    let attempt = id.attempt.saturating_add(1);
+    let at = NewAttempt {
+        build: signed(id.build),
+        job: &id.job,
+        number: i64::from(attempt),
+        position: ended.position,
+        queued_at: finish.at,
+        lane: &line.lane,
+        not_before: Timestamp(finish.at.0 + i64::try_from(again.after.as_millis()).unwrap_or(0)),
+        because: Some(&again.because),
+        tried: again.tried,
+    };
+    // What ended before it was its build's turn begins where it ended.
+    insert_attempt(tx, &at, if line.waits { &FirstState::Blocked } else { &FirstState::Waiting }).await?;
+    Ok(Some(AttemptId { build: id.build, job: id.job.clone(), attempt }))
+}
+
+type Bound<'q> = sqlx::query::QueryScalar<'q, Any, i64, sqlx::any::AnyArguments>;

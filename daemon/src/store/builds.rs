@@ -6,9 +6,10 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{LogSummary, Outcome, Status};
 
 use super::rows::{AttemptRow, BuildRow, SummaryRow};
-use super::{Attempt, Store, StoreError, Summary, next, signed, sql, text, unsigned};
+use super::{Attempt, Store, StoreError, Summary, groups, next, signed, sql, text, unsigned};
 use crate::event::BuildRequest;
-use crate::plan::JobPlan;
+use crate::plan::{CancelOlder, Concurrency, JobPlan};
+use crate::state::again::Tried;
 use crate::state::attempt::{State, Verdict};
 
 /// What a build is; never changes.
@@ -28,6 +29,12 @@ pub struct NewBuild {
     pub number: u64,
     pub facts: BuildFacts,
     pub jobs: Vec<NewJob>,
+    /// What waits with a higher one starts first.
+    pub priority: i64,
+    /// Where its repository's jobs run: `docker` or `local`. `None`: not known.
+    pub engine: Option<String>,
+    /// The group whose builds run one at a time.
+    pub concurrency: Option<Concurrency>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,6 +61,26 @@ pub struct StoredBuild {
     /// Its place in the order of changes.
     pub seq: u64,
     pub facts: BuildFacts,
+    pub priority: i64,
+    /// The group that it is in, and how it stands there.
+    pub group: Option<StoredGroup>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredGroup {
+    pub name: String,
+    pub turn: Turn,
+}
+
+/// How a build stands in its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is its turn, and it has something left to run.
+    Holds,
+    /// Another build has the turn. `None`: for a moment nobody has.
+    Waits { held_by: Option<u64> },
+    /// Nothing of it is left to run.
+    Over,
 }
 
 #[derive(Debug, Clone)]
@@ -94,8 +121,9 @@ impl Store {
         Ok(unsigned(number))
     }
 
-    /// Makes a build and settles the delivery it comes from, together or not at all.
-    pub async fn create_build(&self, build: &NewBuild) -> Result<(), StoreError> {
+    /// Makes a build and settles the delivery it comes from, together or not at all. Returns the older builds of its group
+    /// that this one cancels.
+    pub async fn create_build(&self, build: &NewBuild) -> Result<Vec<u64>, StoreError> {
         let mut writing = self.write().await?;
         let tx = &mut writing.tx;
         let facts = &build.facts;
@@ -135,9 +163,24 @@ impl Store {
             .bind(signed(request.commit_count))
             .bind(i64::from(request.from_fork))
             .bind(facts.created_at.0)
+            .bind(build.priority)
+            .bind(build.concurrency.as_ref().map(|concurrency| text(&concurrency.group)))
             .execute(&mut **tx)
             .await
             .map_err(StoreError::at("build_insert"))?;
+        let lane = Lane { repository: request.repository.to_ascii_lowercase(), priority: build.priority };
+        sqlx::query(sql!("repository_known"))
+            .bind(&lane.repository)
+            .bind(&build.engine)
+            .execute(&mut **tx)
+            .await
+            .map_err(StoreError::at("repository_known"))?;
+        let mut outdated = Vec::new();
+        if let Some(Concurrency { group, cancel: CancelOlder::Outdated }) = &build.concurrency {
+            outdated = groups::cancel_older(tx, &lane.repository, group, build.number, facts.created_at).await?;
+        }
+        let all_over = build.jobs.iter().all(|job| matches!(job.first, FirstState::Finished { .. }));
+        let its_turn = all_over || build.concurrency.is_none() || groups::enter(tx, build.number).await?;
         for (position, job) in (0_i64..).zip(&build.jobs) {
             let plan = serde_json::to_string(&job.plan).expect("a plan is data that always serialises");
             sqlx::query(sql!("job_insert"))
@@ -148,11 +191,24 @@ impl Store {
                 .execute(&mut **tx)
                 .await
                 .map_err(StoreError::at("job_insert"))?;
-            let at =
-                NewAttempt { build: number, job: &job.plan.name, number: 1, position, queued_at: facts.created_at };
-            insert_attempt(tx, &at, &job.first).await?;
+            let at = NewAttempt {
+                build: number,
+                job: &job.plan.name,
+                number: 1,
+                position,
+                queued_at: facts.created_at,
+                lane: &lane,
+                not_before: Timestamp(0),
+                because: None,
+                tried: Tried::default(),
+            };
+            match &job.first {
+                FirstState::Waiting if !its_turn => insert_attempt(tx, &at, &FirstState::Blocked).await?,
+                first => insert_attempt(tx, &at, first).await?,
+            }
         }
-        writing.commit().await
+        writing.commit().await?;
+        Ok(outdated)
     }
 
     pub async fn build(&self, number: u64) -> Result<StoredBuild, StoreError> {
@@ -262,6 +318,18 @@ pub(super) struct NewAttempt<'a> {
     pub(super) number: i64,
     pub(super) position: i64,
     pub(super) queued_at: Timestamp,
+    pub(super) lane: &'a Lane,
+    pub(super) not_before: Timestamp,
+    pub(super) because: Option<&'a str>,
+    pub(super) tried: Tried,
+}
+
+/// Whose turn an attempt takes part in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lane {
+    /// In lower case.
+    pub(super) repository: String,
+    pub(super) priority: i64,
 }
 
 pub(super) async fn insert_attempt(
@@ -287,6 +355,13 @@ pub(super) async fn insert_attempt(
         .bind(signed(log.lines))
         .bind(signed(log.bytes))
         .bind(log.sha256)
+        .bind(signed(log.dropped_bytes))
+        .bind(&at.lane.repository)
+        .bind(at.lane.priority)
+        .bind(at.not_before.0)
+        .bind(at.because.map(text))
+        .bind(i64::from(at.tried.infrastructure))
+        .bind(i64::from(at.tried.failure))
         .execute(&mut **tx)
         .await
         .map_err(StoreError::at("attempt_insert"))?;
@@ -341,6 +416,14 @@ impl From<BuildRow> for StoredBuild {
             skip: None,
         };
         let facts = BuildFacts { delivery: row.delivery_id, request, created_at: Timestamp(row.created_at) };
-        Self { number: unsigned(row.number), seq: unsigned(row.seq), facts }
+        let group = row.group_name.map(|name| StoredGroup {
+            name,
+            turn: match row.group_state.as_deref() {
+                Some("holds") => Turn::Holds,
+                Some(_) => Turn::Waits { held_by: row.held_by.map(unsigned) },
+                None => Turn::Over,
+            },
+        });
+        Self { number: unsigned(row.number), seq: unsigned(row.seq), facts, priority: row.priority, group }
     }
 }

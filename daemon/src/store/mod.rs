@@ -5,9 +5,12 @@ mod alone; // one daemon a database
 mod attempts; // claim, start, steps, finish
 mod builds; // create, read
 mod deliveries; // webhooks
+mod groups; // builds that run one at a time
 mod orders; // what people ask for: cancel, retry
+mod pauses; // nothing new is begun
 mod rows; // what comes out of the database
 mod tokens;
+mod waiting; // why what waits does so, and how long jobs usually take
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,11 +21,15 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _, Transact
 
 pub use alone::Alone;
 pub use attempts::{Claimed, Finish, OpenAttempt, QueueCounts};
-pub use builds::{BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredJob};
+pub use builds::{
+    BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredGroup, StoredJob, Turn,
+};
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
-pub use orders::CancelDone;
+pub use orders::{CancelDone, HeadRetry};
+pub use pauses::StoredPause;
 pub use rows::{Attempt, CancelAsked, Summary};
 pub use tokens::{Role, Token};
+pub use waiting::{History, Place, Waiting};
 
 use crate::config::Database;
 

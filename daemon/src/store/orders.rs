@@ -8,9 +8,14 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::Outcome;
 
 use super::builds::{NewAttempt, insert_attempt};
-use super::{FirstState, Store, StoreError, Writing, rows, signed, sql, touch, unsigned};
+use super::{
+    DeliveryState, FirstState, NewDelivery, Recorded, Store, StoreError, Writing, groups, rows, signed, sql, text, touch,
+    unsigned,
+};
 use crate::plan::JobPlan;
 use crate::plan::graph::{self, Begins, Next, NoRetry, Node, Standing};
+use crate::secret::{random_token, sha256_hex};
+use crate::state::again::Tried;
 use crate::state::attempt::State;
 
 /// What a cancel did.
@@ -20,6 +25,20 @@ pub struct CancelDone {
     pub stopping: Vec<String>,
     /// Jobs that waited and are cancelled.
     pub cancelled: Vec<String>,
+}
+
+/// The body of the delivery that asks for a build of the newest commit.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HeadRetry {
+    /// The delivery's own: two retries are two deliveries.
+    pub id: String,
+    pub build: u64,
+    pub by: String,
+}
+
+impl HeadRetry {
+    /// No webhook becomes one: an event of this name is ignored when it comes from outside.
+    pub const EVENT: &str = "retry";
 }
 
 #[derive(Debug, FromRow)]
@@ -32,7 +51,7 @@ struct StandingRow {
 }
 
 /// A job as it stands.
-struct Stands {
+pub(super) struct Stands {
     job: String,
     number: i64,
     state: State,
@@ -85,40 +104,14 @@ impl Store {
         {
             return Err(StoreError::Missing { what: format!("job {build}/{name}") });
         }
-        let mut done = CancelDone::default();
         let chosen = jobs.iter().filter(|stands| job.is_none_or(|name| stands.job == name));
-        for stands in chosen {
-            match stands.state {
-                State::Blocked | State::Waiting => {
-                    let reason = format!("cancelled by {by} before it began");
-                    let end = End { outcome: Outcome::Cancelled, reason, by: Some(by) };
-                    if end_unstarted(tx, build, stands, &end, now).await? {
-                        done.cancelled.push(stands.job.clone());
-                    }
-                }
-                State::Claimed | State::Running => {
-                    let row: Option<i64> = sqlx::query_scalar(sql!("attempt_ask_cancel"))
-                        .bind(signed(build))
-                        .bind(&stands.job)
-                        .bind(stands.number)
-                        .bind(by)
-                        .bind(now.0)
-                        .bind(i64::from(force))
-                        .fetch_optional(&mut **tx)
-                        .await
-                        .map_err(StoreError::at("attempt_ask_cancel"))?;
-                    if row.is_some() {
-                        done.stopping.push(stands.job.clone());
-                    }
-                }
-                State::Finished => {}
-            }
-        }
+        let done = cancel_jobs(tx, build, chosen, &Wish { by, force, now }).await?;
         if done == CancelDone::default() {
             let what = job.map_or_else(|| format!("build {build}"), |job| format!("job {build}/{job}"));
             return Err(StoreError::Conflict { why: format!("{what} is finished: there is nothing to cancel") });
         }
         settle(tx, build, now).await?;
+        groups::leave(tx, build, now).await?;
         touch(tx, build).await?;
         writing.commit().await?;
         Ok(done)
@@ -126,8 +119,14 @@ impl Store {
 
     /// Makes new attempts of what failed, of one job and what depends on it, or of everything. Old attempts stay. A build
     /// that could not be planned has nothing to run again: its delivery is worked on anew, a new build comes of it, and no
-    /// attempts are returned.
-    pub async fn retry(&self, build: u64, what: &RetryWhat, now: Timestamp) -> Result<Vec<AttemptId>, StoreError> {
+    /// attempts are returned. A build that is in a group and was over gets in its line again.
+    pub async fn retry(
+        &self,
+        build: u64,
+        what: &RetryWhat,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Vec<AttemptId>, StoreError> {
         let mut writing = self.write().await?;
         let tx = &mut writing.tx;
         let jobs = standings(tx, build).await?;
@@ -141,32 +140,63 @@ impl Store {
             }
             other => StoreError::Conflict { why: other.to_string() },
         })?;
+        let its_turn = groups::enter(tx, build).await?;
+        let line = groups::line_of(tx, build).await?;
+        let because = format!("retried by {by}");
         let mut made = Vec::new();
         for again in again {
-            let stale = || StoreError::Conflict { why: format!("job {build}/{} is not finished", again.name) };
-            let (number, position): (i64, i64) = sqlx::query_as(sql!("attempt_retire"))
-                .bind(signed(build))
-                .bind(again.name)
-                .fetch_optional(&mut **tx)
-                .await
-                .map_err(StoreError::at("attempt_retire"))?
-                .ok_or_else(stale)?;
-            let at = NewAttempt { build: signed(build), job: again.name, number: number + 1, position, queued_at: now };
+            let (number, position) = retire(tx, build, again.name).await?;
+            let at = NewAttempt {
+                build: signed(build),
+                job: again.name,
+                number: number + 1,
+                position,
+                queued_at: now,
+                lane: &line.lane,
+                not_before: Timestamp(0),
+                because: Some(&because),
+                tried: Tried::default(),
+            };
             let first = match again.begins {
-                Begins::Blocked => FirstState::Blocked,
-                Begins::Waiting => FirstState::Waiting,
+                Begins::Waiting if its_turn => FirstState::Waiting,
+                Begins::Blocked | Begins::Waiting => FirstState::Blocked,
             };
             insert_attempt(tx, &at, &first).await?;
             let attempt = u32::try_from(number + 1).unwrap_or(u32::MAX);
             made.push(AttemptId { build, job: again.name.to_owned(), attempt });
         }
         settle(tx, build, now).await?;
+        groups::leave(tx, build, now).await?;
         touch(tx, build).await?;
         writing.commit().await?;
         Ok(made)
     }
 
-    /// Builds with jobs that wait for others of the same build.
+    /// Asks for a new build of the newest commit of what `build` was made of (branch, tag, pull request). It is a delivery
+    /// like any other, made by us: its id.
+    pub async fn retry_head(&self, build: u64, by: &str, now: Timestamp) -> Result<String, StoreError> {
+        let repository = self.build(build).await?.facts.request.repository;
+        let id = format!("retry-{}", &random_token()[..16]);
+        let body = serde_json::to_string(&HeadRetry { id: id.clone(), build, by: by.to_owned() })
+            .expect("a retry is data that always serialises");
+        let delivery = NewDelivery {
+            id: id.clone(),
+            event: HeadRetry::EVENT.to_owned(),
+            action: Some("head".to_owned()),
+            repository: Some(repository),
+            body_sha256: sha256_hex(body.as_bytes()),
+            body: text(body),
+            received_at: now,
+            state: DeliveryState::Accepted,
+            reason: None,
+        };
+        match self.record_deliveries(&[delivery]).await?.as_slice() {
+            [Recorded::New] => Ok(id),
+            _ => Err(StoreError::Conflict { why: format!("build {build} is being retried already") }),
+        }
+    }
+
+    /// Builds with jobs that wait for others of the same build; what waits for the turn of its group is none of them.
     pub async fn blocked_builds(&self) -> Result<Vec<u64>, StoreError> {
         let rows: Vec<i64> = sqlx::query_scalar(sql!("blocked_builds"))
             .fetch_all(&self.pool)
@@ -178,13 +208,59 @@ impl Store {
     /// Unblocks and skips what can be, after jobs of the build have finished. Whether anything changed.
     pub async fn advance(&self, build: u64, now: Timestamp) -> Result<bool, StoreError> {
         let mut writing = self.write().await?;
-        let changed = settle(&mut writing.tx, build, now).await?;
+        let settled = settle(&mut writing.tx, build, now).await?;
+        let changed = groups::leave(&mut writing.tx, build, now).await? || settled;
         if changed {
             touch(&mut writing.tx, build).await?;
             writing.commit().await?;
         }
         Ok(changed)
     }
+}
+
+/// Who wants something stopped, and how.
+pub(super) struct Wish<'a> {
+    pub(super) by: &'a str,
+    pub(super) force: bool,
+    pub(super) now: Timestamp,
+}
+
+/// Ends what waits, and asks the executor to stop what runs. Settles nothing.
+pub(super) async fn cancel_jobs(
+    tx: &mut Transaction<'static, Any>,
+    build: u64,
+    chosen: impl Iterator<Item = &Stands>,
+    wish: &Wish<'_>,
+) -> Result<CancelDone, StoreError> {
+    let mut done = CancelDone::default();
+    for stands in chosen {
+        match stands.state {
+            State::Blocked | State::Waiting => {
+                let reason = format!("cancelled by {} before it began", wish.by);
+                let end = End { outcome: Outcome::Cancelled, reason, by: Some(wish.by) };
+                if end_unstarted(tx, build, stands, &end, wish.now).await? {
+                    done.cancelled.push(stands.job.clone());
+                }
+            }
+            State::Claimed | State::Running => {
+                let row: Option<i64> = sqlx::query_scalar(sql!("attempt_ask_cancel"))
+                    .bind(signed(build))
+                    .bind(&stands.job)
+                    .bind(stands.number)
+                    .bind(text(wish.by))
+                    .bind(wish.now.0)
+                    .bind(i64::from(wish.force))
+                    .fetch_optional(&mut **tx)
+                    .await
+                    .map_err(StoreError::at("attempt_ask_cancel"))?;
+                if row.is_some() {
+                    done.stopping.push(stands.job.clone());
+                }
+            }
+            State::Finished => {}
+        }
+    }
+    Ok(done)
 }
 
 async fn replan(mut writing: Writing<'_>, build: u64, jobs: &[Stands]) -> Result<Vec<AttemptId>, StoreError> {
@@ -205,7 +281,7 @@ async fn replan(mut writing: Writing<'_>, build: u64, jobs: &[Stands]) -> Result
     Ok(Vec::new())
 }
 
-async fn standings(tx: &mut Transaction<'static, Any>, build: u64) -> Result<Vec<Stands>, StoreError> {
+pub(super) async fn standings(tx: &mut Transaction<'static, Any>, build: u64) -> Result<Vec<Stands>, StoreError> {
     let rows: Vec<StandingRow> = sqlx::query_as(sql!("standing_of_build"))
         .bind(signed(build))
         .fetch_all(&mut **tx)
@@ -217,14 +293,32 @@ async fn standings(tx: &mut Transaction<'static, Any>, build: u64) -> Result<Vec
     rows.into_iter().map(Stands::try_from).collect()
 }
 
+/// Makes room for a new attempt of a job that has finished: number and position of the old one.
+pub(super) async fn retire(
+    tx: &mut Transaction<'static, Any>,
+    build: u64,
+    job: &str,
+) -> Result<(i64, i64), StoreError> {
+    sqlx::query_as(sql!("attempt_retire"))
+        .bind(signed(build))
+        .bind(job)
+        .fetch_optional(&mut **tx)
+        .await
+        .map_err(StoreError::at("attempt_retire"))?
+        .ok_or_else(|| StoreError::Conflict { why: format!("job {build}/{job} is not finished") })
+}
+
+/// Unblocks and skips what can be; of a build that waits for the turn of its group nothing is unblocked.
 pub(super) async fn settle(tx: &mut Transaction<'static, Any>, build: u64, now: Timestamp) -> Result<bool, StoreError> {
     let jobs = standings(tx, build).await?;
     let nodes: Vec<Node<'_>> = jobs.iter().map(Stands::node).collect();
+    let waits = groups::line_of(tx, build).await?.waits;
     let mut changed = false;
     for (name, next) in graph::advance(&nodes) {
         let Some(stands) = jobs.iter().find(|stands| stands.job == name) else { continue };
         changed |= match next {
             Next::Blocked { .. } => false,
+            Next::Waiting if waits => false,
             Next::Skipped { reason } => {
                 let end = End { outcome: Outcome::Skipped, reason, by: None };
                 end_unstarted(tx, build, stands, &end, now).await?
@@ -264,7 +358,7 @@ async fn end_unstarted(
         .bind(end.outcome.word())
         .bind(&end.reason)
         .bind(now.0)
-        .bind(end.by)
+        .bind(end.by.map(text))
         .fetch_optional(&mut **tx)
         .await
         .map_err(StoreError::at("attempt_end_unstarted"))?;

@@ -7,7 +7,7 @@ use windlass_protocol::view::{LogSummary, Outcome, StepView};
 
 use super::{StoreError, unsigned};
 use crate::plan::Site;
-use crate::state::attempt::{State, Verdict};
+use crate::state::attempt::{Fault, State, Verdict};
 
 #[derive(Debug, FromRow)]
 pub(super) struct AttemptRow {
@@ -32,6 +32,11 @@ pub(super) struct AttemptRow {
     log_lines: i64,
     log_bytes: i64,
     log_sha256: Option<String>,
+    log_dropped: i64,
+    priority: i64,
+    not_before: i64,
+    because: Option<String>,
+    image_digest: Option<String>,
 }
 
 /// One attempt as the database has it.
@@ -51,6 +56,13 @@ pub struct Attempt {
     pub cancel: Option<CancelAsked>,
     pub steps: Vec<StepView>,
     pub log: LogSummary,
+    pub priority: i64,
+    /// Not claimed before this moment, when it waits.
+    pub not_before: Timestamp,
+    /// Why there is this attempt, of all but the first.
+    pub because: Option<String>,
+    /// The image that it really ran.
+    pub image_digest: Option<String>,
 }
 
 /// Somebody wants it stopped.
@@ -73,6 +85,11 @@ pub struct Summary {
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub cancelling: bool,
+    /// In lower case, as the queue has it.
+    pub repository: String,
+    pub priority: i64,
+    pub not_before: Timestamp,
+    pub because: Option<String>,
 }
 
 #[derive(Debug, FromRow)]
@@ -86,6 +103,10 @@ pub(super) struct SummaryRow {
     started_at: Option<i64>,
     finished_at: Option<i64>,
     cancel_at: Option<i64>,
+    repository: String,
+    priority: i64,
+    not_before: i64,
+    because: Option<String>,
 }
 
 pub(super) fn state(word: &str) -> Result<State, StoreError> {
@@ -111,6 +132,8 @@ impl TryFrom<AttemptRow> for Attempt {
             reason: row.reason.clone(),
             exit_code: small(row.exit_code),
             signal: small(row.signal),
+            // Only decided by when it ends.
+            fault: Fault::None,
         });
         let cancel = match (row.cancel_by, row.cancel_at) {
             (Some(by), Some(at)) => Some(CancelAsked { by, at: Timestamp(at), force: row.cancel_force != 0 }),
@@ -136,8 +159,12 @@ impl TryFrom<AttemptRow> for Attempt {
                 lines: unsigned(row.log_lines),
                 bytes: unsigned(row.log_bytes),
                 sha256: row.log_sha256,
-                dropped_bytes: 0,
+                dropped_bytes: unsigned(row.log_dropped),
             },
+            priority: row.priority,
+            not_before: Timestamp(row.not_before),
+            because: row.because,
+            image_digest: row.image_digest,
         })
     }
 }
@@ -156,6 +183,10 @@ impl TryFrom<SummaryRow> for Summary {
             started_at: row.started_at.map(Timestamp),
             finished_at: row.finished_at.map(Timestamp),
             cancelling: row.cancel_at.is_some() && state != State::Finished,
+            repository: row.repository,
+            priority: row.priority,
+            not_before: Timestamp(row.not_before),
+            because: row.because,
             state,
         })
     }
@@ -182,5 +213,9 @@ pub(super) struct BuildRow {
     pub(super) commit_count: i64,
     pub(super) from_fork: i64,
     pub(super) created_at: i64,
+    pub(super) priority: i64,
+    pub(super) group_name: Option<String>,
+    pub(super) group_state: Option<String>,
+    pub(super) held_by: Option<i64>,
     pub(super) total: i64,
 }
