@@ -53,6 +53,7 @@ async fn pass(executor: &Executor, look_at_blocked: bool) -> Result<(), StoreErr
     let store = &executor.store;
     let limit = executor.config.limits.jobs;
     while !executor.tasks.stopping().is_cancelled()
+        && executor.room.is_tight().is_none()
         && let Some(claimed) = store.claim_attempt(&random_token(), limit, clock::now()).await?
     {
         tracing::info!(attempt = %claimed.id, "claimed");

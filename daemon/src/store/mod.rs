@@ -5,6 +5,8 @@ mod alone; // one daemon a database
 mod attempts; // claim, start, steps, finish
 mod builds; // create, read
 mod deliveries; // webhooks
+mod health; // looked at without being changed
+mod keeper; // what is removed when it is old
 mod orders; // what people ask for: cancel, retry
 mod rows; // what comes out of the database
 mod tokens;
@@ -20,6 +22,8 @@ pub use alone::Alone;
 pub use attempts::{Claimed, Finish, OpenAttempt, QueueCounts};
 pub use builds::{BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredJob};
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
+pub use health::{Health, newest_schema};
+pub use keeper::{Counts, FinishedLog, KeptBuild};
 pub use orders::CancelDone;
 pub use rows::{Attempt, CancelAsked, Summary};
 pub use tokens::{Role, Token};
