@@ -29,7 +29,7 @@ pub mod keeper; // what is old goes
 // What the outside sees.
 pub mod http;
 
-
+pub mod backup; // everything in one file, and back
 pub mod clock; // the only source of time
 pub mod config; // the operator's file
 pub mod daemon; // build, run, drain

@@ -200,10 +200,16 @@ impl Store {
 
     /// What a daemon has taken up and not ended.
     pub async fn begun_attempts(&self) -> Result<Vec<AttemptId>, StoreError> {
-        let rows: Vec<IdRow> = sqlx::query_as(sql!("keeper_begun"))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(StoreError::at("keeper_begun"))?;
+        self.attempt_ids("keeper_begun", sql!("keeper_begun")).await
+    }
+
+    /// Attempts whose log was removed on purpose.
+    pub async fn removed_logs(&self) -> Result<Vec<AttemptId>, StoreError> {
+        self.attempt_ids("keeper_removed_logs", sql!("keeper_removed_logs")).await
+    }
+
+    async fn attempt_ids(&self, name: &'static str, statement: &'static str) -> Result<Vec<AttemptId>, StoreError> {
+        let rows: Vec<IdRow> = sqlx::query_as(statement).fetch_all(&self.pool).await.map_err(StoreError::at(name))?;
         Ok(rows.into_iter().map(|row| id(row.build, row.job, row.number)).collect())
     }
 }
