@@ -34,7 +34,6 @@ pub mod clock; // the only source of time
 pub mod config; // the operator's file
 pub mod daemon; // build, run, drain
 pub mod demo; // `windlassd demo`
-
 pub mod error_chain; // an error and its causes in one line
 pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes
