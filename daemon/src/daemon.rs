@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ControlTcp, EngineChoice};
 use crate::engine::docker::{DockerSettings, Limits};
@@ -21,7 +23,9 @@ use crate::executor::Executor;
 use crate::git::{Git, GitError};
 use crate::http::{App, control, public, serve};
 use crate::intake::{self, Inbox, Intake};
+use crate::keeper::{self, Keeper};
 use crate::logs::{LogError, LogStore};
+use crate::room::Room;
 use crate::scheduler;
 use crate::secret::random_token;
 use crate::store::{Alone, Store, StoreError};
@@ -73,7 +77,7 @@ pub struct Daemon {
     store: Store,
     files: Vec<PathBuf>,
     _lock: File,
-    _alone: Alone,
+    _alone: Arc<Alone>,
 }
 
 impl Daemon {
@@ -95,7 +99,7 @@ impl Daemon {
         };
         let control_listener = bind_socket(&config.control.socket)?;
 
-        let alone = Store::claim_alone(&config.database).await?;
+        let alone = Arc::new(Store::claim_alone(&config.database).await?);
         let store = Store::open(&config.database).await?;
         let logs = LogStore::open(data_dir.join("logs"))?.with_cap(config.limits.log_bytes);
         let git = Git::open(data_dir)?;
@@ -106,6 +110,7 @@ impl Daemon {
         let wake = Wake::default();
         let public_url: Arc<str> = config.public.url.clone().unwrap_or_else(|| format!("http://{public_addr}")).into();
         let inbox = Inbox::open(store.clone(), &tasks);
+        let room = Room::new(data_dir.clone(), config.limits.free_disk_bytes);
         let executor = Executor {
             config: Arc::clone(&config),
             store: store.clone(),
@@ -114,8 +119,17 @@ impl Daemon {
             engines: engines.clone(),
             wake: wake.clone(),
             tasks: tasks.clone(),
+            room: room.clone(),
             public_url,
         };
+        let keeper = Keeper {
+            config: Arc::clone(&config),
+            store: store.clone(),
+            logs: logs.clone(),
+            git: git.clone(),
+            wake: wake.clone(),
+        };
+        let woken_by_room = wake.clone();
         let intake = Intake {
             config: Arc::clone(&config),
             store: store.clone(),
@@ -136,6 +150,9 @@ impl Daemon {
         };
         tasks.spawn_loop("scheduler", scheduler::run(executor));
         tasks.spawn_loop("intake", intake::run(intake));
+        tasks.spawn_loop("keeper", keeper::run(keeper, tasks.stopping()));
+        tasks.spawn_loop("room", room.watch(tasks.stopping(), move || woken_by_room.wake()));
+        tasks.spawn_loop("claim on the database", keep_claim(Arc::clone(&alone), tasks.stopping()));
         let control = control::router(app.clone());
         tasks.spawn_loop("control socket", serve::unix(control_listener, control.clone(), tasks.clone()));
         if let Some((listener, tls)) = tcp_listener {
@@ -181,6 +198,25 @@ impl Daemon {
             tracing::warn!("the database did not close in time");
         }
         in_time
+    }
+}
+
+/// Ends, and the daemon with it, when another one took the database while its server was away.
+async fn keep_claim(alone: Arc<Alone>, stop: CancellationToken) {
+    tokio::select! {
+        lost = alone.keep() => tracing::error!(error = %lost, "the claim on the database was lost; stopping"),
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Connections and log files: as many as the system lets this user have, within reason.
+pub fn raise_open_files() {
+    const ENOUGH: u64 = 65_536;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard.min(ENOUGH)
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard.min(ENOUGH), hard)
+    {
+        tracing::debug!(%error, "the limit on open files stays");
     }
 }
 
@@ -257,10 +293,14 @@ fn tls(tcp: &ControlTcp) -> Result<Option<TlsAcceptor>, StartError> {
 }
 
 async fn connect_engines(config: &Config) -> Result<Engines, StartError> {
-    let jobs = config.data_dir.join("jobs");
-    let executable = PathBuf::from("/proc/self/exe");
     let owner = owner(&config.data_dir)?;
-    let mut docker = DockerSettings::new(config.docker_socket.clone(), executable.clone(), jobs.join("docker"), &owner);
+    Ok(engines(config, &owner, config.data_dir.join("jobs/docker")).await?)
+}
+
+/// The engines of a configuration; what they have on this host for containers is in `folders`.
+pub async fn engines(config: &Config, owner: &str, folders: PathBuf) -> Result<Engines, EngineError> {
+    let executable = PathBuf::from("/proc/self/exe");
+    let mut docker = DockerSettings::new(config.docker_socket.clone(), executable.clone(), folders, owner);
     let limits = Limits {
         memory_bytes: config.limits.memory_bytes,
         cpu_millis: config.limits.cpu_millis,
@@ -274,8 +314,8 @@ async fn connect_engines(config: &Config) -> Result<Engines, StartError> {
         EngineChoice::Docker => engine::Choice::Docker,
         EngineChoice::Local => engine::Choice::Local,
     };
-    let local = LocalSettings { executable, jobs: jobs.join("local") };
-    Ok(Engines::connect(choice, docker, local).await?)
+    let local = LocalSettings { executable, jobs: config.data_dir.join("jobs/local") };
+    Engines::connect(choice, docker, local).await
 }
 
 /// Tells this data folder's containers from those of other daemons on the same engine; made once, kept.

@@ -207,6 +207,19 @@ impl Git {
         made.map(|()| archive)
     }
 
+    /// Removes a mirror that is not fetched into just now; the next commit of its repository makes it anew.
+    pub async fn forget(&self, mirror: &Path) -> Result<(), GitError> {
+        let lock = self.lock(mirror);
+        let _turn = lock.lock().await;
+        // At once, so that nobody finds half of it.
+        let gone = mirror.with_extension("gone");
+        let removed = async {
+            tokio::fs::rename(mirror, &gone).await?;
+            tokio::fs::remove_dir_all(&gone).await
+        };
+        removed.await.map_err(|source| GitError::Io { what: format!("{} cannot be removed", mirror.display()), source })
+    }
+
     /// The folder of a repository's mirror: a readable name, and a hash that no name can collide with.
     fn mirror(&self, clone_url: &str) -> PathBuf {
         let tail = clone_url.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or("");
@@ -415,10 +428,10 @@ impl Git {
 
     /// What a daemon that was killed left half-made.
     fn drop_half_made(&self) {
-        let Ok(entries) = std::fs::read_dir(&self.sources) else { return };
-        for path in entries.flatten().map(|entry| entry.path()) {
+        let entries = [&self.sources, &self.mirrors].into_iter().filter_map(|folder| std::fs::read_dir(folder).ok());
+        for path in entries.flatten().flatten().map(|entry| entry.path()) {
             match path.extension().and_then(OsStr::to_str) {
-                Some("work") => drop(std::fs::remove_dir_all(&path)),
+                Some("work" | "gone") => drop(std::fs::remove_dir_all(&path)),
                 Some("part") => drop(std::fs::remove_file(&path)),
                 _ => {}
             }

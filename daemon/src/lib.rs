@@ -24,15 +24,18 @@ pub mod runner;
 pub mod intake; // deliveries -> builds
 pub mod scheduler; // waiting -> claimed
 pub mod executor; // claimed -> finished
+pub mod keeper; // what is old goes
 
 // What the outside sees.
 pub mod http;
 
+pub mod backup; // everything in one file, and back
 pub mod clock; // the only source of time
 pub mod config; // the operator's file
 pub mod daemon; // build, run, drain
 pub mod demo; // `windlassd demo`
 pub mod error_chain; // an error and its causes in one line
+pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes
 pub mod tasks; // every task is owned
 pub mod wake; // "look again", without payload

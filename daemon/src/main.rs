@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use windlass_daemon::config::{self, Config, ConfigError, Overrides};
-use windlass_daemon::daemon::{Daemon, StartError};
+use windlass_daemon::daemon::{Daemon, StartError, raise_open_files};
 use windlass_daemon::engine::EngineError;
 use windlass_daemon::error_chain::chain;
 use windlass_daemon::secret::{random_token, sha256_hex};
@@ -146,6 +146,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => {
             start_logging("info");
+            raise_open_files();
             let config = args.load()?;
             let runtime = runtime()?;
             let code = runtime.block_on(serve(config));

@@ -56,8 +56,8 @@ pub async fn run(executor: Executor) {
 }
 
 /// The engines that do not answer.
-fn engines_away(_executor: &Executor) -> Vec<&'static str> {
-    Vec::new()
+fn engines_away(executor: &Executor) -> Vec<&'static str> {
+    executor.engines.away().map(|away| away.engine).into_iter().collect()
 }
 
 /// The configuration may have changed since the last builds.
@@ -77,6 +77,7 @@ async fn pass(executor: &Executor, look_at_blocked: bool) -> Result<Duration, St
     let limit = executor.config.limits.jobs;
     let away = engines_away(executor);
     while !executor.tasks.stopping().is_cancelled()
+        && executor.room.is_tight().is_none()
         && let Some(claimed) = store.claim_attempt(&random_token(), limit, clock::now(), &away).await?
     {
         tracing::info!(attempt = %claimed.id, "claimed");

@@ -8,8 +8,8 @@ use secrecy::SecretString;
 
 use super::raw::Raw;
 use super::{
-    Config, ConfigError, Control, ControlTcp, Database, EngineChoice, Limits, Priority, Public, Repository, absolute,
-    default_data_dir, default_file, units,
+    Config, ConfigError, Control, ControlTcp, Database, EngineChoice, Limits, Priority, Public, Repository, Retention,
+    absolute, default_data_dir, default_file, units,
 };
 use crate::github::signature;
 
@@ -115,6 +115,7 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
         }),
     };
     let limits = limits(&raw, &mut problems);
+    let retention = retention(&raw, &mut problems);
     let url = overrides.database_url.as_deref().or(raw.database.url.as_deref()).unwrap_or("sqlite:windlass.db");
     let database = problems.take("database.url", database(url, &data_dir));
     let repositories = repositories(&raw, &base, &mut problems);
@@ -135,6 +136,7 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
         docker_socket,
         frames_over_stdout,
         limits,
+        retention,
         database,
         repositories,
     })
@@ -233,6 +235,7 @@ fn limits(raw: &Raw, problems: &mut Problems) -> Limits {
     let memory = size("limits.memory", &raw.memory, 4 << 30);
     let log = size("limits.log", &raw.log, 64 << 20);
     let webhook_body = size("limits.webhook_body", &raw.webhook_body, 25 << 20);
+    let free_disk_bytes = size("limits.free_disk", &raw.free_disk, 256 << 20);
     if memory != 0 && memory < 6 << 20 {
         problems.add("limits.memory", "engines refuse less than 6MiB");
     }
@@ -254,6 +257,33 @@ fn limits(raw: &Raw, problems: &mut Problems) -> Limits {
         grace,
         log_bytes: some(log),
         webhook_body_bytes: usize::try_from(webhook_body).unwrap_or(usize::MAX),
+        free_disk_bytes,
+    }
+}
+
+fn retention(raw: &Raw, problems: &mut Problems) -> Retention {
+    let raw = &raw.retention;
+    let keep_days = raw.keep_days.unwrap_or(90);
+    if keep_days > 36_500 {
+        problems.add("retention.keep_days", "must be between 0 (no limit) and 36500");
+    }
+    let mut size = |key: &str, text: &Option<String>| {
+        text.as_deref().map_or(Some(10 << 30), |text| problems.take(key, units::bytes(text))).unwrap_or_default()
+    };
+    let log_bytes = size("retention.logs", &raw.logs);
+    let cache_bytes = size("retention.caches", &raw.caches);
+    let every = raw.every.as_deref().map_or(Ok(std::time::Duration::from_secs(3600)), units::duration);
+    let every = problems.take("retention.every", every).unwrap_or_default();
+    if every < std::time::Duration::from_secs(1) {
+        problems.add("retention.every", "must be at least 1s");
+    }
+    let some = |n: u64| (n != 0).then_some(n);
+    Retention {
+        keep_days: some(keep_days),
+        keep_builds: some(raw.keep_builds.unwrap_or(100)),
+        log_bytes: some(log_bytes),
+        cache_bytes: some(cache_bytes),
+        every,
     }
 }
 

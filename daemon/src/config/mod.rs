@@ -32,6 +32,7 @@ pub struct Config {
     /// What a job writes comes over its container's standard output even where the engine sees our files.
     pub frames_over_stdout: bool,
     pub limits: Limits,
+    pub retention: Retention,
     pub database: Database,
     pub repositories: Vec<Repository>,
 }
@@ -76,6 +77,21 @@ pub struct Limits {
     pub grace: Duration,
     pub log_bytes: Option<u64>,
     pub webhook_body_bytes: usize,
+    /// What has to stay free on the disk: with less, nothing new begins.
+    pub free_disk_bytes: u64,
+}
+
+/// What is kept, and how long. `None` means no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    pub keep_days: Option<u64>,
+    /// Of each repository and branch.
+    pub keep_builds: Option<u64>,
+    pub log_bytes: Option<u64>,
+    /// Mirrors and source archives together.
+    pub cache_bytes: Option<u64>,
+    /// Between two looks.
+    pub every: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

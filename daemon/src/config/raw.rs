@@ -13,6 +13,7 @@ pub(super) struct Raw {
     pub(super) github: Github,
     pub(super) engine: Engine,
     pub(super) limits: Limits,
+    pub(super) retention: Retention,
     pub(super) database: Database,
     pub(super) repository: Vec<Repository>,
 }
@@ -61,6 +62,17 @@ pub(super) struct Limits {
     pub(super) grace: Option<String>,
     pub(super) log: Option<String>,
     pub(super) webhook_body: Option<String>,
+    pub(super) free_disk: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Retention {
+    pub(super) keep_days: Option<u64>,
+    pub(super) keep_builds: Option<u64>,
+    pub(super) logs: Option<String>,
+    pub(super) caches: Option<String>,
+    pub(super) every: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

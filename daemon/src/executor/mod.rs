@@ -16,6 +16,7 @@ use crate::event::{self, BuildRequest};
 use crate::git::Git;
 use crate::logs::LogStore;
 use crate::plan::{AttemptPlan, JobPlan, Transport};
+use crate::room::Room;
 use crate::store::{Claimed, Store, StoreError, StoredBuild};
 use crate::tasks::Tasks;
 use crate::wake::Wake;
@@ -30,6 +31,8 @@ pub struct Executor {
     pub engines: Engines,
     pub wake: Wake,
     pub tasks: Tasks,
+    /// Nothing is claimed while it is tight.
+    pub room: Room,
     /// What links to builds begin with.
     pub public_url: Arc<str>,
 }

@@ -6,6 +6,8 @@ mod attempts; // claim, start, steps, finish
 mod builds; // create, read
 mod deliveries; // webhooks
 mod groups; // builds that run one at a time
+mod health; // looked at without being changed
+mod keeper; // what is removed when it is old
 mod orders; // what people ask for: cancel, retry
 mod pauses; // nothing new is begun
 mod rows; // what comes out of the database
@@ -25,6 +27,8 @@ pub use builds::{
     BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredGroup, StoredJob, Turn,
 };
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
+pub use health::{Health, newest_schema};
+pub use keeper::{Counts, FinishedLog, KeptBuild};
 pub use orders::{CancelDone, HeadRetry};
 pub use pauses::StoredPause;
 pub use rows::{Attempt, CancelAsked, Summary};

@@ -1,0 +1,280 @@
+//! Everything in one file, and back: a tar archive compressed with zstd that holds a consistent copy of the database, the logs
+//! of attempts that were finished in it, and who this data folder is. The manifest comes last and names the size and SHA-256
+//! of every member, so the archive is written and checked in one go. Restoring checks everything before anything is in place.
+
+mod postgres; // pg_dump and pg_restore
+mod read; // check and unpack
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use windlass_protocol::id::AttemptId;
+use windlass_protocol::time::Timestamp;
+
+pub use self::read::{restore, verify};
+use crate::clock;
+use crate::config::{Config, Database};
+use crate::keeper::disk;
+use crate::secret::random_token;
+use crate::store::{Counts, Store, newest_schema};
+
+/// What a backup says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Of this layout: 1.
+    pub format: u32,
+    /// The windlassd that wrote it.
+    pub windlass: String,
+    /// The newest migration in the database.
+    pub schema: i64,
+    /// `sqlite` or `postgres`.
+    pub database: String,
+    pub made_at: Timestamp,
+    pub with_secrets: bool,
+    pub counts: Counts,
+    pub members: Vec<Member>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+const FORMAT: u32 = 1;
+const MANIFEST: &str = "manifest.json";
+const SQLITE: &str = "database.sqlite";
+const POSTGRES: &str = "database.pgdump";
+
+/// Told what is being done, now and then.
+pub type Progress<'a> = &'a mut dyn FnMut(&str);
+
+/// Writes the backup; a daemon may work meanwhile. The file appears whole or not at all.
+pub async fn backup(
+    config: &Config,
+    file: &Path,
+    with_secrets: bool,
+    progress: Progress<'_>,
+) -> anyhow::Result<Manifest> {
+    if file.exists() {
+        anyhow::bail!("{} exists already: name a new file", file.display());
+    }
+    let health = Store::health(&config.database).await?;
+    if !health.missing.is_empty() || !health.unknown.is_empty() {
+        anyhow::bail!(
+            "the database has schema {}, this windlassd has {}: use the windlassd that it belongs to",
+            health.schema,
+            newest_schema()
+        );
+    }
+    if !health.damage.is_empty() {
+        anyhow::bail!("the database is damaged: {}; `windlassd doctor` says more", health.damage.join("; "));
+    }
+    // Beside what it copies: both are as private, and there is room for one as for the other.
+    let copy = Temporary(config.data_dir.join(format!("backup-{}.part", &random_token()[..12])));
+    progress("copying the database");
+    let (name, kind, counts, finished) = match &config.database {
+        Database::Sqlite(path) => {
+            Store::copy_sqlite(path, &copy.0).await?;
+            let (counts, finished) = contents(&Database::Sqlite(copy.0.clone())).await?;
+            (SQLITE, "sqlite", counts, finished)
+        }
+        Database::Postgres(url) => {
+            // Asked before the copy is made: what is finished now is so in the copy.
+            let (counts, finished) = contents(&config.database).await?;
+            postgres::dump(url, &copy.0)?;
+            (POSTGRES, "postgres", counts, finished)
+        }
+    };
+    let partial = Temporary(with_suffix(file, ".part"));
+    let mut archive = Archive::create(&partial.0)?;
+    archive.file(name, &copy.0)?;
+    drop(copy);
+    let owner = config.data_dir.join("owner");
+    if owner.exists() {
+        archive.file("owner", &owner)?;
+    }
+    archive_logs(&mut archive, config, &finished, progress)?;
+    if with_secrets {
+        archive_secrets(&mut archive, config)?;
+    }
+    let manifest = Manifest {
+        format: FORMAT,
+        windlass: env!("CARGO_PKG_VERSION").to_owned(),
+        schema: health.schema,
+        database: kind.to_owned(),
+        made_at: clock::now(),
+        with_secrets,
+        counts,
+        members: std::mem::take(&mut archive.members),
+    };
+    archive.finish(&manifest)?;
+    std::fs::rename(&partial.0, file).map_err(|error| told(&format!("cannot make {}", file.display()), error))?;
+    Ok(manifest)
+}
+
+/// Counts, and the attempts whose logs belong to it.
+async fn contents(database: &Database) -> anyhow::Result<(Counts, BTreeSet<AttemptId>)> {
+    const PAGE: u32 = 1000;
+    let store = Store::open(database).await?;
+    let counts = store.counts().await?;
+    let mut finished: BTreeSet<AttemptId> = store.removed_logs().await?.into_iter().collect();
+    let mut after = None;
+    loop {
+        let page = store.finished_logs(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last().cloned() else { break };
+        finished.extend(page.into_iter().map(|log| log.id));
+        after = Some(last);
+    }
+    store.close().await;
+    Ok((counts, finished))
+}
+
+fn archive_logs(
+    archive: &mut Archive,
+    config: &Config,
+    finished: &BTreeSet<AttemptId>,
+    progress: Progress<'_>,
+) -> anyhow::Result<()> {
+    let logs = config.data_dir.join("logs");
+    let folders: Vec<_> = disk::logs(&logs).into_iter().filter(|folder| finished.contains(&folder.id)).collect();
+    for (done, folder) in folders.iter().enumerate() {
+        if done % 100 == 0 {
+            progress(&format!("logs: {done} of {}", folders.len()));
+        }
+        let id = &folder.id;
+        let below = format!("{}/{}/{}", id.build, id.job, id.attempt);
+        let mut tries = 0;
+        loop {
+            match archive.folder(&format!("logs/{below}"), &logs.join(&below)) {
+                // It was compressed, or removed with its build, while it was read: look again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 3 => tries += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                other => break other.map_err(|error| told(&format!("the log of {id} cannot be copied"), error))?,
+            }
+        }
+    }
+    progress(&format!("logs: {0} of {0}", folders.len()));
+    Ok(())
+}
+
+fn archive_secrets(archive: &mut Archive, config: &Config) -> anyhow::Result<()> {
+    for (number, secret) in (1..).zip(&config.webhook_secrets) {
+        archive.bytes(&format!("secrets/webhook-{number}.secret"), secret.expose_secret().as_bytes())?;
+    }
+    if let Some((certificate, key)) = config.control.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref()) {
+        archive.file("secrets/control.crt", certificate)?;
+        archive.file("secrets/control.key", key)?;
+    }
+    if let Some(file) = &config.file {
+        archive.file("secrets/windlassd.toml", file)?;
+    }
+    Ok(())
+}
+
+fn told(what: &str, error: io::Error) -> anyhow::Error {
+    anyhow::Error::new(error).context(what.to_owned())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Removed when it goes, if it is still there.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+struct Archive {
+    tar: tar::Builder<zstd::Encoder<'static, BufWriter<File>>>,
+    members: Vec<Member>,
+    /// What is inside by now: whatever was begun is never written a second time.
+    names: BTreeSet<String>,
+}
+
+impl Archive {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let open = || {
+            // Logs and tokens: nobody else's business.
+            let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            zstd::Encoder::new(BufWriter::with_capacity(1 << 20, file), 3)
+        };
+        let encoder = open().map_err(|error| told(&format!("{} cannot be written", path.display()), error))?;
+        Ok(Self { tar: tar::Builder::new(encoder), members: Vec::new(), names: BTreeSet::new() })
+    }
+
+    fn file(&mut self, name: &str, path: &Path) -> io::Result<()> {
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        self.append(name, bytes, file)
+    }
+
+    fn bytes(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.append(name, bytes.len() as u64, bytes)
+    }
+
+    fn folder(&mut self, name: &str, path: &Path) -> io::Result<()> {
+        let mut files: Vec<_> = std::fs::read_dir(path)?.collect::<io::Result<_>>()?;
+        files.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in files {
+            let member = format!("{name}/{}", entry.file_name().to_string_lossy());
+            if entry.file_type()?.is_file() && !self.names.contains(&member) {
+                self.file(&member, &entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, name: &str, bytes: u64, from: impl Read) -> io::Result<()> {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes);
+        header.set_mode(0o600);
+        header.set_mtime(0);
+        let mut hashing = Hashing { from: from.take(bytes), hash: Sha256::new(), read: 0 };
+        self.tar.append_data(&mut header, name, &mut hashing)?;
+        if hashing.read != bytes {
+            return Err(io::Error::other(format!("{name} became shorter while it was read")));
+        }
+        self.names.insert(name.to_owned());
+        self.members.push(Member { name: name.to_owned(), bytes, sha256: hex::encode(hashing.hash.finalize()) });
+        Ok(())
+    }
+
+    fn finish(mut self, manifest: &Manifest) -> anyhow::Result<()> {
+        let text = serde_json::to_vec_pretty(manifest)?;
+        self.bytes(MANIFEST, &text)?;
+        let mut file = self.tar.into_inner()?.finish()?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        Ok(())
+    }
+}
+
+/// Hashes what is read through it.
+struct Hashing<R> {
+    from: R,
+    hash: Sha256,
+    read: u64,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        self.read += count as u64;
+        Ok(count)
+    }
+}
