@@ -210,7 +210,7 @@ impl LogStore {
             return shared;
         }
         known.retain(|_, shared| shared.strong_count() > 0);
-        let shared = Arc::new(Shared { written: Mutex::default(), extent: watch::Sender::new() });
+        let shared = Arc::new(Shared { usage: Mutex::default(), extent: watch::Sender::new() });
         known.insert(id.clone(), Arc::downgrade(&shared));
         shared
     }

@@ -83,7 +83,8 @@ impl Client {
         limit: Duration,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Failure> {
-        let failure = match tokio::time::timeout(limit, call).await {
+        // On the heap: the client's futures are large, and calls stand inside of calls.
+        let failure = match tokio::time::timeout(limit, Box::pin(call)).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => Failure::from(error),
             Err(_) => Failure::Late(limit),

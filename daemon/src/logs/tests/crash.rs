@@ -97,7 +97,7 @@ fn a_failed_append_did_not_happen_and_can_be_made_again() {
         let folder = store.folder(&id()).expect("a folder");
         let read_only = || OpenOptions::new().read(true).open(folder.join(file)).expect("opened");
         match file {
-            "log" => writer.files.log = files::Bytes::new(read_only()),
+            "log" => writer.files.log = files::Bytes::Plain(read_only()),
             "index" => writer.files.index = records::Records::new(read_only()),
             _ => writer.files.marks = records::Records::new(read_only()),
         }
