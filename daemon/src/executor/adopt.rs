@@ -129,7 +129,9 @@ impl Executor {
                 let verdict =
                     Verdict::because(Outcome::Cancelled, format!("cancelled by {} before it began", cancel.by));
                 let (steps, log) = (Vec::new(), attempt.log.clone());
-                self.store.finish_attempt(id, &Finish { verdict, at: clock::now(), steps, log, image_digest: None }).await?;
+                self.store
+                    .finish_attempt(id, &Finish { verdict, at: clock::now(), steps, log, image_digest: None })
+                    .await?;
             } else {
                 self.store.release_attempt(id).await?;
                 tracing::info!(attempt = %id, "had not begun; it waits again");

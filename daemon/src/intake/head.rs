@@ -82,7 +82,9 @@ async fn tip(intake: &Intake, request: &BuildRequest) -> anyhow::Result<Result<O
         match intake.git.tip(&request.clone_url, &request.r#ref).await {
             Ok(tip) => return Ok(Ok(tip)),
             Err(error @ (GitError::Command { .. } | GitError::TooSlow { .. })) => {
-                let Some(pause) = tries.next() else { return Ok(Err(format!("the newest commit is not known: {error}"))) };
+                let Some(pause) = tries.next() else {
+                    return Ok(Err(format!("the newest commit is not known: {error}")));
+                };
                 tracing::warn!(reference = request.r#ref, %error, "trying again in {} s", pause.as_secs());
                 tokio::time::sleep(pause).await;
             }

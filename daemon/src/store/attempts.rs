@@ -8,9 +8,11 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{LogSummary, Outcome, StepView};
 
-use super::rows::AttemptRow;
 use super::builds::{NewAttempt, insert_attempt};
-use super::{Attempt, FirstState, Store, StoreError, groups, next, orders, signed, sql, text, touch, unsigned, waiting};
+use super::rows::AttemptRow;
+use super::{
+    Attempt, FirstState, Store, StoreError, groups, next, orders, signed, sql, text, touch, unsigned, waiting,
+};
 use crate::plan::{JobPlan, Site};
 use crate::state::again::{self, Tried};
 use crate::state::attempt::{Fault, Verdict};

@@ -9,8 +9,8 @@ use windlass_protocol::view::Outcome;
 
 use super::builds::{NewAttempt, insert_attempt};
 use super::{
-    DeliveryState, FirstState, NewDelivery, Recorded, Store, StoreError, Writing, groups, rows, signed, sql, text, touch,
-    unsigned,
+    DeliveryState, FirstState, NewDelivery, Recorded, Store, StoreError, Writing, groups, rows, signed, sql, text,
+    touch, unsigned,
 };
 use crate::plan::JobPlan;
 use crate::plan::graph::{self, Begins, Next, NoRetry, Node, Standing};

@@ -15,9 +15,10 @@ fn worked_off(lanes: &[Lane]) -> Vec<(String, i64, u64)> {
     let mut lanes: Vec<(Lane, u64)> = lanes.iter().map(|lane| (lane.clone(), 0)).collect();
     let mut now = 1_000_000;
     let mut order = Vec::new();
-    while let Some(best) = (0..lanes.len())
-        .filter(|index| lanes[*index].1 < lanes[*index].0.waiting)
-        .min_by_key(|index| (Reverse(lanes[*index].0.priority), lanes[*index].0.served, lanes[*index].0.repository.clone()))
+    while let Some(best) =
+        (0..lanes.len()).filter(|index| lanes[*index].1 < lanes[*index].0.waiting).min_by_key(|index| {
+            (Reverse(lanes[*index].0.priority), lanes[*index].0.served, lanes[*index].0.repository.clone())
+        })
     {
         let (repository, priority, ahead) = (lanes[best].0.repository.clone(), lanes[best].0.priority, lanes[best].1);
         lanes[best].1 += 1;
@@ -100,12 +101,10 @@ proptest! {
 
 #[test]
 fn starts_follow_from_what_runs_and_what_is_ahead() {
-    assert_eq!(starts(2, &[Some(10), Some(30)], &[Some(5), Some(5), Some(100), Some(1)]), [
-        Some(10),
-        Some(15),
-        Some(20),
-        Some(30)
-    ]);
+    assert_eq!(
+        starts(2, &[Some(10), Some(30)], &[Some(5), Some(5), Some(100), Some(1)]),
+        [Some(10), Some(15), Some(20), Some(30)]
+    );
     assert_eq!(starts(3, &[Some(10)], &[Some(5), Some(7), Some(1)]), [Some(0), Some(0), Some(5)]);
     assert_eq!(starts(1, &[None], &[Some(5), Some(7)]), [None, None], "what runs has no history");
     assert_eq!(starts(2, &[None], &[Some(5), Some(7)]), [Some(0), None]);
