@@ -4,7 +4,10 @@
 mod attempts; // the life of one attempt
 mod builds; // create, read, the list and its filters
 mod deliveries; // webhooks, and tokens
+mod groups; // builds that run one at a time
+mod interleavings; // whatever happens in whatever order
 mod orders; // cancel, retry, advance
+mod queue; // whose turn it is, pauses, attempts that follow by themselves
 mod plans; // how SQLite goes about the statements that run all the time
 mod statements; // every statement and migration on every database
 
@@ -165,7 +168,14 @@ async fn sketch(store: &Store, jobs: &[(&str, &[&str])]) -> NewBuild {
         })
         .collect();
     let facts = BuildFacts { delivery: None, request: request(), created_at: at(1_000) };
-    NewBuild { number: store.next_build_number().await.expect("a number"), facts, jobs }
+    NewBuild {
+        number: store.next_build_number().await.expect("a number"),
+        facts,
+        jobs,
+        priority: 0,
+        engine: Some("docker".to_owned()),
+        concurrency: None,
+    }
 }
 
 async fn made(store: &Store, jobs: &[(&str, &[&str])]) -> u64 {
@@ -175,7 +185,7 @@ async fn made(store: &Store, jobs: &[(&str, &[&str])]) -> u64 {
 }
 
 async fn claimed(store: &Store, token: &str) -> Claimed {
-    store.claim_attempt(token, u64::MAX, at(2_000)).await.expect("asked").expect("something waits")
+    store.claim_attempt(token, u64::MAX, at(2_000), &[]).await.expect("asked").expect("something waits")
 }
 
 fn site() -> Site {
@@ -194,7 +204,7 @@ fn ended(outcome: Outcome) -> Finish {
         Outcome::Passed => Verdict::passed(),
         other => Verdict::because(other, format!("it {other}")),
     };
-    Finish { verdict, at: at(4_000), steps: Vec::new(), log: LogSummary::default() }
+    Finish { verdict, at: at(4_000), steps: Vec::new(), log: LogSummary::default(), image_digest: None }
 }
 
 /// Takes the oldest that waits through its whole life.

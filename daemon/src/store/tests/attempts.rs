@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use windlass_protocol::view::{Status, StepView};
 
 use super::*;
-use crate::state::attempt::Step;
+use crate::state::attempt::{Fault, Step};
 
 on_each!(
     claims_take_the_oldest_and_respect_the_limit,
@@ -29,7 +29,7 @@ async fn claims_take_the_oldest_and_respect_the_limit(store: Store) {
     let second = made(&store, &[("z", &[]), ("blocked", &["z"])]).await;
 
     let mut order = Vec::new();
-    while let Some(claimed) = store.claim_attempt("t", 3, at(5_000)).await.expect("asked") {
+    while let Some(claimed) = store.claim_attempt("t", 3, at(5_000), &[]).await.expect("asked") {
         assert_eq!(claimed.token, "t");
         order.push(claimed.id);
     }
@@ -40,12 +40,15 @@ async fn claims_take_the_oldest_and_respect_the_limit(store: Store) {
         .start_attempt(&Claimed { id: order[0].clone(), token: "t".into() }, &site(), at(6_000))
         .await
         .expect("started");
-    assert!(store.claim_attempt("t", 3, at(7_000)).await.expect("asked").is_none());
+    assert!(store.claim_attempt("t", 3, at(7_000), &[]).await.expect("asked").is_none());
     store.finish_attempt(&order[0], &ended(Outcome::Passed)).await.expect("finished");
-    let next = store.claim_attempt("t", 3, at(7_000)).await.expect("asked").expect("a slot is free");
+    let next = store.claim_attempt("t", 3, at(7_000), &[]).await.expect("asked").expect("a slot is free");
     assert_eq!(next.id, attempt_id(late.number, "late", 1));
-    assert!(store.claim_attempt("t", 100, at(7_000)).await.expect("asked").is_none(), "a blocked job is not claimed");
-    assert!(store.claim_attempt("t", 0, at(7_000)).await.expect("asked").is_none());
+    assert!(
+        store.claim_attempt("t", 100, at(7_000), &[]).await.expect("asked").is_none(),
+        "a blocked job is not claimed"
+    );
+    assert!(store.claim_attempt("t", 0, at(7_000), &[]).await.expect("asked").is_none());
 }
 
 /// Everything that eight claimers get until each of them hears that there is nothing more.
@@ -56,7 +59,7 @@ async fn raced(store: &Store, limit: u64) -> Vec<AttemptId> {
             tokio::spawn(async move {
                 let mut mine = Vec::new();
                 let token = format!("claimer {claimer}");
-                while let Some(claimed) = store.claim_attempt(&token, limit, at(2_000)).await.expect("asked") {
+                while let Some(claimed) = store.claim_attempt(&token, limit, at(2_000), &[]).await.expect("asked") {
                     assert_eq!(store.attempt(&claimed.id).await.expect("there").token, Some(token.clone()));
                     mine.push(claimed.id);
                 }
@@ -176,6 +179,7 @@ fn steps() -> Vec<StepView> {
         started_at: Some(at(3_100)),
         finished_at: Some(at(3_200)),
         first_line: Some(u64::from(u32::MAX) + 1),
+        finally: false,
     }]
 }
 
@@ -196,9 +200,18 @@ async fn an_attempt_keeps_everything_it_is_told(store: Store) {
         reason: Some("step `check` ended: 'quoted' \u{1f6a2} \\ % ".to_owned()),
         exit_code: Some(-2),
         signal: Some(15),
+        fault: Fault::None,
     };
-    let log = LogSummary { lines: 10_000_000_000, bytes: 1 << 40, sha256: Some("ab".repeat(32)) };
-    let finish = Finish { verdict: verdict.clone(), at: at(4_000), steps: steps(), log: log.clone() };
+    let log =
+        LogSummary { lines: 10_000_000_000, bytes: 1 << 40, sha256: Some("ab".repeat(32)), dropped_bytes: 1 << 33 };
+    let image_digest = Some("sha256:f00d".to_owned());
+    let finish = Finish {
+        verdict: verdict.clone(),
+        at: at(4_000),
+        steps: steps(),
+        log: log.clone(),
+        image_digest: image_digest.clone(),
+    };
     store.finish_attempt(&id, &finish).await.expect("finished");
     let attempt = store.attempt(&id).await.expect("there");
     assert_eq!(attempt.state, State::Finished);
@@ -206,6 +219,7 @@ async fn an_attempt_keeps_everything_it_is_told(store: Store) {
     assert_eq!((attempt.started_at, attempt.finished_at), (Some(at(3_000)), Some(at(4_000))));
     assert_eq!(attempt.cancel, Some(CancelAsked { by: "ann".to_owned(), at: at(3_500), force: false }));
     assert_eq!((attempt.site, attempt.steps, attempt.log), (Some(site()), steps(), log));
+    assert_eq!(attempt.image_digest, image_digest);
 
     assert!(is_missing(&store.attempt(&attempt_id(build, "test", 2)).await));
     assert!(is_missing(&store.attempt(&attempt_id(build + 1, "test", 1)).await));
@@ -220,7 +234,7 @@ async fn exactly_one_finish_wins(store: Store) {
             tokio::spawn(async move {
                 let mut finish = ended(Outcome::Failed);
                 finish.verdict.exit_code = Some(exit_code);
-                store.finish_attempt(&id, &finish).await.map(|()| Some(exit_code))
+                store.finish_attempt(&id, &finish).await.map(|_| Some(exit_code))
             })
         })
         .collect();
@@ -278,16 +292,16 @@ async fn the_database_allows_what_the_states_allow(store: Store) {
             let done = match step {
                 Step::Unblock if from == State::Blocked => {
                     let need = attempt_id(id.build, "need", 1);
-                    accepted(store.finish_attempt(&need, &ended(Outcome::Passed)).await)
+                    accepted(store.finish_attempt(&need, &ended(Outcome::Passed)).await.map(drop))
                 }
                 Step::Unblock => store.advance(id.build, at(9_000)).await.expect("looked at"),
                 Step::Claim => {
-                    let got = store.claim_attempt("claim", u64::MAX, at(9_000)).await.expect("asked");
+                    let got = store.claim_attempt("claim", u64::MAX, at(9_000), &[]).await.expect("asked");
                     got.is_some_and(|got| got.id == *id)
                 }
                 Step::Release => accepted(store.release_attempt(id).await),
                 Step::Start => accepted(store.start_attempt(&claimed, &site(), at(9_000)).await),
-                Step::Finish(verdict) => accepted(store.finish_attempt(id, &ended(verdict.outcome)).await),
+                Step::Finish(verdict) => accepted(store.finish_attempt(id, &ended(verdict.outcome)).await.map(drop)),
             };
             let after = store.attempt(id).await.expect("there");
             match from.after(step.clone()) {
@@ -352,8 +366,12 @@ async fn the_queue_is_told_in_the_order_of_its_starts(store: Store) {
         ("acme/app", Some("main"), "Fix the pump")
     );
     assert_eq!(store.open_attempts(2).await.expect("listed").len(), 2);
+    let waiting = store.waiting(at(9_000), &[]).await.expect("read");
+    assert_eq!(waiting.positions(&open), [None, None, Some(0), Some(1), Some(2), None]);
+    let places = store.places(second, second, at(9_000)).await.expect("read");
     for (job, ahead) in [("d", 0), ("e", 1), ("f", 2)] {
-        assert_eq!(store.ahead_of(&attempt_id(second, job, 1)).await.expect("counted"), ahead, "{job}");
+        let place = &places[&attempt_id(second, job, 1).job_id()];
+        assert_eq!(waiting.position(place), Some(ahead), "{job}");
     }
     assert_eq!(store.queue_counts().await.expect("counted"), QueueCounts { blocked: 1, waiting: 3, taken: 2 });
 }

@@ -46,6 +46,9 @@ async fn a_build_is_read_as_it_was_made(store: Store) {
         number: store.next_build_number().await.expect("a number"),
         facts: BuildFacts { delivery: None, request: BuildRequest { branch: None, ..request() }, created_at: at(1) },
         jobs: Vec::new(),
+        priority: 0,
+        engine: None,
+        concurrency: None,
     };
     store.create_build(&bare).await.expect("made");
     assert_eq!(store.build(bare.number).await.expect("there").facts.request, bare.facts.request);

@@ -138,7 +138,7 @@ async fn builds_that_race_for_a_delivery_are_one(store: Store) {
     for _ in 0..6 {
         let build = of_delivery(&store, "one").await;
         let store = store.clone();
-        races.push(tokio::spawn(async move { store.create_build(&build).await.map(|()| build.number) }));
+        races.push(tokio::spawn(async move { store.create_build(&build).await.map(|_| build.number) }));
     }
     let mut made = Vec::new();
     for race in races {

@@ -96,7 +96,7 @@ async fn a_cancel_races_with_claims_and_misses_nothing(store: Store) {
             .map(|_| {
                 let store = store.clone();
                 tokio::spawn(async move {
-                    while let Some(claimed) = store.claim_attempt("t", 1_000, at(2_000)).await.expect("asked") {
+                    while let Some(claimed) = store.claim_attempt("t", 1_000, at(2_000), &[]).await.expect("asked") {
                         let started = store.start_attempt(&claimed, &site(), at(2_001)).await;
                         assert!(started.is_ok() || is_conflict(&started), "{started:?}");
                     }
@@ -145,7 +145,7 @@ async fn a_retry_of_what_failed_leaves_what_passed(store: Store) {
         ("ship", 1, ended, Some(Skipped)),
     ];
     assert_stands(&store, build, &before).await;
-    let made = store.retry(build, &RetryWhat::Failed, at(6_000)).await.expect("retried");
+    let made = store.retry(build, &RetryWhat::Failed, "ann", at(6_000)).await.expect("retried");
     assert_eq!(made, [attempt_id(build, "unit", 2), attempt_id(build, "ship", 2)]);
     let after = [
         ("lint", 1, ended, Some(Passed)),
@@ -167,19 +167,19 @@ async fn a_retry_of_one_job_takes_along_what_depends_on_it(store: Store) {
     let build = diamond(&store, Passed).await;
     ran(&store, Passed).await;
     let unit = RetryWhat::Job { job: "unit".to_owned() };
-    let made = store.retry(build, &unit, at(6_000)).await.expect("retried");
+    let made = store.retry(build, &unit, "ann", at(6_000)).await.expect("retried");
     assert_eq!(made, [attempt_id(build, "unit", 2), attempt_id(build, "ship", 2)]);
-    assert!(is_conflict(&store.retry(build, &unit, at(6_000)).await), "it is under way");
+    assert!(is_conflict(&store.retry(build, &unit, "ann", at(6_000)).await), "it is under way");
 }
 
 async fn a_retry_of_everything_keeps_the_old_attempts(store: Store) {
     let build = made(&store, &[("a", &[]), ("b", &["a"])]).await;
     let id = running(&store, "t").await;
-    let log = LogSummary { lines: 3, bytes: 30, sha256: Some("cd".repeat(32)) };
+    let log = LogSummary { lines: 3, bytes: 30, sha256: Some("cd".repeat(32)), dropped_bytes: 0 };
     store.finish_attempt(&id, &Finish { log, ..ended(Failed) }).await.expect("finished");
     let old = store.attempt(&id).await.expect("there");
     for number in 2..=3 {
-        let made = store.retry(build, &RetryWhat::Everything, at(6_000)).await.expect("retried");
+        let made = store.retry(build, &RetryWhat::Everything, "ann", at(6_000)).await.expect("retried");
         assert_eq!(made, [attempt_id(build, "a", number), attempt_id(build, "b", number)]);
         assert_eq!(ran(&store, Failed).await, made[0]);
         assert!(
@@ -198,24 +198,24 @@ async fn retries_of_nothing_are_refused(store: Store) {
     let build = made(&store, &[("a", &[]), ("b", &["a"])]).await;
     let a = RetryWhat::Job { job: "a".to_owned() };
     for what in [&RetryWhat::Failed, &RetryWhat::Everything, &a] {
-        assert!(is_conflict(&store.retry(build, what, at(5_000)).await), "{what:?} of what waits");
-        assert!(is_missing(&store.retry(build + 1, what, at(5_000)).await));
+        assert!(is_conflict(&store.retry(build, what, "ann", at(5_000)).await), "{what:?} of what waits");
+        assert!(is_missing(&store.retry(build + 1, what, "ann", at(5_000)).await));
     }
     running(&store, "t").await;
     for what in [&RetryWhat::Failed, &RetryWhat::Everything, &a] {
-        assert!(is_conflict(&store.retry(build, what, at(5_000)).await), "{what:?} of what runs");
+        assert!(is_conflict(&store.retry(build, what, "ann", at(5_000)).await), "{what:?} of what runs");
     }
-    assert!(is_missing(&store.retry(build, &RetryWhat::Job { job: "c".to_owned() }, at(5_000)).await));
+    assert!(is_missing(&store.retry(build, &RetryWhat::Job { job: "c".to_owned() }, "ann", at(5_000)).await));
     assert_stands(&store, build, &[("a", 1, State::Running, None), ("b", 1, State::Blocked, None)]).await;
 
     let mut broken = sketch(&store, &[("spec", &[])]).await;
     broken.jobs[0].plan.steps.clear();
     broken.jobs[0].first = FirstState::Finished {
         verdict: Verdict::because(Outcome::Broken, "line 3 is no YAML"),
-        log: LogSummary { lines: 1, bytes: 18, sha256: None },
+        log: LogSummary { lines: 1, bytes: 18, sha256: None, dropped_bytes: 0 },
     };
     store.create_build(&broken).await.expect("made");
-    assert!(is_conflict(&store.retry(broken.number, &RetryWhat::Everything, at(5_000)).await));
+    assert!(is_conflict(&store.retry(broken.number, &RetryWhat::Everything, "ann", at(5_000)).await));
     let attempt = store.attempt(&attempt_id(broken.number, "spec", 1)).await.expect("there");
     assert_eq!((attempt.finished_at, attempt.log.lines), (Some(at(1_000)), 1));
 }
@@ -226,7 +226,7 @@ async fn retries_that_race_make_one_new_attempt(store: Store) {
     let retries: Vec<_> = (0..6)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.retry(build, &RetryWhat::Failed, at(5_000)).await })
+            tokio::spawn(async move { store.retry(build, &RetryWhat::Failed, "ann", at(5_000)).await })
         })
         .collect();
     let mut made = 0;
@@ -306,15 +306,15 @@ async fn changes_are_numbered_and_refusals_are_not(store: Store) {
     store.finish_attempt(&a.id, &ended(Passed)).await.expect("finished");
     heard(&store, build, &mut last, "finished").await;
     assert!(!store.advance(build, at(5_000)).await.expect("looked at"), "the end of a job settled what hangs on it");
-    store.retry(build, &RetryWhat::Job { job: "a".to_owned() }, at(6_000)).await.expect("retried");
+    store.retry(build, &RetryWhat::Job { job: "a".to_owned() }, "ann", at(6_000)).await.expect("retried");
     heard(&store, build, &mut last, "retried").await;
 
     assert!(is_conflict(&store.finish_attempt(&a.id, &ended(Passed)).await));
     assert!(is_conflict(&store.start_attempt(&a, &site(), at(3_000)).await));
     assert!(is_conflict(&store.record_steps(&a.id, &[]).await));
     assert!(!store.advance(build, at(7_000)).await.expect("looked at"));
-    assert!(is_conflict(&store.retry(build, &RetryWhat::Failed, at(7_000)).await));
-    assert!(store.claim_attempt("t", 0, at(7_000)).await.expect("asked").is_none());
+    assert!(is_conflict(&store.retry(build, &RetryWhat::Failed, "ann", at(7_000)).await));
+    assert!(store.claim_attempt("t", 0, at(7_000), &[]).await.expect("asked").is_none());
     assert_eq!(store.last_change().await.expect("a number"), last, "a refusal is no change");
 
     let other = made(&store, &[("a", &[])]).await;

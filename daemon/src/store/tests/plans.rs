@@ -6,14 +6,15 @@ use sqlx::{Row as _, SqliteConnection};
 use super::*;
 
 /// 20,000 builds of a job that waits, then as many whose job has finished, put there by SQL.
-const MANY: [&str; 3] = [
+const MANY: [&str; 4] = [
     "insert into build (number, seq, repository, repository_id, clone_url, event, ref, sha, title, author, commit_count, from_fork, created_at) \
      with recursive n (i) as (select 1 union all select i + 1 from n where i < 40000) \
      select i, i, 'acme/app', 7, 'u', 'push', 'refs/heads/main', 'sha', 'title', 'ann', 1, 0, 1000 from n",
     "insert into job (build, name, position, plan) select number, 'test', 0, '{}' from build",
-    "insert into attempt (build, job, number, position, state, outcome, queued_at, finished_at) \
+    "insert into attempt (build, job, number, position, state, outcome, queued_at, finished_at, repository) \
      select number, 'test', 1, 0, case when number > 20000 then 'finished' else 'waiting' end, \
-            case when number > 20000 then 'passed' end, 1000, case when number > 20000 then 2000 end from build",
+            case when number > 20000 then 'passed' end, 1000, case when number > 20000 then 2000 end, 'acme/app' from build",
+    "insert into repository (name) values ('acme/app')",
 ];
 
 async fn filled(database: &Database) -> Store {
@@ -39,7 +40,6 @@ async fn the_queue_is_found_by_indexes(database: Database) {
     let options = SqliteConnectOptions::new().filename(path);
     let mut connection = SqliteConnection::connect_with(&options).await.expect("connected");
     let statements = [
-        "attempt_ahead",
         "attempt_ask_cancel",
         "attempt_claim",
         "attempt_counts",
@@ -53,7 +53,21 @@ async fn the_queue_is_found_by_indexes(database: Database) {
         "attempt_start",
         "attempt_steps",
         "attempt_unblock",
+        "attempt_ended",
         "blocked_builds",
+        "build_line",
+        "claim_lane",
+        "group_enter",
+        "group_leave",
+        "group_next",
+        "group_of",
+        "group_outdated",
+        "group_stuck",
+        "history_of",
+        "history_one",
+        "lane_list",
+        "lane_ranks",
+        "next_not_before",
         "standing_of_build",
         "summary_of_builds",
     ];
@@ -88,7 +102,10 @@ async fn a_long_queue_is_claimed_from_its_head(database: Database) {
     }
     let open = store.open_attempts(200).await.expect("listed");
     assert_eq!((open.len(), open[0].attempt.state, open[50].attempt.id.build), (200, State::Claimed, 51));
-    assert_eq!(store.ahead_of(&attempt_id(20_000, "test", 1)).await.expect("counted"), 20_000 - 51);
+    let waiting = store.waiting(at(9_000), &[]).await.expect("read");
+    let places = store.places(19_990, 20_000, at(9_000)).await.expect("read");
+    let last = &places[&attempt_id(20_000, "test", 1).job_id()];
+    assert_eq!((places.len(), waiting.position(last)), (11, Some(20_000 - 51)));
     let counts = store.queue_counts().await.expect("counted");
     assert_eq!(counts, QueueCounts { blocked: 0, waiting: 20_000 - 50, taken: 50 });
     let page = store.build_page(&PageFilter::default(), 20_000, 100).await.expect("a page");
