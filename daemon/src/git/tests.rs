@@ -131,3 +131,18 @@ fn passwords_in_urls_are_not_shown() {
     assert_eq!(public_url("https://me:secret@host/a/b.git"), "https://host/a/b.git");
     assert_eq!(public_url("/srv/git/a.git"), "/srv/git/a.git");
 }
+
+#[tokio::test]
+async fn the_tip_of_a_reference_is_told_and_a_missing_one_is_none() {
+    let (data, repository, sha) = sample();
+    git(&repository, &["tag", "-a", "-m", "one", "v1"]);
+    let branch = git(&repository, &["symbolic-ref", "HEAD"]);
+    let git = Git::open(data.path()).expect("opened");
+    let url = repository.display().to_string();
+    assert_eq!(git.tip(&url, branch.trim()).await.expect("asked"), Some(sha.clone()));
+    assert_eq!(git.tip(&url, "refs/tags/v1").await.expect("asked"), Some(sha), "the commit, not the tag");
+    assert_eq!(git.tip(&url, "refs/heads/gone").await.expect("asked"), None);
+    assert_eq!(git.tip(&url, "--upload-pack=false").await.expect("asked"), None, "a name stays a name");
+    let nowhere = git.tip(&data.path().join("nowhere").display().to_string(), "refs/heads/main").await;
+    assert!(matches!(nowhere, Err(GitError::Command { .. })), "{nowhere:?}");
+}

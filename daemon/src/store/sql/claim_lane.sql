@@ -7,7 +7,7 @@ select name, priority
                  where a.state = 'waiting' and a.repository = r.name and a.not_before <= $1
                  order by a.priority desc limit 1) as priority
           from repository r
-         where $3 not like '%,' || coalesce(r.engine, '') || ',%'
+         where (r.engine is null or $3 not like '%,' || r.engine || ',%')
            and not exists (select 1 from pause p where p.repository in ('', r.name))) lane
  where priority is not null
    and (select count(*) from attempt where state in ('claimed', 'running')) < $2

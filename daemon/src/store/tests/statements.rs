@@ -19,6 +19,40 @@ async fn migrations_run_again_without_harm(database: Database) {
     store.close().await;
 }
 
+/// What an older version left: its attempts are in the queue of their repositories afterwards.
+async fn an_older_database_is_brought_up(database: Database) {
+    let Database::Sqlite(path) = &database else { panic!("only a file can be made by hand") };
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut old = SqliteConnection::connect_with(&options).await.expect("connected");
+    let mut migrator = sqlx::migrate!("src/store/migrations/sqlite");
+    migrator.migrations.to_mut().retain(|migration| migration.version == 1);
+    migrator.run(&mut old).await.expect("migrated");
+    let statements = [
+        "insert into build (number, seq, repository, repository_id, clone_url, event, ref, sha, title, author, commit_count, from_fork, created_at) \
+         values (1, 1, 'Acme/App', 7, 'u', 'push', 'refs/heads/main', 'sha', 'title', 'ann', 1, 0, 1000)",
+        "insert into job (build, name, position, plan) values (1, 'test', 0, '{}')",
+        "insert into attempt (build, job, number, position, state, queued_at) values (1, 'test', 1, 0, 'waiting', 1000)",
+        "update counter set value = 1",
+    ];
+    for statement in statements {
+        sqlx::query(statement).execute(&mut old).await.expect(statement);
+    }
+    old.close().await.expect("closed");
+
+    let store = Store::open(&database).await.expect("an older database");
+    assert_eq!(store.repositories().await.expect("listed"), [("acme/app".to_owned(), None)]);
+    let waiting = store.waiting(at(2_000), &[]).await.expect("read");
+    let places = store.places(1, 1, at(2_000)).await.expect("read");
+    assert_eq!(waiting.position(&places[&attempt_id(1, "test", 1).job_id()]), Some(0));
+    assert_eq!(claimed(&store, "t").await.id, attempt_id(1, "test", 1));
+    store.close().await;
+}
+
+#[test]
+fn an_older_database_is_brought_up_in_sqlite() {
+    on_sqlite(an_older_database_is_brought_up);
+}
+
 async fn every_statement_can_be_prepared(database: Database) {
     Store::open(&database).await.expect("migrated").close().await;
     let mut faults = Vec::new();

@@ -47,6 +47,7 @@ create table history (
 update attempt set repository = (select lower(b.repository) from build b where b.number = attempt.build);
 insert into repository (name) select distinct lower(repository) from build;
 
-create index attempt_queue on attempt (repository, priority, queued_at, build, position, not_before) where state = 'waiting';
+-- With the state in it, though it is always the same: SQLite would otherwise look into the table for it.
+create index attempt_queue on attempt (state, repository, priority, queued_at, build, position, not_before) where state = 'waiting';
 create index attempt_not_before on attempt (not_before) where state = 'waiting' and not_before > 0;
 create index build_group on build (group_state, group_name, group_place) where group_state is not null;
