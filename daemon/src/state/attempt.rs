@@ -14,17 +14,36 @@ pub struct Verdict {
     /// Of the step that decided.
     pub exit_code: Option<i32>,
     pub signal: Option<i32>,
+    /// Whose fault it was: what trying again by itself goes by.
+    pub fault: Fault,
+}
+
+/// Whose fault an end was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody's, or one that trying again does not mend: passed, skipped, cancelled, broken.
+    #[default]
+    None,
+    /// The job's own: failed, timed out, out of memory.
+    Job,
+    /// Not the job's: engine, node, network, disk. `began`: a step had begun, so running it again may do things twice.
+    Infrastructure { began: bool },
 }
 
 impl Verdict {
     #[must_use]
     pub fn passed() -> Self {
-        Self { outcome: Outcome::Passed, reason: None, exit_code: Some(0), signal: None }
+        Self { outcome: Outcome::Passed, reason: None, exit_code: Some(0), signal: None, fault: Fault::None }
     }
 
     #[must_use]
     pub fn because(outcome: Outcome, reason: impl Into<String>) -> Self {
-        Self { outcome, reason: Some(reason.into()), exit_code: None, signal: None }
+        Self { outcome, reason: Some(reason.into()), exit_code: None, signal: None, fault: Fault::None }
+    }
+
+    #[must_use]
+    pub fn infrastructure(outcome: Outcome, reason: impl Into<String>, began: bool) -> Self {
+        Self { fault: Fault::Infrastructure { began }, ..Self::because(outcome, reason) }
     }
 }
 
