@@ -7,7 +7,7 @@ use windlass_protocol::view::{LogSummary, Outcome, StepView};
 
 use super::{StoreError, unsigned};
 use crate::plan::Site;
-use crate::state::attempt::{State, Verdict};
+use crate::state::attempt::{Fault, State, Verdict};
 
 #[derive(Debug, FromRow)]
 pub(super) struct AttemptRow {
@@ -111,6 +111,7 @@ impl TryFrom<AttemptRow> for Attempt {
             reason: row.reason.clone(),
             exit_code: small(row.exit_code),
             signal: small(row.signal),
+            fault: Fault::None, // only wanted when it ends
         });
         let cancel = match (row.cancel_by, row.cancel_at) {
             (Some(by), Some(at)) => Some(CancelAsked { by, at: Timestamp(at), force: row.cancel_force != 0 }),

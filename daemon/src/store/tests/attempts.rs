@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use windlass_protocol::view::{Status, StepView};
 
 use super::*;
-use crate::state::attempt::Step;
+use crate::state::attempt::{Fault, Step};
 
 on_each!(
     claims_take_the_oldest_and_respect_the_limit,
@@ -196,6 +196,7 @@ async fn an_attempt_keeps_everything_it_is_told(store: Store) {
         reason: Some("step `check` ended: 'quoted' \u{1f6a2} \\ % ".to_owned()),
         exit_code: Some(-2),
         signal: Some(15),
+        fault: Fault::None,
     };
     let log = LogSummary { lines: 10_000_000_000, bytes: 1 << 40, sha256: Some("ab".repeat(32)) };
     let finish = Finish { verdict: verdict.clone(), at: at(4_000), steps: steps(), log: log.clone() };
