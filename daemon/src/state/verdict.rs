@@ -71,10 +71,14 @@ fn weigh(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
         );
     }
     if let Some(why) = &evidence.log_fault {
-        return lost(evidence, format!("its log could not be written, so it was stopped: {why}; retry it when that is mended"));
+        return lost(
+            evidence,
+            format!("its log could not be written, so it was stopped: {why}; retry it when that is mended"),
+        );
     }
     if let Some(why) = &evidence.garbled {
-        let why = format!("what the runner wrote cannot be read ({why}): the job's steps have to leave its files alone");
+        let why =
+            format!("what the runner wrote cannot be read ({why}): the job's steps have to leave its files alone");
         return Verdict::because(Outcome::Broken, why);
     }
     if evidence.exit_code == Some(RUNNER_BAD_FEED) && evidence.not_handed_over.is_none() {
@@ -93,7 +97,10 @@ fn weigh(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
         (_, Some(why)) => lost(evidence, format!("the job was not handed its plan and source: {why}; retry it")),
         (Some(code), None) => lost(
             evidence,
-            format!("the runner ended with {} without a last word: it was killed from outside; retry it", bare_code(code)),
+            format!(
+                "the runner ended with {} without a last word: it was killed from outside; retry it",
+                bare_code(code)
+            ),
         ),
         (None, None) => lost(evidence, "the job's processes went away without a last word; retry it".to_owned()),
     }
@@ -139,16 +146,15 @@ fn of_the_job(outcome: Outcome, reason: String) -> Verdict {
 /// A step decided; it was not stopped from outside.
 fn decided(step: &str, end: &StepEnd) -> Verdict {
     let (outcome, reason) = match &end.how {
-        _ if end.out_of_memory => {
-            (Outcome::OutOfMemory, format!("step `{step}` ran out of memory: {MORE_MEMORY}"))
-        }
-        How::Exited(code) => {
-            (Outcome::Failed, format!("step `{step}` ended with {}", exit_code(i64::from(*code))))
-        }
+        _ if end.out_of_memory => (Outcome::OutOfMemory, format!("step `{step}` ran out of memory: {MORE_MEMORY}")),
+        How::Exited(code) => (Outcome::Failed, format!("step `{step}` ended with {}", exit_code(i64::from(*code)))),
         How::Signalled(number) => (Outcome::Failed, format!("step `{step}` was ended by {}", signal(*number))),
         How::TimedOut { limit_ms, whole_job: false } => (
             Outcome::TimedOut,
-            format!("step `{step}` took longer than its limit of {}: make it quicker, or raise its `timeout`", duration(*limit_ms)),
+            format!(
+                "step `{step}` took longer than its limit of {}: make it quicker, or raise its `timeout`",
+                duration(*limit_ms)
+            ),
         ),
         How::TimedOut { limit_ms, whole_job: true } => (
             Outcome::TimedOut,
@@ -200,12 +206,12 @@ mod tests {
             (Evidence { report: passed.clone(), exit_code: Some(0), ..none.clone() }, Outcome::Passed, Fault::None),
             (Evidence { report: passed.clone(), ..none.clone() }, Outcome::Passed, Fault::None),
             // A cancel that came when every step had passed changed nothing: one result, the true one.
-            (Evidence { report: passed.clone(), cancelled_by: by.clone(), ..none.clone() }, Outcome::Passed, Fault::None),
             (
-                Evidence { report: passed, exit_code: Some(137), began: true, ..none.clone() },
-                Outcome::Lost,
-                BEGAN,
+                Evidence { report: passed.clone(), cancelled_by: by.clone(), ..none.clone() },
+                Outcome::Passed,
+                Fault::None,
             ),
+            (Evidence { report: passed, exit_code: Some(137), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
             (
                 Evidence { report: told(Some((0, How::Exited(2))), false), exit_code: Some(1), ..none.clone() },
                 Outcome::Failed,
@@ -238,26 +244,14 @@ mod tests {
             (Evidence { report: stopped, not_handed_over: why.clone(), ..none.clone() }, Outcome::Lost, NOT_BEGUN),
             // A step that failed before the TERM came stays failed: one result, the true one.
             (
-                Evidence {
-                    report: told(Some((0, How::Exited(1))), true),
-                    cancelled_by: by.clone(),
-                    ..none.clone()
-                },
+                Evidence { report: told(Some((0, How::Exited(1))), true), cancelled_by: by.clone(), ..none.clone() },
                 Outcome::Failed,
                 Fault::Job,
             ),
             (Evidence { report: slow(false), ..none.clone() }, Outcome::TimedOut, Fault::Job),
             (Evidence { report: slow(true), ..none.clone() }, Outcome::TimedOut, Fault::Job),
-            (
-                Evidence { exit_code: Some(137), cancelled_by: by, ..none.clone() },
-                Outcome::Cancelled,
-                Fault::None,
-            ),
-            (
-                Evidence { exit_code: Some(137), out_of_memory: true, ..none.clone() },
-                Outcome::OutOfMemory,
-                Fault::Job,
-            ),
+            (Evidence { exit_code: Some(137), cancelled_by: by, ..none.clone() }, Outcome::Cancelled, Fault::None),
+            (Evidence { exit_code: Some(137), out_of_memory: true, ..none.clone() }, Outcome::OutOfMemory, Fault::Job),
             (Evidence { exit_code: Some(137), ..none.clone() }, Outcome::Lost, NOT_BEGUN),
             (Evidence { exit_code: Some(137), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
             (Evidence { exit_code: Some(137), overdue: true, ..none.clone() }, Outcome::TimedOut, Fault::Job),
@@ -275,11 +269,7 @@ mod tests {
                 Outcome::Lost,
                 NOT_BEGUN,
             ),
-            (
-                Evidence { not_handed_over: why.clone(), exit_code: Some(0), ..none.clone() },
-                Outcome::Lost,
-                NOT_BEGUN,
-            ),
+            (Evidence { not_handed_over: why.clone(), exit_code: Some(0), ..none.clone() }, Outcome::Lost, NOT_BEGUN),
             (Evidence { log_fault: why, exit_code: Some(0), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
             (none, Outcome::Lost, NOT_BEGUN),
         ];

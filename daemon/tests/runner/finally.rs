@@ -39,8 +39,8 @@ fn they_run_after_all_steps_and_are_numbered_on() {
         assert_eq!(
             kinds,
             [
-                "ready", "start 0", "output 0", "end 0", "start 1", "output 1", "end 1", "start 2", "output 2", "end 2",
-                "finished"
+                "ready", "start 0", "output 0", "end 0", "start 1", "output 1", "end 1", "start 2", "output 2",
+                "end 2", "finished"
             ]
         );
         assert_eq!((told.text().as_str(), told.code), ("one\ntwo passed\nthree\n", Some(code::PASSED)));
@@ -95,7 +95,10 @@ fn together_they_have_a_limit_too() {
     assert_eq!(how(&told, 1), Some(How::TimedOut { limit_ms: 300, whole_job: true }));
     assert_eq!((how(&told, 2), told.text().as_str(), told.code), (None, "", Some(code::PASSED)));
     let said = notices(&told);
-    assert!(said.contains("the time for all `finally` steps together is over: 2 `finally` steps are left out"), "{said}");
+    assert!(
+        said.contains("the time for all `finally` steps together is over: 2 `finally` steps are left out"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -135,7 +138,10 @@ fn a_second_term_leaves_them_out() {
 fn a_first_term_does_not_stop_them_and_a_second_does() {
     let running = with(
         vec!["echo done"],
-        vec!["echo here; while [ ! -e go ]; do sleep 0.01; done; sleep 0.5; echo there; sleep 1000", "echo unreachable"],
+        vec![
+            "echo here; while [ ! -e go ]; do sleep 0.01; done; sleep 0.5; echo there; sleep 1000",
+            "echo unreachable",
+        ],
     )
     .start();
     running.until_text("here\n");
@@ -166,7 +172,8 @@ fn without_a_source_there_are_none() {
 #[test]
 fn what_the_steps_left_behind_is_gone_when_they_begin() {
     let running =
-        with(vec!["sleep 1000 & echo $! > pid; exit 1"], vec!["kill -0 \"$(cat pid)\" 2>/dev/null || echo gone"]).start();
+        with(vec!["sleep 1000 & echo $! > pid; exit 1"], vec!["kill -0 \"$(cat pid)\" 2>/dev/null || echo gone"])
+            .start();
     let workspace = running.workspace.clone();
     let told = running.end();
     assert_eq!(told.text(), "gone\n");
