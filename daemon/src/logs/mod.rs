@@ -12,6 +12,7 @@
 //! A notice, the daemon's or the runner's own line, lies in `log` between the steps' bytes, and starts with a line feed of
 //! its own when a step's line was open. Its mark says that it is one, so the steps' exact bytes remain known.
 
+mod compress;
 mod files; // the three files of one attempt
 mod index;
 mod lines; // line by line, with step and time
