@@ -43,7 +43,8 @@ pub struct Frame {
     pub body: Body,
 }
 
-/// Steps are counted from 0, as they stand in the plan. `Output` comes only between its step's start and end.
+/// Steps are counted from 0, as they stand in the plan, `finally` steps on from those. `Output` comes only between its
+/// step's start and end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// The runner has its plan and source; the first step follows.

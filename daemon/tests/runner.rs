@@ -1,6 +1,8 @@
 //! The runner as a process: fed through its standard input, its frames read from a file or from standard output.
 //! Everything runs real shells; nothing waits for time to pass but for what is to happen.
 
+#[path = "runner/finally.rs"]
+mod finally;
 #[path = "runner/harness.rs"]
 mod harness;
 

@@ -1,189 +1,223 @@
 //! Takes up what an earlier daemon left: what runs is followed again from the exact byte, what was only claimed goes back to
-//! the queue, what nobody knows is removed. One attempt's trouble does not hold up the others.
+//! the queue, what had been claimed for good and was not fed is ended and may be tried again. One attempt's trouble, or one
+//! engine's, does not hold up the others. Must not know what is left of attempts that are over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::view::Outcome;
 
 use super::Executor;
-use super::attempt::{Following, end_unstarted, follow};
+use super::deadlines::Limits;
+use super::end::{End, end_unstarted, finish, note};
+use super::follow::{Following, follow};
 use super::steps::Steps;
-use crate::clock;
-use crate::engine::{Engine as _, Found, FoundState};
-use crate::error_chain::chain;
+use crate::engine::{Engine as _, Found, FoundState, Kind};
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
-use crate::store::{Attempt, Finish};
+use crate::store::{Attempt, StoreError};
 
 const AGAIN: Duration = Duration::from_secs(2);
-/// More can hardly run at once; what is beyond waits for the next start.
-const OPEN: u32 = 10_000;
+/// An engine that does not answer by then is asked again in the background, and nobody waits for it.
+const ANSWER: Duration = Duration::from_secs(3);
+/// An engine may have been asked to start a container just before the daemon died: it gets so long to do it.
+const LOOK: Duration = Duration::from_millis(250);
+const LOOKS: u32 = 16;
 
 impl Executor {
     /// Called once, before anything is claimed. Returns when the engines have been asked; attempts that cannot be taken up
-    /// for a fault of ours are tried again in the background.
+    /// yet, for a fault of ours or because their engine is away, are tried again in the background.
     pub async fn adopt(&self) {
         let mut told = false;
-        let left = loop {
-            match self.begin_adopting().await {
-                Ok(left) => break left,
+        let begun = loop {
+            match self.begun().await {
+                Ok(begun) => break begun,
                 Err(error) if !told => {
                     told = true;
-                    tracing::error!(error = %format!("{error:#}"), "what an earlier daemon left cannot be taken up yet; trying again");
+                    tracing::error!(error = %format!("{error:#}"), "what an earlier daemon left cannot be read; trying again");
                 }
                 Err(_) => {}
             }
             tokio::time::sleep(AGAIN).await;
         };
-        self.wake.wake();
-        if left.is_empty() {
+        let (claimed, running): (Vec<_>, Vec<_>) =
+            begun.into_iter().partition(|attempt| attempt.state == State::Claimed);
+        for attempt in claimed {
+            self.put_back(attempt).await;
+        }
+        let (local, docker) = running.into_iter().partition(|attempt| kind_of(attempt) == Kind::Local);
+        for (kind, attempts) in [(Kind::Local, local), (Kind::Docker, docker)] {
+            let left = self.take_up(kind, attempts).await;
+            self.wake.wake();
+            if !left.is_empty() {
+                self.take_up_later(kind, left);
+            }
+        }
+    }
+
+    /// It had not begun: it waits again, or is cancelled where somebody asked for that. What it has on an engine is used
+    /// when it is claimed again, or swept.
+    async fn put_back(&self, attempt: Attempt) {
+        let id = attempt.id;
+        if let Some(cancel) = attempt.cancel {
+            let verdict = Verdict::because(Outcome::Cancelled, format!("cancelled by {} before it began", cancel.by));
+            finish(self, &id, End { verdict, steps: Vec::new(), log: attempt.log, image_digest: None }).await;
             return;
+        }
+        loop {
+            match self.store.release_attempt(&id).await {
+                Ok(()) | Err(StoreError::Conflict { .. }) => break,
+                Err(error) => tracing::error!(attempt = %id, %error, "cannot be put back yet; trying again"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+        tracing::info!(attempt = %id, "had not begun; it waits again");
+    }
+
+    /// Asks an engine once. What is returned could not be dealt with yet.
+    async fn take_up(&self, kind: Kind, attempts: Vec<Attempt>) -> Vec<Attempt> {
+        if kind != Kind::Local && !attempts.is_empty() {
+            self.engines.reconnect().await;
+        }
+        let found = match self.engines.pick(Some(kind)) {
+            Ok(engine) => tokio::time::timeout(ANSWER, engine.adopt()).await.ok().and_then(Result::ok),
+            Err(_) => None,
+        };
+        // Without the engine that runs them nothing can be said of these: neither lost nor ended.
+        let Some(found) = found else { return self.give_up_forced(attempts).await };
+        let by_id: HashMap<&AttemptId, &Found> = found.iter().map(|found| (&found.attempt, found)).collect();
+        let mut left = Vec::new();
+        for attempt in attempts {
+            if let Err(error) = self.take_up_one(&attempt, by_id.get(&attempt.id).copied()).await {
+                tracing::error!(attempt = %attempt.id, error = %format!("{error:#}"), "cannot be taken up yet; trying again");
+                left.push(attempt);
+            }
+        }
+        self.remove_leftovers(found).await;
+        left
+    }
+
+    /// Whoever asks twice does not want to wait for an engine that may never come back. What runs there is removed when it
+    /// does. Returns the others.
+    async fn give_up_forced(&self, attempts: Vec<Attempt>) -> Vec<Attempt> {
+        let mut left = Vec::new();
+        for attempt in attempts {
+            let id = &attempt.id;
+            let cancel = self.store.attempt(id).await.ok().and_then(|now| now.cancel).filter(|cancel| cancel.force);
+            let (Some(cancel), Ok((_, job)), Ok(writer)) = (cancel, self.load(id).await, self.logs.writer(id)) else {
+                left.push(attempt);
+                continue;
+            };
+            let why =
+                format!("cancelled by {} while its engine did not answer; what runs there is removed later", cancel.by);
+            end_unstarted(self, id, writer, &job, Verdict::because(Outcome::Cancelled, why)).await;
+        }
+        left
+    }
+
+    /// In the background, until all are dealt with.
+    fn take_up_later(&self, kind: Kind, mut left: Vec<Attempt>) {
+        tracing::warn!(engine = kind.name(), attempts = left.len(), "not taken up yet: waiting for the engine");
+        for attempt in &left {
+            if let Ok(mut writer) = self.logs.writer(&attempt.id) {
+                let words =
+                    "the daemon was restarted and cannot reach what runs this yet; it goes on, and so will this log";
+                note(&mut writer, &format!("[windlass] {words}"));
+            }
         }
         let executor = self.clone();
         self.tasks.spawn(async move {
-            let stop = executor.tasks.stopping();
-            tokio::select! {
-                () = executor.adopt_stragglers(left) => {}
-                () = stop.cancelled() => {}
-            }
+            let work = async {
+                while !left.is_empty() {
+                    tokio::time::sleep(AGAIN).await;
+                    left = executor.take_up(kind, left).await;
+                    executor.wake.wake();
+                }
+            };
+            executor.until_stopped(work).await;
         });
     }
 
-    /// Everything once. What is returned could not be dealt with yet.
-    async fn begin_adopting(&self) -> anyhow::Result<Vec<(Attempt, Option<Found>)>> {
-        let begun = self.begun().await?;
-        // Without the engine that runs them nothing can be said of these: neither lost nor ended.
-        let elsewhere = |attempt: &Attempt| attempt.site.as_ref().is_some_and(|site| self.engines.of(site).is_err());
-        if begun.iter().any(elsewhere) && !self.engines.reconnect().await {
-            anyhow::bail!("jobs of an earlier daemon run on an engine that does not answer");
-        }
-        let mut found: HashMap<AttemptId, Found> =
-            self.engines.adopt().await?.into_iter().map(|found| (found.attempt.clone(), found)).collect();
-        let mut left = Vec::new();
-        for attempt in begun {
-            let found = found.remove(&attempt.id);
-            if let Err(error) = self.adopt_one(&attempt, found.as_ref()).await {
-                tracing::error!(attempt = %attempt.id, error = %format!("{error:#}"), "cannot be taken up yet; trying again");
-                left.push((attempt, found));
-            }
-        }
-        for (id, found) in found {
-            tracing::info!(attempt = %id, "is finished, or unknown; removing what is left of it");
-            self.remove(&id, Some(&found)).await;
-        }
-        Ok(left)
-    }
-
-    async fn adopt_stragglers(&self, mut left: Vec<(Attempt, Option<Found>)>) {
-        while !left.is_empty() {
-            tokio::time::sleep(AGAIN).await;
-            let mut still = Vec::new();
-            for (attempt, found) in left {
-                if self.adopt_one(&attempt, found.as_ref()).await.is_err() {
-                    still.push((attempt, found));
-                }
-            }
-            left = still;
-            self.wake.wake();
-        }
-    }
-
-    /// Removes what engines have of attempts that are over: what could not be removed when they ended.
-    pub async fn sweep(&self) {
-        // The engines first: what is made after that is not in the list, what is open after that is not removed.
-        let (found, open) = match self.engines.adopt().await {
-            Ok(found) => (found, self.begun().await),
-            Err(error) => {
-                tracing::debug!(error = %chain(&error), "the engines cannot be asked for leftovers");
-                return;
-            }
-        };
-        let open: HashSet<AttemptId> = match open {
-            Ok(open) => open.into_iter().map(|attempt| attempt.id).collect(),
-            Err(error) => {
-                tracing::debug!(error = %format!("{error:#}"), "open attempts cannot be read");
-                return;
-            }
-        };
-        for found in found {
-            // An attempt that ended a moment ago is being removed already; twice does no harm.
-            if !open.contains(&found.attempt) {
-                self.remove(&found.attempt, Some(&found)).await;
-            }
-        }
-    }
-
-    async fn begun(&self) -> anyhow::Result<Vec<Attempt>> {
-        let open = self.store.open_attempts(OPEN).await?;
-        let begun = |attempt: &Attempt| matches!(attempt.state, State::Claimed | State::Running);
-        Ok(open.into_iter().map(|open| open.attempt).filter(begun).collect())
-    }
-
-    async fn adopt_one(&self, attempt: &Attempt, found: Option<&Found>) -> anyhow::Result<()> {
+    async fn take_up_one(&self, attempt: &Attempt, found: Option<&Found>) -> anyhow::Result<()> {
         let id = &attempt.id;
-        if attempt.state == State::Claimed {
-            self.remove(id, found).await;
-            if let Some(cancel) = &attempt.cancel {
-                let verdict =
-                    Verdict::because(Outcome::Cancelled, format!("cancelled by {} before it began", cancel.by));
-                let (steps, log) = (Vec::new(), attempt.log.clone());
-                self.store
-                    .finish_attempt(id, &Finish { verdict, at: clock::now(), steps, log, image_digest: None })
-                    .await?;
-            } else {
-                self.store.release_attempt(id).await?;
-                tracing::info!(attempt = %id, "had not begun; it waits again");
-            }
-            return Ok(());
-        }
         let (_, job) = self.load(id).await?;
         let writer = self.logs.writer(id)?;
-        let Some(found) = found.filter(|found| found.state != FoundState::Created) else {
-            let reason = match &attempt.site {
-                Some(site) => {
-                    format!("it was gone from {} ({}) when the daemon came back; retry it", site.node, site.engine)
-                }
-                None => "it was gone when the daemon came back; retry it".to_owned(),
+        let Some(found) = found else {
+            let place = match &attempt.site {
+                Some(site) => format!(" from {} ({})", site.node, site.engine),
+                None => String::new(),
             };
-            end_unstarted(self, id, writer, &job, Verdict::because(Outcome::Lost, reason)).await;
-            self.remove(id, found).await;
+            // What it did before it went nobody knows.
+            let why = format!("it was gone{place} when the daemon came back; retry it");
+            end_unstarted(self, id, writer, &job, Verdict::infrastructure(Outcome::Lost, why, true)).await;
             return Ok(());
         };
         let engine = self.engines.of(&found.site)?;
-        tracing::info!(attempt = %id, state = ?found.state, "taken up again");
+        let steps = Steps::recorded(&job, attempt.steps.clone());
+        let ready = writer.position() > 0 || steps.begun();
         let following = Following {
             id: id.clone(),
             site: found.site.clone(),
             engine,
             writer,
-            steps: Steps::recorded(&job, attempt.steps.clone()),
-            limit: Duration::from_millis(job.timeout_ms),
+            steps,
+            limits: Limits::of(&job, self.config.limits.grace),
+            ready,
             evidence: Evidence::default(),
             cancel: attempt.cancel.clone(),
+            image_digest: None,
         };
-        let executor = self.clone();
+        tracing::info!(attempt = %id, state = ?found.state, "taken up again");
+        let (executor, state) = (self.clone(), found.state);
         self.tasks.spawn(async move {
-            let stop = executor.tasks.stopping();
-            tokio::select! {
-                () = follow(&executor, following) => {}
-                () = stop.cancelled() => {}
-            }
+            let work = async {
+                let Some(following) = executor.once_started(following, state).await else { return };
+                follow(&executor, following).await;
+            };
+            executor.until_stopped(work).await;
         });
         Ok(())
     }
 
-    async fn remove(&self, id: &AttemptId, found: Option<&Found>) {
-        let removed = match found {
-            Some(found) => match self.engines.of(&found.site) {
-                Ok(engine) => engine.clean(id).await,
-                Err(error) => Err(error),
-            },
-            None => self.engines.clean(id).await,
-        };
-        if let Err(error) = removed {
-            tracing::warn!(attempt = %id, error = %chain(&error), "its leftovers could not be removed");
+    /// Made, and not started when it was looked at: the engine may be about to, for the daemon that died had asked it to.
+    /// What is not started in the end is removed first, so that it never will be, and then ended: nothing of it ran, so it
+    /// is tried again by itself.
+    async fn once_started(&self, mut following: Following, mut state: FoundState) -> Option<Following> {
+        let id = following.id.clone();
+        for _ in 0..LOOKS {
+            if state != FoundState::Created {
+                return Some(following);
+            }
+            tokio::time::sleep(LOOK).await;
+            let found = following.engine.adopt().await.unwrap_or_default();
+            if let Some(found) = found.into_iter().find(|found| found.attempt == id) {
+                (following.site, state) = (found.site, found.state);
+            }
         }
+        let found = Found { attempt: id.clone(), site: following.site, state };
+        while !self.remove(&id, Some(&found)).await {
+            tokio::time::sleep(AGAIN).await;
+        }
+        let why = "the daemon stopped before it could hand over plan and source; nothing of it ran: retry it";
+        let verdict = Verdict::infrastructure(Outcome::Lost, why, false);
+        loop {
+            match self.load(&id).await {
+                Ok((_, job)) => {
+                    end_unstarted(self, &id, following.writer, &job, verdict).await;
+                    return None;
+                }
+                Err(error) => tracing::error!(attempt = %id, %error, "its plan cannot be read; trying again"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// The kind of engine that has it. One whose engine is not known any more is looked for among the containers.
+fn kind_of(attempt: &Attempt) -> Kind {
+    match &attempt.site {
+        Some(site) if site.engine == Kind::Local.name() => Kind::Local,
+        _ => Kind::Docker,
     }
 }

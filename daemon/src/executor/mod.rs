@@ -2,9 +2,14 @@
 //! frames into the log, and records how it ended. After a restart it takes up what still runs. Must not know GitHub or HTTP.
 
 mod adopt; // what an earlier daemon left
-mod attempt; // one attempt, from claimed to finished
+mod attempt; // one attempt, from claimed until its runner is fed
 mod cancel; // notices that somebody wants it stopped
+mod deadlines; // when the daemon acts by itself
+mod end; // log finished and compared, end recorded
+mod follow; // frames into the log, steps into the database, to the end
+mod inflow; // frames as they come
 mod steps; // how far the steps are
+mod sweep; // what engines still have of attempts that are over
 
 use std::sync::Arc;
 
@@ -43,6 +48,15 @@ impl Executor {
         let executor = self.clone();
         // When the daemon stops, what runs goes on running, and is taken up again at the next start.
         self.tasks.spawn(async move { attempt::run(&executor, &claimed).await });
+    }
+
+    /// `None`: the daemon stops, and the work was dropped.
+    async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let stop = self.tasks.stopping();
+        tokio::select! {
+            done = work => Some(done),
+            () = stop.cancelled() => None,
+        }
     }
 
     /// The build and the plan of an attempt.

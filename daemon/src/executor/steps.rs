@@ -5,7 +5,7 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{Outcome, Status, StepView};
 
 use crate::frame::{How, StepEnd};
-use crate::plan::JobPlan;
+use crate::plan::{JobPlan, StepPlan};
 
 #[derive(Debug, Clone)]
 pub(super) struct Steps {
@@ -14,27 +14,29 @@ pub(super) struct Steps {
 
 impl Steps {
     pub(super) fn planned(job: &JobPlan) -> Self {
-        let views = job
-            .steps
-            .iter()
-            .map(|step| StepView {
-                name: step.name.clone(),
-                status: Status::Waiting,
-                outcome: None,
-                exit_code: None,
-                signal: None,
-                started_at: None,
-                finished_at: None,
-                first_line: None,
-                finally: false,
-            })
-            .collect();
-        Self { views }
+        let view = |step: &StepPlan, finally| StepView {
+            name: step.name.clone(),
+            status: Status::Waiting,
+            outcome: None,
+            exit_code: None,
+            signal: None,
+            started_at: None,
+            finished_at: None,
+            first_line: None,
+            finally,
+        };
+        let steps = job.steps.iter().map(|step| view(step, false));
+        Self { views: steps.chain(job.finally.iter().map(|step| view(step, true))).collect() }
     }
 
     /// As an earlier daemon recorded them, where it did.
     pub(super) fn recorded(job: &JobPlan, views: Vec<StepView>) -> Self {
-        if views.len() == job.steps.len() { Self { views } } else { Self::planned(job) }
+        if views.len() == job.steps.len() + job.finally.len() { Self { views } } else { Self::planned(job) }
+    }
+
+    /// Whether any step has begun.
+    pub(super) fn begun(&self) -> bool {
+        self.views.iter().any(|view| view.started_at.is_some())
     }
 
     /// Whether the plan has such a step, and it has not begun.
@@ -90,5 +92,61 @@ impl Steps {
 
     pub(super) fn name(&self, step: u16) -> String {
         self.views.get(usize::from(step)).map_or_else(|| format!("step {}", step + 1), |view| view.name.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_protocol::view::Status;
+
+    use super::*;
+    use crate::plan::{Command, Network, Pull, Resources, Retry};
+
+    fn job(steps: usize, finally: usize) -> JobPlan {
+        let step = |name: String| StepPlan { name, run: Command::Script("true".to_owned()), timeout_ms: None };
+        JobPlan {
+            name: "test".to_owned(),
+            needs: Vec::new(),
+            image: None,
+            environment: std::collections::BTreeMap::new(),
+            steps: (0..steps).map(|n| step(format!("step {n}"))).collect(),
+            timeout_ms: 1000,
+            network: Network::None,
+            resources: Resources::default(),
+            finally: (0..finally).map(|n| step(format!("last {n}"))).collect(),
+            finally_timeout_ms: 1000,
+            pull: Pull::default(),
+            retry: Retry::default(),
+        }
+    }
+
+    fn end(how: How) -> StepEnd {
+        StepEnd { how, duration_ms: 1, out_of_memory: false }
+    }
+
+    #[test]
+    fn finally_steps_come_after_the_others_and_fail_for_themselves() {
+        let mut steps = Steps::planned(&job(2, 2));
+        let kinds: Vec<bool> = steps.views.iter().map(|view| view.finally).collect();
+        assert_eq!((kinds, steps.begun()), (vec![false, false, true, true], false));
+        for (step, how) in [(0, How::Exited(1)), (2, How::Exited(9)), (3, How::Exited(0))] {
+            assert!(steps.awaits(step));
+            steps.started(step, Timestamp(1), None);
+            steps.ended(step, Timestamp(2), &end(how));
+        }
+        assert!(steps.begun() && !steps.awaits(4));
+        steps.close(Timestamp(3), Outcome::Failed);
+        let outcomes: Vec<_> = steps.views.iter().map(|view| view.outcome).collect();
+        let (failed, skipped, passed) = (Some(Outcome::Failed), Some(Outcome::Skipped), Some(Outcome::Passed));
+        assert_eq!(outcomes, [failed, skipped, failed, passed]);
+        assert!(steps.views.iter().all(|view| view.status == Status::Finished));
+        assert_eq!(steps.name(2), "last 0");
+    }
+
+    #[test]
+    fn what_was_recorded_is_taken_only_if_it_fits() {
+        let recorded = Steps::planned(&job(1, 1)).views;
+        assert_eq!(Steps::recorded(&job(1, 1), recorded.clone()).views, recorded);
+        assert_eq!(Steps::recorded(&job(2, 1), recorded).views.len(), 3);
     }
 }

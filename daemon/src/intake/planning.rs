@@ -123,8 +123,11 @@ async fn plan(
         return Ok(Err(Unplanned { outcome: Outcome::Skipped, reason, log: Vec::new() }));
     }
     make_archive_ahead(intake, request).await;
-    let options =
-        spec::Options { image_required: entry.engine != Some(EngineChoice::Local), ..spec::Options::default() };
+    let options = spec::Options {
+        image_required: entry.engine != Some(EngineChoice::Local),
+        facts: Some(request.into()),
+        ..spec::Options::default()
+    };
     let problems = match looked.file {
         FileAtCommit::Contents(text) => match spec::parse(spec::FILE, &text, &options) {
             Ok(spec) => return Ok(Ok(spec)),

@@ -4,11 +4,14 @@
 pub mod feed; // plan and source as they go down a runner's standard input
 pub mod graph; // which jobs may run, which are skipped
 pub mod queue; // in which order what waits will start, and when
+pub mod group; // concurrency groups: their variables, and the default
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use windlass_protocol::id::AttemptId;
+
+pub use self::group::{Facts, concurrency};
 
 /// What a job is to do, as far as the spec says: the same for each attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +42,7 @@ pub struct JobPlan {
 }
 
 /// What `finally` steps may take together where the spec says nothing.
-const FINALLY_TIMEOUT_MS: u64 = 5 * 60 * 1000;
+pub const FINALLY_TIMEOUT_MS: u64 = 5 * 60 * 1000;
 
 fn finally_timeout_ms() -> u64 {
     FINALLY_TIMEOUT_MS

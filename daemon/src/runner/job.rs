@@ -1,5 +1,6 @@
-//! A job: its steps one after the other, up to the first that fails; limits; cancellation. Decides, and leaves doing to
-//! `family` (processes) and `pump` (bytes). Must not know system calls or how frames look.
+//! A job: its steps one after the other, up to the first that fails, then its `finally` steps whatever became of those;
+//! limits; cancellation. Decides, and leaves doing to `family` (processes) and `pump` (bytes). Must not know system
+//! calls or how frames look.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,9 +20,13 @@ use super::{Event, Failure, code, trouble};
 use crate::frame::{Body, How, StepEnd};
 use crate::plan::{AttemptPlan, StepPlan};
 
+/// What `finally` steps are told of how the steps before them ended: `passed`, `failed`, `timed_out`, `cancelled` or
+/// `out_of_memory`.
+const OUTCOME: &str = "WINDLASS_OUTCOME";
+
 /// Runs a job whose plan has come and whose source is coming; returns the exit code.
 pub(super) fn run(plan: AttemptPlan, tell: &Sender<Event>, events: Receiver<Event>) -> Result<u8, Failure> {
-    if plan.job.steps.len() > usize::from(u16::MAX) {
+    if plan.job.steps.len() + plan.job.finally.len() > usize::from(u16::MAX) {
         return Err(Failure { code: code::BAD_FEED, words: "the plan has more steps than can be counted".to_owned() });
     }
     let pump = Outlet::open(&plan.transport)
@@ -37,7 +42,8 @@ pub(super) fn run(plan: AttemptPlan, tell: &Sender<Event>, events: Receiver<Even
         scripts,
         environment,
         terms: 0,
-        deadline: None,
+        limit: None,
+        in_finally: false,
         plan: &plan,
     };
     job.run()
@@ -53,7 +59,26 @@ struct Job<'a> {
     environment: BTreeMap<OsString, OsString>,
     /// How often the daemon asked for the end.
     terms: u32,
-    deadline: Option<Instant>,
+    /// For all steps together; later for all `finally` steps together.
+    limit: Option<Limit>,
+    /// The `finally` steps run: they are what a first TERM leads to, so only a second one stops them.
+    in_finally: bool,
+}
+
+/// When something has to be over.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    at: Instant,
+    limit_ms: u64,
+    whole_job: bool,
+}
+
+/// What came of the steps.
+#[derive(Debug, Default)]
+struct Ended {
+    /// The one that decided, if one did not pass.
+    decided_by: Option<(u16, StepEnd)>,
+    passed: usize,
 }
 
 /// A step is being stopped.
@@ -64,41 +89,74 @@ struct Stopping {
 
 impl Job<'_> {
     fn run(&mut self) -> Result<u8, Failure> {
-        let mut decided_by = None;
-        let mut passed = 0;
         let ready = self.unpacked()?;
-        if ready {
-            self.pump.say(Body::Ready);
-            self.deadline = after(self.plan.job.timeout_ms);
-            let last = self.plan.job.steps.len().saturating_sub(1);
-            for (index, step) in self.plan.job.steps.iter().enumerate() {
-                if self.terms > 0 {
-                    break;
-                }
-                let number = u16::try_from(index).expect("the number of steps is checked");
-                let end = self.step(number, step, index == last)?;
-                if end.how != How::Exited(0) {
-                    decided_by = Some((number, end));
-                    break;
-                }
-                passed += 1;
-            }
-        }
+        let Ended { decided_by, passed } = if ready { self.steps()? } else { Ended::default() };
         // Also those of a step that passed, when TERM came before the next one.
         self.family.kill_all();
         // When TERM found nothing left to stop, it changed nothing.
         let complete = ready && passed == self.plan.job.steps.len();
         let cancelled = self.terms > 0 && !complete;
-        let code = match decided_by.as_ref().map(|(_, end)| &end.how) {
-            None if cancelled => code::CANCELLED,
-            None => code::PASSED,
-            Some(How::Cancelled) => code::CANCELLED,
-            Some(How::TimedOut { .. }) => code::TIMED_OUT,
-            Some(How::Exited(_) | How::Signalled(_) | How::NotStarted(_)) => code::FAILED,
+        let (code, outcome) = match decided_by.as_ref().map(|(_, end)| &end.how) {
+            None if !cancelled => (code::PASSED, "passed"),
+            None | Some(How::Cancelled) => (code::CANCELLED, "cancelled"),
+            Some(How::TimedOut { .. }) => (code::TIMED_OUT, "timed_out"),
+            Some(How::Exited(_) | How::Signalled(_) | How::NotStarted(_)) => (code::FAILED, "failed"),
         };
+        if ready {
+            let out_of_memory = decided_by.as_ref().is_some_and(|(_, end)| end.out_of_memory);
+            self.finally(if out_of_memory { "out_of_memory" } else { outcome })?;
+        }
         self.pump.finish(decided_by, cancelled, self.memory.peak());
         self.wait_for(|event| matches!(event, Event::Done))?;
         Ok(code)
+    }
+
+    /// The steps, up to the first that does not pass.
+    fn steps(&mut self) -> Result<Ended, Failure> {
+        let plan = self.plan;
+        let mut ended = Ended::default();
+        self.pump.say(Body::Ready);
+        self.limit = Limit::of(plan.job.timeout_ms, true);
+        let last = plan.job.steps.len().saturating_sub(1);
+        for (index, step) in plan.job.steps.iter().enumerate() {
+            if self.terms > 0 {
+                break;
+            }
+            let end = self.step(number(index), step, index == last)?;
+            if end.how != How::Exited(0) {
+                ended.decided_by = Some((number(index), end));
+                break;
+            }
+            ended.passed += 1;
+        }
+        Ok(ended)
+    }
+
+    /// The `finally` steps: all of them, also when one fails, until their time together is over or a second TERM comes.
+    /// How they end changes nothing about the job.
+    fn finally(&mut self, outcome: &str) -> Result<(), Failure> {
+        let plan = self.plan;
+        let (first, last) = (plan.job.steps.len(), plan.job.finally.len().saturating_sub(1));
+        self.in_finally = true;
+        self.limit = Limit::of(plan.job.finally_timeout_ms, true);
+        self.environment.insert(OUTCOME.into(), outcome.into());
+        for (index, step) in plan.job.finally.iter().enumerate() {
+            let why = if self.terms > 1 {
+                "the job is to end at once"
+            } else if self.limit.is_some_and(|limit| limit.at <= Instant::now()) {
+                "the time for all `finally` steps together is over"
+            } else {
+                self.step(number(first + index), step, index == last)?;
+                continue;
+            };
+            let left = plan.job.finally.len() - index;
+            let steps = if left == 1 { "step is" } else { "steps are" };
+            self.pump.say(Body::Notice { text: format!("[windlass] {why}: {left} `finally` {steps} left out") });
+            break;
+        }
+        // The last one may have been left out, and then nobody has ended what earlier ones left behind.
+        self.family.kill_all();
+        Ok(())
     }
 
     /// Waits for the source. `false`: TERM came first.
@@ -160,9 +218,8 @@ impl Job<'_> {
 
     /// Waits for the end of a step's process and brings it about when it is time. `true`: it was stopped.
     fn watch(&mut self, step: &StepPlan) -> Result<(How, bool), Failure> {
-        let own = step.timeout_ms.and_then(|limit| Some((after(limit)?, limit, false)));
-        let jobs = self.deadline.map(|at| (at, self.plan.job.timeout_ms, true));
-        let limit = own.into_iter().chain(jobs).min_by_key(|(at, ..)| *at);
+        let own = step.timeout_ms.and_then(|limit_ms| Limit::of(limit_ms, false));
+        let limit = own.into_iter().chain(self.limit).min_by_key(|limit| limit.at);
         let mut stopping: Option<Stopping> = None;
         loop {
             match (&stopping, self.family.status()) {
@@ -171,14 +228,19 @@ impl Job<'_> {
                 (Some(stop), Some(_)) if !self.family.group_lives() => return Ok((stop.how.clone(), true)),
                 _ => {}
             }
-            let until = stopping.as_ref().map(|stop| stop.kill_at).or(limit.map(|(at, ..)| at));
+            let until = stopping.as_ref().map(|stop| stop.kill_at).or(limit.map(|limit| limit.at));
             match (self.next(until)?, &stopping) {
-                (Some(Event::Term), None) => stopping = Some(self.stop(How::Cancelled)),
                 (Some(Event::Term), Some(stop)) if self.terms > 1 => return Ok((stop.how.clone(), true)),
+                (Some(Event::Term), None) if self.in_finally => {
+                    if self.terms > 1 {
+                        return Ok((How::Cancelled, true));
+                    }
+                }
+                (Some(Event::Term), None) => stopping = Some(self.stop(How::Cancelled)),
                 (Some(_), _) => {}
                 (None, Some(stop)) => return Ok((stop.how.clone(), true)),
                 (None, None) => {
-                    if let Some((_, limit_ms, whole_job)) = limit {
+                    if let Some(Limit { limit_ms, whole_job, .. }) = limit {
                         stopping = Some(self.stop(How::TimedOut { limit_ms, whole_job }));
                     }
                 }
@@ -236,8 +298,16 @@ fn broken(error: &io::Error) -> Failure {
     trouble("cannot write frames any more", error)
 }
 
-fn after(limit_ms: u64) -> Option<Instant> {
-    Instant::now().checked_add(Duration::from_millis(limit_ms))
+impl Limit {
+    /// From now on. `None`: so long that it is none.
+    fn of(limit_ms: u64, whole_job: bool) -> Option<Self> {
+        let at = Instant::now().checked_add(Duration::from_millis(limit_ms))?;
+        Some(Self { at, limit_ms, whole_job })
+    }
+}
+
+fn number(index: usize) -> u16 {
+    u16::try_from(index).expect("the number of steps is checked")
 }
 
 fn how_it_ended(status: ExitStatus) -> How {

@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::raw::{RawJob, RawRun, RawSpec, RawStep, RawVariable, Text};
+use super::raw::{RawConcurrency, RawJob, RawRetry, RawRun, RawSpec, RawStep, RawVariable, Text};
 use super::report::{Problems, nearest, shown};
-use super::value::{self, Wrong};
+use super::value::{self, Piece, Wrong};
 use super::{MOST_JOBS, MOST_STEPS, Options, Spec};
-use crate::plan::{Command, JobPlan, Network, Pull, Resources, Retry, StepPlan};
+use crate::plan::{
+    self, CancelOlder, Command, Concurrency, FINALLY_TIMEOUT_MS, Facts, JobPlan, Network, Pull, Resources, Retry,
+    StepPlan,
+};
 
 /// What a job's variables may amount to, names and values together.
 const MOST_ENVIRONMENT: usize = 64 << 10;
@@ -20,17 +23,46 @@ pub(super) fn check(raw: RawSpec, options: &Options, problems: &mut Problems<'_>
     if let Some(job) = raw.jobs.get(MOST_JOBS) {
         // What follows compares jobs with each other, and is only cheap for few.
         problems.add(job.name.at, format!("more than {MOST_JOBS} jobs"));
-        return Spec { jobs: Vec::new() };
+        return Spec { jobs: Vec::new(), concurrency: None };
     }
     names(&raw.jobs, problems);
     let order = needs(&raw.jobs, problems);
     let common = variables(&raw.environment, problems);
     let jobs: Vec<JobPlan> = raw.jobs.iter().map(|raw| job(raw, &common, options, problems)).collect();
+    let asked = raw.concurrency.as_ref().and_then(|raw| concurrency(raw, options.facts.as_ref(), problems));
     if !problems.is_empty() {
-        return Spec { jobs: Vec::new() };
+        return Spec { jobs: Vec::new(), concurrency: None };
     }
+    let concurrency = match &options.facts {
+        Some(facts) => plan::concurrency(asked, facts),
+        None => asked,
+    };
     let mut jobs: Vec<Option<JobPlan>> = jobs.into_iter().map(Some).collect();
-    Spec { jobs: order.into_iter().filter_map(|index| jobs[index].take()).collect() }
+    Spec { jobs: order.into_iter().filter_map(|index| jobs[index].take()).collect(), concurrency }
+}
+
+/// The group as the spec writes it, its variables filled in where they are known.
+fn concurrency(raw: &RawConcurrency, facts: Option<&Facts>, problems: &mut Problems<'_>) -> Option<Concurrency> {
+    if !raw.has_group {
+        problems.add_with_hint(
+            raw.at,
+            "`concurrency` names no group",
+            "write `group: \"${branch}\"`: builds of one group run one at a time",
+        );
+    }
+    let cancel = raw.cancel.as_ref().and_then(|text| word(text, "what happens to older builds", &CANCEL, problems));
+    let group = understand(raw.group.as_ref()?, value::group, problems)?;
+    let group = match facts {
+        None => raw.group.as_ref()?.text.clone(),
+        Some(facts) => group
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.to_owned(),
+                Piece::Variable(name) => facts.value(name),
+            })
+            .collect(),
+    };
+    Some(Concurrency { group: group.trim().to_owned(), cancel: cancel.unwrap_or(CancelOlder::Never) })
 }
 
 fn names(jobs: &[RawJob], problems: &mut Problems<'_>) {
@@ -169,7 +201,7 @@ fn job(raw: &RawJob, common: &BTreeMap<String, String>, options: &Options, probl
     if let Some(image) = &raw.image {
         understand(image, value::image, problems);
     }
-    if let Some(step) = raw.steps.get(MOST_STEPS) {
+    if let Some(step) = raw.steps.iter().chain(&raw.finally).nth(MOST_STEPS) {
         problems.add(step.at, format!("more than {MOST_STEPS} steps in job `{}`", shown(&name.text)));
     }
     let mut environment = common.clone();
@@ -189,20 +221,42 @@ fn job(raw: &RawJob, common: &BTreeMap<String, String>, options: &Options, probl
         pids: raw.pids.as_ref().and_then(|text| understand(text, value::pids, problems)),
     };
     let timeout = raw.timeout.as_ref().and_then(|text| understand(text, value::duration, problems));
+    let mut steps =
+        |raw: &[RawStep]| -> Vec<StepPlan> { raw.iter().take(MOST_STEPS).map(|raw| step(raw, problems)).collect() };
+    let (execute, finally) = (steps(&raw.steps), steps(&raw.finally));
+    // Whoever gives a step its own time has it, and the others still have the usual.
+    let named: u64 = finally.iter().filter_map(|step| step.timeout_ms).fold(0, u64::saturating_add);
     JobPlan {
         name: name.text.clone(),
         needs: raw.needs.iter().map(|need| need.text.clone()).collect(),
         image: raw.image.as_ref().map(|image| image.text.clone()),
         environment,
-        steps: raw.steps.iter().take(MOST_STEPS).map(|raw| step(raw, problems)).collect(),
+        steps: execute,
         timeout_ms: timeout.unwrap_or(options.default_timeout_ms),
-        network: raw.network.as_ref().and_then(|text| network(text, problems)).unwrap_or(Network::Bridge),
+        network: raw
+            .network
+            .as_ref()
+            .and_then(|text| word(text, "a network", &NETWORKS, problems))
+            .unwrap_or(Network::Bridge),
         resources,
-        finally: Vec::new(),
-        finally_timeout_ms: 5 * 60 * 1000,
-        pull: Pull::default(),
-        retry: Retry::default(),
+        finally_timeout_ms: if finally.iter().all(|step| step.timeout_ms.is_some()) && !finally.is_empty() {
+            named
+        } else {
+            FINALLY_TIMEOUT_MS.saturating_add(named)
+        },
+        finally,
+        pull: raw
+            .pull
+            .as_ref()
+            .and_then(|text| word(text, "when an image is pulled", &PULLS, problems))
+            .unwrap_or_default(),
+        retry: retry(&raw.retry, problems),
     }
+}
+
+fn retry(raw: &RawRetry, problems: &mut Problems<'_>) -> Retry {
+    let mut times = |text: &Option<Text>| text.as_ref().and_then(|text| understand(text, value::times, problems));
+    Retry { infrastructure: times(&raw.infrastructure), failure: times(&raw.failure).unwrap_or_default() }
 }
 
 fn step(raw: &RawStep, problems: &mut Problems<'_>) -> StepPlan {
@@ -246,19 +300,31 @@ fn name_of(run: &Command) -> String {
     name
 }
 
-fn network(text: &Text, problems: &mut Problems<'_>) -> Option<Network> {
-    match text.text.as_str() {
-        "bridge" => Some(Network::Bridge),
-        "none" => Some(Network::None),
-        other => {
-            problems.add_with_hint(
-                text.at,
-                format!("`{}` is not a network", shown(other)),
-                "write `bridge` (the default) or `none`",
-            );
-            None
-        }
+/// What a word means.
+type Words<T, const N: usize> = [(&'static str, T); N];
+
+const NETWORKS: Words<Network, 2> = [("bridge", Network::Bridge), ("none", Network::None)];
+const PULLS: Words<Pull, 3> = [("missing", Pull::Missing), ("always", Pull::Always), ("never", Pull::Never)];
+const CANCEL: Words<CancelOlder, 2> = [("never", CancelOlder::Never), ("outdated", CancelOlder::Outdated)];
+
+/// One of a few words; the first of them is the default. `what` they say.
+fn word<T: Copy, const N: usize>(
+    text: &Text,
+    what: &str,
+    words: &Words<T, N>,
+    problems: &mut Problems<'_>,
+) -> Option<T> {
+    let meant = words.iter().find_map(|(word, meaning)| (*word == text.text).then_some(*meaning));
+    if meant.is_none() {
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let (default, others) = known.split_first().map_or(("", &known[..]), |(first, rest)| (first, rest));
+        problems.add_with_hint(
+            text.at,
+            format!("`{}` is not {what}", shown(&text.text)),
+            format!("write {default} (the default) or {}", others.join(" or ")),
+        );
     }
+    meant
 }
 
 fn variables(raw: &[RawVariable], problems: &mut Problems<'_>) -> BTreeMap<String, String> {
@@ -271,7 +337,11 @@ fn variables(raw: &[RawVariable], problems: &mut Problems<'_>) -> BTreeMap<Strin
     variables
 }
 
-fn understand<T>(text: &Text, parse: impl Fn(&str) -> Result<T, Wrong>, problems: &mut Problems<'_>) -> Option<T> {
+fn understand<'t, T>(
+    text: &'t Text,
+    parse: impl Fn(&'t str) -> Result<T, Wrong>,
+    problems: &mut Problems<'_>,
+) -> Option<T> {
     parse(&text.text).map_err(|wrong| complain(text, wrong, problems)).ok()
 }
 

@@ -13,7 +13,7 @@ mod tests;
 use windlass_protocol::problem::Problem;
 
 use self::report::{Pos, Problems};
-use crate::plan::JobPlan;
+use crate::plan::{Concurrency, Facts, JobPlan};
 
 /// Where a repository keeps its spec.
 pub const FILE: &str = ".windlass.yml";
@@ -21,7 +21,7 @@ pub const FILE: &str = ".windlass.yml";
 /// A larger spec is refused unread.
 pub const MOST_BYTES: usize = 256 << 10;
 pub const MOST_JOBS: usize = 256;
-/// In one job.
+/// In one job, `execute` and `finally` together.
 pub const MOST_STEPS: usize = 64;
 
 /// The smallest spec, as hints show it.
@@ -32,20 +32,24 @@ const SMALLEST: &str = "image: alpine:3.22\nexecute: echo hello";
 pub struct Spec {
     /// Never empty. Each job comes after those it needs, otherwise in the order of the file.
     pub jobs: Vec<JobPlan>,
+    /// Which builds this one does not run beside: what the spec says, or what holds by default for [`Options::facts`].
+    pub concurrency: Option<Concurrency>,
 }
 
 /// What a spec cannot say itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Whether a job without an image is a problem: on every engine but the local one.
     pub image_required: bool,
     /// For jobs that name no timeout.
     pub default_timeout_ms: u64,
+    /// What the build is made for: fills in the variables of `concurrency`. `None`: these are only checked.
+    pub facts: Option<Facts>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { image_required: true, default_timeout_ms: 60 * 60 * 1000 }
+        Self { image_required: true, default_timeout_ms: 60 * 60 * 1000, facts: None }
     }
 }
 

@@ -16,6 +16,16 @@ pub(super) struct RawSpec {
     /// For every job.
     pub(super) environment: Vec<RawVariable>,
     pub(super) jobs: Vec<RawJob>,
+    pub(super) concurrency: Option<RawConcurrency>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawConcurrency {
+    pub(super) at: Pos,
+    pub(super) group: Option<Text>,
+    pub(super) cancel: Option<Text>,
+    /// A value of a wrong shape is left out above; its absence is no second problem.
+    pub(super) has_group: bool,
 }
 
 #[derive(Debug)]
@@ -25,6 +35,9 @@ pub(super) struct RawJob {
     pub(super) image: Option<Text>,
     pub(super) environment: Vec<RawVariable>,
     pub(super) steps: Vec<RawStep>,
+    pub(super) finally: Vec<RawStep>,
+    pub(super) pull: Option<Text>,
+    pub(super) retry: RawRetry,
     pub(super) timeout: Option<Text>,
     pub(super) network: Option<Text>,
     pub(super) cpu: Option<Text>,
@@ -33,6 +46,12 @@ pub(super) struct RawJob {
     /// Values of a wrong shape are left out above; their absence is no second problem.
     pub(super) has_image: bool,
     pub(super) has_execute: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawRetry {
+    pub(super) infrastructure: Option<Text>,
+    pub(super) failure: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -64,29 +83,33 @@ struct Keys {
 }
 
 /// What belongs to a job: under `jobs`, or at the top level of the short form.
-const OF_A_JOB: [&str; 6] = ["execute", "image", "needs", "network", "resources", "timeout"];
+const OF_A_JOB: [&str; 9] =
+    ["execute", "finally", "image", "needs", "network", "pull", "resources", "retry", "timeout"];
 
 const TOP: Keys = Keys {
     place: "at the top level",
-    known: &["environment", "execute", "image", "jobs", "network", "resources", "timeout"],
-    later: &[
-        "approve",
-        "artifacts",
-        "cache",
+    known: &[
         "concurrency",
+        "environment",
+        "execute",
         "finally",
-        "matrix",
-        "on",
-        "reports",
+        "image",
+        "jobs",
+        "network",
+        "pull",
+        "resources",
         "retry",
-        "secrets",
-        "services",
-        "when",
+        "timeout",
     ],
+    later: &["approve", "artifacts", "cache", "matrix", "on", "reports", "secrets", "services", "when"],
     alike: &[
         ("commands", "execute"),
+        ("after_script", "finally"),
+        ("always", "finally"),
         ("container", "image"),
         ("env", "environment"),
+        ("pull_policy", "pull"),
+        ("resource_group", "concurrency"),
         ("run", "execute"),
         ("script", "execute"),
         ("steps", "execute"),
@@ -96,26 +119,17 @@ const TOP: Keys = Keys {
 
 const JOB: Keys = Keys {
     place: "in a job",
-    known: &["environment", "execute", "image", "needs", "network", "resources", "timeout"],
-    later: &[
-        "approve",
-        "artifacts",
-        "cache",
-        "concurrency",
-        "finally",
-        "matrix",
-        "reports",
-        "retry",
-        "secrets",
-        "services",
-        "when",
-    ],
+    known: &["environment", "execute", "finally", "image", "needs", "network", "pull", "resources", "retry", "timeout"],
+    later: &["approve", "artifacts", "cache", "matrix", "reports", "secrets", "services", "when"],
     alike: &[
+        ("after_script", "finally"),
+        ("always", "finally"),
         ("commands", "execute"),
         ("container", "image"),
         ("dependencies", "needs"),
         ("depends_on", "needs"),
         ("env", "environment"),
+        ("pull_policy", "pull"),
         ("run", "execute"),
         ("script", "execute"),
         ("steps", "execute"),
@@ -137,6 +151,20 @@ const RESOURCES: Keys = Keys {
     alike: &[("cores", "cpu"), ("cpus", "cpu"), ("ram", "memory"), ("processes", "pids")],
 };
 
+const RETRY: Keys = Keys {
+    place: "in `retry`",
+    known: &["failure", "infrastructure"],
+    later: &[],
+    alike: &[("fail", "failure"), ("failed", "failure"), ("lost", "infrastructure"), ("max", "failure")],
+};
+
+const CONCURRENCY: Keys = Keys {
+    place: "in `concurrency`",
+    known: &["cancel", "group"],
+    later: &[],
+    alike: &[("cancel-in-progress", "cancel"), ("name", "group")],
+};
+
 /// Takes the tree apart. `None`: it is not even a map.
 pub(super) fn take(root: Node, problems: &mut Problems<'_>) -> Option<RawSpec> {
     let at = root.at;
@@ -151,6 +179,8 @@ pub(super) fn take(root: Node, problems: &mut Problems<'_>) -> Option<RawSpec> {
     check_keys(&entries, &TOP, problems);
     let jobs = entries.iter().find(|entry| entry.key == "jobs");
     let environment = entries.iter().find(|entry| entry.key == "environment");
+    let concurrency = entries.iter().find(|entry| entry.key == "concurrency");
+    let concurrency = concurrency.and_then(|entry| take_concurrency(entry, problems));
     match jobs {
         Some(entry) => {
             for stray in entries.iter().filter(|entry| OF_A_JOB.contains(&entry.key.as_str()) && entry.key != "needs") {
@@ -163,13 +193,14 @@ pub(super) fn take(root: Node, problems: &mut Problems<'_>) -> Option<RawSpec> {
             Some(RawSpec {
                 environment: environment.map(|entry| variables(entry, problems)).unwrap_or_default(),
                 jobs: take_jobs(entry, problems),
+                concurrency,
             })
         }
         None => {
             let name = Text { at, text: "build".to_owned() };
             // `needs` is an unknown key here, which has been said; what it names does not matter.
             let build = RawJob { needs: Vec::new(), ..job(name, &entries, problems) };
-            Some(RawSpec { environment: Vec::new(), jobs: vec![build] })
+            Some(RawSpec { environment: Vec::new(), jobs: vec![build], concurrency })
         }
     }
 }
@@ -208,6 +239,59 @@ fn take_jobs(entry: &Entry, problems: &mut Problems<'_>) -> Vec<RawJob> {
     taken
 }
 
+fn take_concurrency(entry: &Entry, problems: &mut Problems<'_>) -> Option<RawConcurrency> {
+    let mut raw = RawConcurrency { at: entry.at, group: None, cancel: None, has_group: false };
+    match &entry.value.value {
+        Value::Map(entries) => {
+            check_keys(entries, &CONCURRENCY, problems);
+            for entry in entries {
+                match entry.key.as_str() {
+                    "group" => {
+                        raw.has_group = true;
+                        raw.group = text(entry, problems);
+                    }
+                    "cancel" => raw.cancel = text(entry, problems),
+                    _ => {}
+                }
+            }
+        }
+        Value::Text(_) => {
+            raw.has_group = true;
+            raw.group = text(entry, problems);
+        }
+        Value::Null | Value::List(_) => {
+            problems.add_with_hint(
+                entry.at,
+                format!("`concurrency` is the name of a group, or a map of keys, not {}", entry.value.kind()),
+                "write `concurrency: { group: \"${branch}\", cancel: outdated }`",
+            );
+            return None;
+        }
+    }
+    Some(raw)
+}
+
+fn take_retry(entry: &Entry, problems: &mut Problems<'_>) -> RawRetry {
+    let mut raw = RawRetry::default();
+    let Value::Map(entries) = &entry.value.value else {
+        problems.add_with_hint(
+            entry.at,
+            format!("`retry` is a map of keys, not {}", entry.value.kind()),
+            "write `retry: { infrastructure: 2, failure: 1 }`: how often after faults of the machines, and of the job",
+        );
+        return raw;
+    };
+    check_keys(entries, &RETRY, problems);
+    for entry in entries {
+        match entry.key.as_str() {
+            "failure" => raw.failure = text(entry, problems),
+            "infrastructure" => raw.infrastructure = text(entry, problems),
+            _ => {}
+        }
+    }
+    raw
+}
+
 fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
     let mut raw = RawJob {
         name,
@@ -215,6 +299,9 @@ fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
         image: None,
         environment: Vec::new(),
         steps: Vec::new(),
+        finally: Vec::new(),
+        pull: None,
+        retry: RawRetry::default(),
         timeout: None,
         network: None,
         cpu: None,
@@ -235,6 +322,9 @@ fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
                 raw.has_execute = true;
                 raw.steps = steps(entry, problems);
             }
+            "finally" => raw.finally = steps(entry, problems),
+            "pull" => raw.pull = text(entry, problems),
+            "retry" => raw.retry = take_retry(entry, problems),
             "timeout" => raw.timeout = text(entry, problems),
             "network" => raw.network = text(entry, problems),
             "resources" => {
@@ -266,13 +356,13 @@ fn steps(entry: &Entry, problems: &mut Problems<'_>) -> Vec<RawStep> {
     match &entry.value.value {
         Value::List(items) => {
             if items.is_empty() {
-                problems.add(entry.at, "`execute` is empty: there is nothing to run");
+                problems.add(entry.at, format!("`{}` is empty: there is nothing to run", entry.key));
             }
             items.iter().filter_map(|item| step(item.at, item, problems)).collect()
         }
         // An absent value stands nowhere; the key does.
         Value::Null => {
-            problems.add(entry.at, "`execute` is empty: there is nothing to run");
+            problems.add(entry.at, format!("`{}` is empty: there is nothing to run", entry.key));
             Vec::new()
         }
         _ => step(entry.value.at, &entry.value, problems).into_iter().collect(),
@@ -426,8 +516,13 @@ fn check_keys(entries: &[Entry], keys: &Keys, problems: &mut Problems<'_>) {
             continue;
         }
         let message = format!("unknown key `{}` {}", shown(key), keys.place);
-        if key == "needs" {
-            problems.add_with_hint(*at, message, "it belongs into a job under `jobs`");
+        let elsewhere = match key {
+            "needs" => Some("it belongs into a job under `jobs`"),
+            "concurrency" => Some("it belongs at the top level: builds run one at a time, not jobs"),
+            _ => None,
+        };
+        if let Some(elsewhere) = elsewhere {
+            problems.add_with_hint(*at, message, elsewhere);
             continue;
         }
         let meant = keys

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use windlass_protocol::problem::Problem;
 
 use super::{FILE, MOST_BYTES, Options, Spec, missing, parse};
-use crate::plan::{Command, Network};
+use crate::plan::{CancelOlder, Command, Concurrency, Facts, Network, Pull, Retry};
 
 fn read(text: &str) -> Result<Spec, Vec<Problem>> {
     parse(FILE, text.as_bytes(), &Options::default())
@@ -125,6 +125,62 @@ jobs:
         test.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(environment, [("EMPTY", ""), ("FLAG", "true"), ("RUST_BACKTRACE", "1"), ("SHARED", "job")]);
     assert_eq!(spec.jobs[0].environment.get("SHARED").map(String::as_str), Some("top"));
+}
+
+#[test]
+fn what_happens_around_the_steps() {
+    let spec = good(
+        r#"
+jobs:
+  plain: { image: x, execute: x }
+  all:
+    image: x
+    pull: always
+    retry: { infrastructure: 3, failure: 1 }
+    execute: make
+    finally:
+      - name: collect
+        run: tar cf logs.tar logs
+        timeout: 10m
+      - rm -r scratch
+  timed: { image: x, execute: x, finally: [{ run: a, timeout: 1m }, { run: b, timeout: 30s }], retry: { failure: 2 } }
+"#,
+    );
+    let [plain, all, timed] = &spec.jobs[..] else { panic!("three jobs") };
+    assert_eq!((plain.finally.len(), plain.pull, plain.retry), (0, Pull::Missing, Retry::default()));
+    assert_eq!((all.pull, all.retry), (Pull::Always, Retry { infrastructure: Some(3), failure: 1 }));
+    let names: Vec<&str> = all.finally.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["collect", "rm -r scratch"]);
+    assert_eq!(all.finally[0].timeout_ms, Some(600_000));
+    // Whoever is given a time has it; those without share the usual one.
+    assert_eq!((plain.finally_timeout_ms, all.finally_timeout_ms), (300_000, 900_000));
+    assert_eq!((timed.finally_timeout_ms, timed.retry), (90_000, Retry { infrastructure: None, failure: 2 }));
+    let short = good("image: x\nexecute: x\nfinally: y\npull: never");
+    assert_eq!((short.jobs[0].finally.len(), short.jobs[0].pull), (1, Pull::Never));
+}
+
+#[test]
+fn groups_are_filled_in_where_the_event_is_known() {
+    let of = |text: &str, facts: Option<Facts>| {
+        let options = Options { facts, ..Options::default() };
+        parse(FILE, format!("image: x\nexecute: x\n{text}").as_bytes(), &options).expect("good").concurrency
+    };
+    let group = |group: &str, cancel| Some(Concurrency { group: group.to_owned(), cancel });
+    let push = || Facts { event: "push".into(), branch: Some("main".into()), ..Facts::default() };
+    let pull = || Facts { event: "pull_request".into(), pull_request: Some(7), ..push() };
+    assert_eq!(of("", None), None);
+    assert_eq!(of("", Some(push())), None);
+    assert_eq!(of("", Some(pull())), group("pull request 7", CancelOlder::Outdated));
+    assert_eq!(of("concurrency: deploy", Some(pull())), group("deploy", CancelOlder::Never));
+    let long = "concurrency: { group: \"${event} of ${branch}\", cancel: outdated }";
+    assert_eq!(of(long, None), group("${event} of ${branch}", CancelOlder::Outdated), "only checked");
+    assert_eq!(of(long, Some(push())), group("push of main", CancelOlder::Outdated));
+    assert_eq!(of(long, Some(pull())), group("pull_request of main (pull request 7)", CancelOlder::Outdated));
+    assert_eq!(of("concurrency: ${tag}", Some(push())), None, "an empty name is no group");
+    assert_eq!(
+        of("concurrency:\n  group: $5 ${branch}\n  cancel: never", Some(push())),
+        group("$5 main", CancelOlder::Never)
+    );
 }
 
 #[test]
@@ -259,6 +315,29 @@ fn each_mistake_has_its_words() {
         ("image: a\nexecute:\n  - run: [a, [b]]\n", "3:14 `run` is a list of texts; this is a list"),
         ("image: a\nexecute:\n  - {run: a, name: ''}\n", "3:20 `` is not usable as the name of a step"),
         ("image: [a]\nexecute: b", "1:1 `image` is text, not a list"),
+        ("image: a\nexecute: b\nfinally: []", "3:1 `finally` is empty: there is nothing to run"),
+        ("image: a\nexecute: b\nfinally: [{name: x}]", "3:11 a step without `run`"),
+        ("image: a\nfinally: b", "1:1 job `build` has nothing to execute"),
+        ("image: a\nexecute: b\npull: weekly", "3:7 `weekly` is not when an image is pulled"),
+        ("image: a\nexecute: b\nretry: 2", "3:1 `retry` is a map of keys, not text"),
+        ("image: a\nexecute: b\nretry: {failure: -1}", "3:18 `-1` is not a number of times"),
+        ("image: a\nexecute: b\nretry: {infrastructure: 11}", "3:25 `11` is too often"),
+        (
+            "image: a\nexecute: b\nconcurrency: [x]",
+            "3:1 `concurrency` is the name of a group, or a map of keys, not a list",
+        ),
+        (
+            "image: a\nexecute: b\nconcurrency:",
+            "3:1 `concurrency` is the name of a group, or a map of keys, not nothing",
+        ),
+        ("image: a\nexecute: b\nconcurrency: {cancel: outdated}", "3:1 `concurrency` names no group"),
+        ("image: a\nexecute: b\nconcurrency: ''", "3:14 `` is not usable as the name of a group"),
+        ("image: a\nexecute: b\nconcurrency: a${user}", "3:14 `a${user}` is a name with an unknown variable"),
+        (
+            "image: a\nexecute: b\nconcurrency: {group: a, cancel: all}",
+            "3:33 `all` is not what happens to older builds",
+        ),
+        ("jobs:\n  a: {image: x, execute: x}\nretry: {}", "3:1 `retry` cannot stand beside `jobs`"),
         ("image:\nexecute: b", "1:1 `image` has no value"),
         ("image: a\nexecute: b\ntimeout: 8d", "3:10 `8d` is too long"),
         ("image: a\nexecute: b\nresources: 2GiB", "3:1 `resources` is a map of keys, not text"),
@@ -298,13 +377,13 @@ fn each_mistake_has_its_words() {
 
 #[test]
 fn what_a_later_version_will_do_is_not_called_unknown() {
-    for key in ["on", "matrix", "services", "cache", "finally", "reports", "artifacts", "retry", "when", "approve"] {
+    for key in ["on", "matrix", "services", "cache", "reports", "artifacts", "when", "approve"] {
         assert_eq!(
             told(&format!("image: a\nexecute: b\n{key}: x")),
             [format!("3:1 `{key}` is not supported yet by this version of Windlass")]
         );
     }
-    assert_eq!(told("jobs:\n  a: {image: x, execute: x, secrets: [A], concurrency: {group: x}}").len(), 2);
+    assert_eq!(told("jobs:\n  a: {image: x, execute: x, secrets: [A], reports: {junit: x}}").len(), 2);
 }
 
 #[test]
@@ -312,9 +391,33 @@ fn hints_show_the_way_out() {
     for (text, expected) in [
         ("image: a\nexecute: b\nenviroment: {}", "did you mean `environment`?"),
         ("image: a\nexecute: b\nenv: {}", "did you mean `environment`?"),
+        ("image: a\nexecute: b\nfinaly: c", "did you mean `finally`?"),
+        ("image: a\nexecute: b\nalways: c", "did you mean `finally`?"),
+        ("image: a\nexecute: b\npull: weekly", "write `missing` (the default) or `always` or `never`"),
+        ("image: a\nexecute: b\nretry: {failure: 11}", "the most is 10"),
+        ("image: a\nexecute: b\nretry: {failures: 1}", "did you mean `failure`?"),
+        (
+            "image: a\nexecute: b\nretry: 2",
+            "write `retry: { infrastructure: 2, failure: 1 }`: how often after faults of the machines, and of the job",
+        ),
+        ("image: a\nexecute: b\nconcurrency: x-${brunch}", "did you mean `${branch}`?"),
+        (
+            "image: a\nexecute: b\nconcurrency: ${user}",
+            "variables here are: ${branch}, ${event}, ${pull_request}, ${ref}, ${repository}, ${tag}",
+        ),
+        ("image: a\nexecute: b\nconcurrency: x-${branch", "write `${branch}`, with both braces"),
+        ("image: a\nexecute: b\nconcurrency: {group: a, cancel: all}", "write `never` (the default) or `outdated`"),
+        (
+            "image: a\nexecute: b\nconcurrency: {group: ${branch}}",
+            "brackets and commas inside of […] or {…} belong to YAML: quote the text, or write one item a line",
+        ),
+        (
+            "jobs:\n  a: {image: x, execute: x, concurrency: b}",
+            "it belongs at the top level: builds run one at a time, not jobs",
+        ),
         (
             "image: a\nexecute: b\nbanana: {}",
-            "known here: environment, execute, image, jobs, network, resources, timeout",
+            "known here: concurrency, environment, execute, finally, image, jobs, network, pull, resources, retry, timeout",
         ),
         ("image: a\nexecute: [{run: a, tmeout: 5m}]", "did you mean `timeout`?"),
         ("image: a\nexecute: [{script: a}]", "did you mean `run`?"),
@@ -390,6 +493,8 @@ fn limits_of_number() {
     let steps = |n: usize| format!("image: x\nexecute: [{}]", vec!["x"; n].join(", "));
     assert_eq!(good(&steps(64)).jobs[0].steps.len(), 64);
     assert_eq!(told(&steps(65)), ["2:203 more than 64 steps in job `build`"]);
+    assert_eq!(good(&format!("{}\nfinally: y", steps(63))).jobs[0].finally.len(), 1);
+    assert_eq!(told(&format!("{}\nfinally: y", steps(64))), ["3:10 more than 64 steps in job `build`"]);
     let environment = format!("image: x\nexecute: x\nenvironment: {{ A: {} }}", "x".repeat(70_000));
     assert_eq!(told(&environment), ["1:1 the environment of job `build` has more than 65536 bytes"]);
 }

@@ -1,6 +1,9 @@
 //! The small languages inside of a spec: durations, sizes, names, image references. Text in, value or a reason out.
 //! Must not know YAML or where in the file a text stands.
 
+use super::report::nearest;
+use crate::plan::group::VARIABLES;
+
 /// Why a text is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
@@ -104,6 +107,51 @@ pub(super) fn pids(text: &str) -> Result<u64, Wrong> {
         Ok(n) if n > 4_194_304 => wrong("too many", "the most is 4194304"),
         Ok(n) => Ok(n),
     }
+}
+
+/// How often something is done again.
+pub(super) fn times(text: &str) -> Result<u32, Wrong> {
+    match text.trim().parse::<u32>() {
+        Ok(n) if n <= 10 => Ok(n),
+        Ok(_) => wrong("too often", "the most is 10"),
+        Err(_) => wrong("not a number of times", "write a whole number from 0 to 10"),
+    }
+}
+
+/// A part of a group's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece<'t> {
+    Text(&'t str),
+    /// By its name, without `${` and `}`.
+    Variable(&'t str),
+}
+
+/// The name of a concurrency group: text with variables.
+pub(super) fn group(text: &str) -> Result<Vec<Piece<'_>>, Wrong> {
+    if text.trim().is_empty() || text.chars().count() > 200 || text.chars().any(char::is_control) {
+        return wrong("not usable as the name of a group", "a name is one line of up to 200 characters");
+    }
+    let all = || VARIABLES.map(|name| format!("${{{name}}}")).join(", ");
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((name, after)) = after.split_once('}') else {
+            return wrong("a name with a variable that does not end", "write `${branch}`, with both braces");
+        };
+        let Some(known) = VARIABLES.into_iter().find(|known| *known == name) else {
+            return wrong(
+                "a name with an unknown variable",
+                match nearest(name, VARIABLES) {
+                    Some(meant) => format!("did you mean `${{{meant}}}`?"),
+                    None => format!("variables here are: {}", all()),
+                },
+            );
+        };
+        pieces.extend([Piece::Text(before), Piece::Variable(known)]);
+        rest = after;
+    }
+    pieces.push(Piece::Text(rest));
+    Ok(pieces)
 }
 
 /// A job's name becomes part of addresses, links and file names.

@@ -1,8 +1,12 @@
 //! From evidence to a verdict: what the runner reported, how its process ended, whether a cancel was asked for. The kind of
-//! the outcome says whose fault it was; retry policy and the screen branch on it. Pure.
+//! the outcome and the fault say whose it was; retry policy and the screen branch on them. Every outcome but success has
+//! one sentence for a person: what happened, and what to do next. Pure.
+
+mod words; // exit codes, signals and durations as people read them
 
 use windlass_protocol::view::Outcome;
 
+use self::words::{bare_code, duration, exit_code, signal};
 use crate::event::clean;
 use crate::frame::{How, Report, StepEnd};
 use crate::state::attempt::{Fault, Verdict};
@@ -28,6 +32,8 @@ pub struct Evidence {
     pub log_fault: Option<String>,
     /// The runner did not get plan and source, or not whole: why.
     pub not_handed_over: Option<String>,
+    /// A step had begun, or may have: only what certainly ran nothing is tried again without being asked.
+    pub began: bool,
 }
 
 /// Characters of a reason.
@@ -36,6 +42,8 @@ const MOST_REASON: usize = 1000;
 /// Exit codes of the runner itself; `runner::code` has the whole list.
 const RUNNER_BAD_FEED: i64 = 64;
 const RUNNER_TROUBLE: i64 = 70;
+
+const MORE_MEMORY: &str = "use less, or raise `resources: { memory: … }` up to the operator's limits.memory";
 
 /// The verdict. `step_name` tells a step's name by its index. The reason is one short line whatever the evidence says: some
 /// of it comes out of the job's own container.
@@ -46,135 +54,127 @@ pub fn judge(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict 
 
 fn weigh(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
     if let Some(report) = &evidence.report {
-        if let Some((step, end)) = &report.decided_by {
-            return decided(&step_name(*step), end, evidence);
-        }
-        if report.cancelled {
-            return cancelled(evidence);
-        }
-        return match evidence.exit_code {
-            None | Some(0) => Verdict::passed(),
-            Some(code) => Verdict::because(
-                Outcome::Lost,
-                format!(
-                    "every step passed, but the runner ended with code {code}: the end was not clean, so it does not count"
-                ),
-            ),
+        return match &report.decided_by {
+            Some((_, StepEnd { how: How::Cancelled, .. })) => stopped(evidence),
+            Some((step, end)) => decided(&step_name(*step), end),
+            None if report.cancelled => stopped(evidence),
+            None => all_passed(evidence),
         };
     }
-    if evidence.cancelled_by.is_some() {
-        return cancelled(evidence);
-    }
-    if evidence.overdue {
-        return Verdict::because(Outcome::TimedOut, "the job's time was over and it was killed from outside");
+    if evidence.cancelled_by.is_some() || evidence.overdue {
+        return stopped(evidence);
     }
     if evidence.out_of_memory {
-        return Verdict::because(
+        return of_the_job(
             Outcome::OutOfMemory,
-            "the kernel killed the job's processes for memory: use less, or raise `resources: {memory: …}` up to the operator's \
-             limits.memory",
+            format!("the kernel killed the job's processes for memory: {MORE_MEMORY}"),
         );
     }
     if let Some(why) = &evidence.log_fault {
-        let why = format!("its log could not be written, so it was stopped: {why}; retry it when that is mended");
-        return Verdict::because(Outcome::Lost, why);
+        return lost(
+            evidence,
+            format!("its log could not be written, so it was stopped: {why}; retry it when that is mended"),
+        );
     }
     if let Some(why) = &evidence.garbled {
-        return Verdict::because(Outcome::Broken, format!("what the runner wrote cannot be read: {why}"));
+        let why =
+            format!("what the runner wrote cannot be read ({why}): the job's steps have to leave its files alone");
+        return Verdict::because(Outcome::Broken, why);
     }
-    if let Some(error) = &evidence.engine_error {
-        return Verdict::because(Outcome::Broken, error.clone());
+    if evidence.exit_code == Some(RUNNER_BAD_FEED) && evidence.not_handed_over.is_none() {
+        let why = "plan and source did not arrive whole, for the daemon stopped meanwhile; nothing of it ran: retry it";
+        return lost(evidence, why.to_owned());
     }
-    match evidence.exit_code {
+    if let (Some(error), false) = (&evidence.engine_error, evidence.exit_code == Some(RUNNER_BAD_FEED)) {
+        return Verdict::because(Outcome::Broken, format!("the engine could not run it: {error}"));
+    }
+    match (evidence.exit_code, &evidence.not_handed_over) {
         // The runner's own codes; its log line says which file or folder it was about.
-        Some(RUNNER_TROUBLE) => Verdict::because(
+        (Some(RUNNER_TROUBLE), _) => Verdict::because(
             Outcome::Broken,
             "the runner could not do its own part in this image (the log says what: no place for the checkout, mostly)",
         ),
-        _ if evidence.not_handed_over.is_some() => {
-            let why = evidence.not_handed_over.as_deref().unwrap_or_default();
-            Verdict::because(Outcome::Lost, format!("the job was not handed its plan and source: {why}; retry it"))
-        }
-        Some(RUNNER_BAD_FEED) => Verdict::because(
-            Outcome::Lost,
-            "plan and source did not arrive whole: the daemon stopped meanwhile; nothing of it ran: retry it",
+        (_, Some(why)) => lost(evidence, format!("the job was not handed its plan and source: {why}; retry it")),
+        (Some(code), None) => lost(
+            evidence,
+            format!(
+                "the runner ended with {} without a last word: it was killed from outside; retry it",
+                bare_code(code)
+            ),
         ),
-        Some(code) => Verdict::because(
-            Outcome::Lost,
-            format!("the runner ended with code {code} without a last word: it was killed from outside; retry it"),
-        ),
-        None => Verdict::because(Outcome::Lost, "the job's processes went away without a last word; retry it"),
+        (None, None) => lost(evidence, "the job's processes went away without a last word; retry it".to_owned()),
     }
 }
 
-fn cancelled(evidence: &Evidence) -> Verdict {
-    let reason = match &evidence.cancelled_by {
-        Some(by) => format!("cancelled by {by}"),
-        None => "stopped by a TERM signal that did not come from Windlass".to_owned(),
+fn all_passed(evidence: &Evidence) -> Verdict {
+    match evidence.exit_code {
+        None | Some(0) => Verdict::passed(),
+        Some(code) => lost(
+            evidence,
+            format!(
+                "every step passed, but the runner ended with {}: the end was not clean, so it does not count; retry it",
+                bare_code(code)
+            ),
+        ),
+    }
+}
+
+/// What was running was stopped: by a person, by the daemon for a reason of its own, or by somebody else.
+fn stopped(evidence: &Evidence) -> Verdict {
+    if let Some(by) = &evidence.cancelled_by {
+        return Verdict::because(Outcome::Cancelled, format!("cancelled by {by}"));
+    }
+    if evidence.overdue {
+        let why = "the job's time was over and it was killed from outside: make it quicker, or raise `timeout`";
+        return of_the_job(Outcome::TimedOut, why.to_owned());
+    }
+    if let Some(why) = &evidence.not_handed_over {
+        return lost(evidence, format!("the job was not handed its plan and source: {why}; retry it"));
+    }
+    let why = "stopped by a TERM signal that did not come from Windlass: did its machine or its engine stop? retry it";
+    lost(evidence, why.to_owned())
+}
+
+fn lost(evidence: &Evidence, reason: String) -> Verdict {
+    Verdict::infrastructure(Outcome::Lost, reason, evidence.began)
+}
+
+fn of_the_job(outcome: Outcome, reason: String) -> Verdict {
+    Verdict { fault: Fault::Job, ..Verdict::because(outcome, reason) }
+}
+
+/// A step decided; it was not stopped from outside.
+fn decided(step: &str, end: &StepEnd) -> Verdict {
+    let (outcome, reason) = match &end.how {
+        _ if end.out_of_memory => (Outcome::OutOfMemory, format!("step `{step}` ran out of memory: {MORE_MEMORY}")),
+        How::Exited(code) => (Outcome::Failed, format!("step `{step}` ended with {}", exit_code(i64::from(*code)))),
+        How::Signalled(number) => (Outcome::Failed, format!("step `{step}` was ended by {}", signal(*number))),
+        How::TimedOut { limit_ms, whole_job: false } => (
+            Outcome::TimedOut,
+            format!(
+                "step `{step}` took longer than its limit of {}: make it quicker, or raise its `timeout`",
+                duration(*limit_ms)
+            ),
+        ),
+        How::TimedOut { limit_ms, whole_job: true } => (
+            Outcome::TimedOut,
+            format!(
+                "the job took longer than its limit of {}, in step `{step}`: make it quicker, or raise `timeout`",
+                duration(*limit_ms)
+            ),
+        ),
+        How::Cancelled => (Outcome::Cancelled, "it was stopped".to_owned()),
+        How::NotStarted(why) => (Outcome::Failed, format!("step `{step}` could not be started: {why}")),
     };
-    Verdict::because(Outcome::Cancelled, reason)
-}
-
-fn decided(step: &str, end: &StepEnd, evidence: &Evidence) -> Verdict {
-    if end.out_of_memory {
-        return Verdict {
-            outcome: Outcome::OutOfMemory,
-            reason: Some(format!(
-                "step `{step}` ran out of memory: use less, or raise `resources: {{memory: …}}` up to the operator's limits.memory"
-            )),
-            exit_code: match end.how {
-                How::Exited(code) => Some(code),
-                _ => None,
-            },
-            signal: match end.how {
-                How::Signalled(signal) => Some(signal),
-                _ => None,
-            },
-            fault: Fault::Job,
-        };
-    }
-    match &end.how {
-        How::Exited(code) => Verdict {
-            outcome: Outcome::Failed,
-            reason: Some(format!("step `{step}` ended with exit code {code}")),
-            exit_code: Some(*code),
-            signal: None,
-            fault: Fault::Job,
-        },
-        How::Signalled(signal) => Verdict {
-            outcome: Outcome::Failed,
-            reason: Some(format!("step `{step}` was ended by signal {signal}")),
-            exit_code: None,
-            signal: Some(*signal),
-            fault: Fault::Job,
-        },
-        How::TimedOut { limit_ms, whole_job: false } => Verdict::because(
-            Outcome::TimedOut,
-            format!("step `{step}` took longer than its limit of {}", duration(*limit_ms)),
-        ),
-        How::TimedOut { limit_ms, whole_job: true } => Verdict::because(
-            Outcome::TimedOut,
-            format!("the job took longer than its limit of {}, in step `{step}`", duration(*limit_ms)),
-        ),
-        How::Cancelled => cancelled(evidence),
-        How::NotStarted(why) => Verdict::because(Outcome::Failed, format!("step `{step}` could not be started: {why}")),
-    }
-}
-
-/// `90s`, `5m`, `1h30m`: as the spec writes durations.
-fn duration(ms: u64) -> String {
-    let seconds = ms / 1000;
-    if !ms.is_multiple_of(1000) {
-        return format!("{ms}ms");
-    }
-    let (hours, minutes, seconds) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
-    let mut text = String::new();
-    for (value, unit) in [(hours, "h"), (minutes, "m"), (seconds, "s")] {
-        if value > 0 {
-            text.push_str(&format!("{value}{unit}"));
-        }
-    }
-    if text.is_empty() { "0s".to_owned() } else { text }
+    let exit_code = match end.how {
+        How::Exited(code) => Some(code),
+        _ => None,
+    };
+    let signal = match end.how {
+        How::Signalled(signal) => Some(signal),
+        _ => None,
+    };
+    Verdict { exit_code, signal, ..of_the_job(outcome, reason) }
 }
 
 #[cfg(test)]
@@ -193,81 +193,128 @@ mod tests {
 
     #[test]
     fn evidence_decides() {
+        const BEGAN: Fault = Fault::Infrastructure { began: true };
+        const NOT_BEGUN: Fault = Fault::Infrastructure { began: false };
+        let none = Evidence::default();
         let by = Some("ann".to_owned());
+        let why = Some("why".to_owned());
+        let told = |decided_by: Option<(u16, How)>, cancelled| Some(report(decided_by, cancelled));
+        let passed = told(None, false);
+        let stopped = told(Some((0, How::Cancelled)), true);
+        let slow = |whole_job| told(Some((0, How::TimedOut { limit_ms: 90_000, whole_job })), false);
         let table = [
+            (Evidence { report: passed.clone(), exit_code: Some(0), ..none.clone() }, Outcome::Passed, Fault::None),
+            (Evidence { report: passed.clone(), ..none.clone() }, Outcome::Passed, Fault::None),
+            // A cancel that came when every step had passed changed nothing: one result, the true one.
             (
-                Evidence { report: Some(report(None, false)), exit_code: Some(0), ..Evidence::default() },
+                Evidence { report: passed.clone(), cancelled_by: by.clone(), ..none.clone() },
                 Outcome::Passed,
+                Fault::None,
             ),
-            (Evidence { report: Some(report(None, false)), ..Evidence::default() }, Outcome::Passed),
+            (Evidence { report: passed, exit_code: Some(137), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
             (
-                Evidence { report: Some(report(None, false)), exit_code: Some(137), ..Evidence::default() },
-                Outcome::Lost,
-            ),
-            (
-                Evidence {
-                    report: Some(report(Some((0, How::Exited(2))), false)),
-                    exit_code: Some(1),
-                    ..Evidence::default()
-                },
+                Evidence { report: told(Some((0, How::Exited(2))), false), exit_code: Some(1), ..none.clone() },
                 Outcome::Failed,
+                Fault::Job,
             ),
             (
-                Evidence {
-                    report: Some(report(Some((0, How::Cancelled)), true)),
-                    cancelled_by: by.clone(),
-                    ..Evidence::default()
-                },
-                Outcome::Cancelled,
+                Evidence { report: told(Some((0, How::Signalled(11))), false), ..none.clone() },
+                Outcome::Failed,
+                Fault::Job,
             ),
+            (
+                Evidence { report: told(Some((0, How::NotStarted("no".into()))), false), ..none.clone() },
+                Outcome::Failed,
+                Fault::Job,
+            ),
+            (
+                Evidence { report: stopped.clone(), cancelled_by: by.clone(), ..none.clone() },
+                Outcome::Cancelled,
+                Fault::None,
+            ),
+            (
+                Evidence { report: told(None, true), cancelled_by: by.clone(), ..none.clone() },
+                Outcome::Cancelled,
+                Fault::None,
+            ),
+            // Nobody asked for that: the machine goes down, or its engine does.
+            (Evidence { report: stopped.clone(), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
+            // The daemon itself told it to stop.
+            (Evidence { report: stopped.clone(), overdue: true, ..none.clone() }, Outcome::TimedOut, Fault::Job),
+            (Evidence { report: stopped, not_handed_over: why.clone(), ..none.clone() }, Outcome::Lost, NOT_BEGUN),
             // A step that failed before the TERM came stays failed: one result, the true one.
             (
-                Evidence {
-                    report: Some(report(Some((0, How::Exited(1))), true)),
-                    cancelled_by: by.clone(),
-                    ..Evidence::default()
-                },
+                Evidence { report: told(Some((0, How::Exited(1))), true), cancelled_by: by.clone(), ..none.clone() },
                 Outcome::Failed,
+                Fault::Job,
             ),
+            (Evidence { report: slow(false), ..none.clone() }, Outcome::TimedOut, Fault::Job),
+            (Evidence { report: slow(true), ..none.clone() }, Outcome::TimedOut, Fault::Job),
+            (Evidence { exit_code: Some(137), cancelled_by: by, ..none.clone() }, Outcome::Cancelled, Fault::None),
+            (Evidence { exit_code: Some(137), out_of_memory: true, ..none.clone() }, Outcome::OutOfMemory, Fault::Job),
+            (Evidence { exit_code: Some(137), ..none.clone() }, Outcome::Lost, NOT_BEGUN),
+            (Evidence { exit_code: Some(137), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
+            (Evidence { exit_code: Some(137), overdue: true, ..none.clone() }, Outcome::TimedOut, Fault::Job),
             (
-                Evidence {
-                    report: Some(report(Some((0, How::TimedOut { limit_ms: 90_000, whole_job: false })), false)),
-                    ..Evidence::default()
-                },
-                Outcome::TimedOut,
-            ),
-            (Evidence { exit_code: Some(137), cancelled_by: by, ..Evidence::default() }, Outcome::Cancelled),
-            (Evidence { exit_code: Some(137), out_of_memory: true, ..Evidence::default() }, Outcome::OutOfMemory),
-            (Evidence { exit_code: Some(137), ..Evidence::default() }, Outcome::Lost),
-            (Evidence { exit_code: Some(137), overdue: true, ..Evidence::default() }, Outcome::TimedOut),
-            (
-                Evidence { exit_code: Some(127), engine_error: Some("no such file".into()), ..Evidence::default() },
+                Evidence { exit_code: Some(127), engine_error: why.clone(), ..none.clone() },
                 Outcome::Broken,
+                Fault::None,
             ),
+            (Evidence { exit_code: Some(0), garbled: why.clone(), ..none.clone() }, Outcome::Broken, Fault::None),
+            (Evidence { exit_code: Some(RUNNER_TROUBLE), ..none.clone() }, Outcome::Broken, Fault::None),
+            (Evidence { exit_code: Some(RUNNER_BAD_FEED), ..none.clone() }, Outcome::Lost, NOT_BEGUN),
+            // The local engine tells the runner's own complaint as its error.
             (
-                Evidence { exit_code: Some(0), garbled: Some("bad magic".into()), ..Evidence::default() },
-                Outcome::Broken,
-            ),
-            (Evidence { exit_code: Some(RUNNER_TROUBLE), ..Evidence::default() }, Outcome::Broken),
-            (Evidence { exit_code: Some(RUNNER_BAD_FEED), ..Evidence::default() }, Outcome::Lost),
-            (
-                Evidence { not_handed_over: Some("broken pipe".into()), exit_code: Some(0), ..Evidence::default() },
+                Evidence { exit_code: Some(RUNNER_BAD_FEED), engine_error: why.clone(), ..none.clone() },
                 Outcome::Lost,
+                NOT_BEGUN,
             ),
-            (
-                Evidence { log_fault: Some("I/O error".into()), exit_code: Some(0), ..Evidence::default() },
-                Outcome::Lost,
-            ),
-            (Evidence::default(), Outcome::Lost),
+            (Evidence { not_handed_over: why.clone(), exit_code: Some(0), ..none.clone() }, Outcome::Lost, NOT_BEGUN),
+            (Evidence { log_fault: why, exit_code: Some(0), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
+            (none, Outcome::Lost, NOT_BEGUN),
         ];
-        for (evidence, outcome) in table {
+        for (evidence, outcome, fault) in table {
             let verdict = judge(&evidence, |step| format!("step {step}"));
-            assert_eq!(verdict.outcome, outcome, "{evidence:?}");
+            assert_eq!((verdict.outcome, verdict.fault), (outcome, fault), "{evidence:?}");
             assert_eq!(
                 verdict.reason.is_none(),
                 outcome == Outcome::Passed,
                 "a reason for all but success: {verdict:?}"
             );
+        }
+    }
+
+    #[test]
+    fn numbers_are_explained() {
+        let say = |how| {
+            let evidence = Evidence { report: Some(report(Some((0, how)), false)), ..Evidence::default() };
+            let verdict = judge(&evidence, |_| "test".to_owned());
+            (verdict.reason.expect("a reason"), verdict.exit_code, verdict.signal)
+        };
+        let table = [
+            (How::Exited(1), "step `test` ended with exit code 1: its output above says why", Some(1), None),
+            (
+                How::Exited(127),
+                "step `test` ended with exit code 127 (a command was not found): is it in the image, and in PATH?",
+                Some(127),
+                None,
+            ),
+            (
+                How::Exited(137),
+                "step `test` ended with exit code 137 (128 + 9: something in it was ended by signal 9, KILL): out of memory, \
+                 mostly, or a `kill -9` of its own",
+                Some(137),
+                None,
+            ),
+            (
+                How::Signalled(11),
+                "step `test` was ended by signal 11, SEGV: a program crashed on memory that is not its own",
+                None,
+                Some(11),
+            ),
+        ];
+        for (how, reason, exit_code, signal) in table {
+            assert_eq!(say(how), (reason.to_owned(), exit_code, signal));
         }
     }
 
@@ -285,13 +332,5 @@ mod tests {
     fn the_runner_s_codes_are_the_runner_s() {
         assert_eq!(RUNNER_BAD_FEED, i64::from(crate::runner::code::BAD_FEED));
         assert_eq!(RUNNER_TROUBLE, i64::from(crate::runner::code::TROUBLE));
-    }
-
-    #[test]
-    fn durations_read_as_the_spec_writes_them() {
-        let table = [(0, "0s"), (90_000, "1m30s"), (5_400_000, "1h30m"), (3_600_000, "1h"), (1500, "1500ms")];
-        for (ms, text) in table {
-            assert_eq!(duration(ms), text);
-        }
     }
 }

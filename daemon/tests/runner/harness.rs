@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A run that is to be.
 pub(crate) struct Run {
     pub(crate) steps: Vec<Command>,
+    /// Each with its own limit.
+    pub(crate) finally: Vec<(Command, Option<u64>)>,
+    pub(crate) finally_timeout_ms: u64,
     pub(crate) step_timeout_ms: Option<u64>,
     pub(crate) job_timeout_ms: u64,
     pub(crate) grace_ms: u64,
@@ -117,6 +120,8 @@ impl Run {
     pub(crate) fn new(steps: Vec<Command>) -> Self {
         Self {
             steps,
+            finally: vec![],
+            finally_timeout_ms: 300_000,
             step_timeout_ms: None,
             job_timeout_ms: 300_000,
             grace_ms: 10_000,
@@ -188,6 +193,11 @@ impl Run {
     pub(crate) fn feed_for(&self, folder: &str) -> Vec<u8> {
         let frames = self.frame_file.clone().unwrap_or_else(|| format!("{folder}/frames"));
         let step = |run: &Command| StepPlan { name: "step".into(), run: run.clone(), timeout_ms: self.step_timeout_ms };
+        let last = |(run, timeout_ms): &(Command, Option<u64>)| StepPlan {
+            name: "last".into(),
+            run: run.clone(),
+            timeout_ms: *timeout_ms,
+        };
         let mut feed = encode_plan(&AttemptPlan {
             id: "42/test#1".parse().expect("an attempt's id"),
             job: JobPlan {
@@ -199,8 +209,8 @@ impl Run {
                 timeout_ms: self.job_timeout_ms,
                 network: Network::None,
                 resources: Resources::default(),
-                finally: Vec::new(),
-                finally_timeout_ms: 0,
+                finally: self.finally.iter().map(last).collect(),
+                finally_timeout_ms: self.finally_timeout_ms,
                 pull: Pull::default(),
                 retry: Retry::default(),
             },
