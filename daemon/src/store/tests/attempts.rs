@@ -176,6 +176,7 @@ fn steps() -> Vec<StepView> {
         started_at: Some(at(3_100)),
         finished_at: Some(at(3_200)),
         first_line: Some(u64::from(u32::MAX) + 1),
+        finally: false,
     }]
 }
 
@@ -197,7 +198,7 @@ async fn an_attempt_keeps_everything_it_is_told(store: Store) {
         exit_code: Some(-2),
         signal: Some(15),
     };
-    let log = LogSummary { lines: 10_000_000_000, bytes: 1 << 40, sha256: Some("ab".repeat(32)) };
+    let log = LogSummary { lines: 10_000_000_000, bytes: 1 << 40, sha256: Some("ab".repeat(32)), dropped_bytes: 0 };
     let finish = Finish { verdict: verdict.clone(), at: at(4_000), steps: steps(), log: log.clone() };
     store.finish_attempt(&id, &finish).await.expect("finished");
     let attempt = store.attempt(&id).await.expect("there");

@@ -175,7 +175,7 @@ async fn a_retry_of_one_job_takes_along_what_depends_on_it(store: Store) {
 async fn a_retry_of_everything_keeps_the_old_attempts(store: Store) {
     let build = made(&store, &[("a", &[]), ("b", &["a"])]).await;
     let id = running(&store, "t").await;
-    let log = LogSummary { lines: 3, bytes: 30, sha256: Some("cd".repeat(32)) };
+    let log = LogSummary { lines: 3, bytes: 30, sha256: Some("cd".repeat(32)), dropped_bytes: 0 };
     store.finish_attempt(&id, &Finish { log, ..ended(Failed) }).await.expect("finished");
     let old = store.attempt(&id).await.expect("there");
     for number in 2..=3 {
@@ -212,7 +212,7 @@ async fn retries_of_nothing_are_refused(store: Store) {
     broken.jobs[0].plan.steps.clear();
     broken.jobs[0].first = FirstState::Finished {
         verdict: Verdict::because(Outcome::Broken, "line 3 is no YAML"),
-        log: LogSummary { lines: 1, bytes: 18, sha256: None },
+        log: LogSummary { lines: 1, bytes: 18, sha256: None, dropped_bytes: 0 },
     };
     store.create_build(&broken).await.expect("made");
     assert!(is_conflict(&store.retry(broken.number, &RetryWhat::Everything, at(5_000)).await));
