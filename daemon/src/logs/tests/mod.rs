@@ -1,6 +1,9 @@
 //! The log store on real files in a temporary folder: what is promised, case by case.
 
+mod cap;
+mod compressed;
 mod crash;
+mod listing;
 mod model;
 mod search;
 
