@@ -135,7 +135,7 @@ impl Ends {
     /// From the order to run a finished build again to the news that it has passed: the job alone, for its commit is here.
     fn time_again(&mut self, number: u64) -> Duration {
         let start = Instant::now();
-        let request = Request::Retry { build: number, what: RetryWhat::Everything };
+        let request = Request::Retry { build: number, what: RetryWhat::Everything, head: false };
         self.0.say(&ClientMessage::Request { id: u64::MAX, request });
         // The list is told of the new attempt before it is told of its end.
         self.0.until("the build's new round", |told| match told {
