@@ -62,7 +62,7 @@ fn tokens_guard_tcp() {
     let mut live = Live::tcp(&address, &bearer(&viewer)).expect("a viewer may look");
     assert_eq!(live.hello().role, Role::Viewer);
     live.request(Request::Builds { filter: BuildFilter::default(), offset: 0, limit: 5 }).expect("a viewer may look");
-    let retry = || Request::Retry { build: number, what: windlass_protocol::live::RetryWhat::Everything };
+    let retry = || Request::Retry { build: number, what: windlass_protocol::live::RetryWhat::Everything, head: false };
     let refused = live.request(retry()).expect_err("a viewer may not retry");
     assert_eq!(refused.code, RefusalCode::Forbidden);
     assert_eq!(daemon.build(number).only_job().attempts().len(), 1, "nothing was retried");

@@ -1,14 +1,17 @@
 //! What the outside sees: the public listener and the control listener, apart from each other. The only home of axum.
 //! Must not decide anything about builds: it asks the store and wakes the movers.
 
-pub mod actions; // cancel and retry, the same for socket and API
+pub mod actions; // what people order, the same for socket and API
 pub mod control; // the control listener: live socket, API, metrics
 pub mod failure; // the one type that knows status codes
 pub mod guard; // who may do what
 pub mod live; // GET /v1/live
 pub mod public; // the public listener: webhooks, pages, health
+pub mod reasons; // why a job waits, and when it will start
 pub mod serve; // accepting connections, with their time limits
+mod snapshot; // the queue at one moment
 pub mod view; // domain -> wire types
+mod wiring; // what other parts offer to views and orders
 
 use std::sync::Arc;
 
