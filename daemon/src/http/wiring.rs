@@ -10,7 +10,7 @@ use crate::store::{Attempt, StoreError, StoredBuild, Summary};
 
 /// How long jobs usually take. Wiring (queue): `pub(super) use crate::store::History`.
 #[derive(Debug, Default)]
-pub(super) struct History;
+pub(super) struct History(());
 
 impl History {
     #[expect(clippy::unused_self, reason = "as the store's own, which takes its place")]
@@ -30,7 +30,7 @@ pub(super) async fn history(
     _app: &App,
     _repositories: impl Iterator<Item = &str>,
 ) -> Result<History, StoreError> {
-    Ok(History)
+    Ok(History::default())
 }
 
 /// Wiring (queue): `app.store.pauses().await`, each `StoredPause` as a `Pause` of the same fields.

@@ -156,8 +156,8 @@ fn fields_that_came_later_are_missing_when_they_say_nothing() {
             fields.remove(field);
         });
         let parsed = match view {
-            "queue_view" => serde_json::from_value::<QueueView>(old.clone()).map(|view| serde_json::to_value(view)),
-            _ => serde_json::from_value::<BuildView>(old.clone()).map(|view| serde_json::to_value(view)),
+            "queue_view" => serde_json::from_value::<QueueView>(old.clone()).map(serde_json::to_value),
+            _ => serde_json::from_value::<BuildView>(old.clone()).map(serde_json::to_value),
         };
         assert_eq!(parsed.expect("parses").expect("serialises"), old, "{field}");
     }

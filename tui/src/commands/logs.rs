@@ -144,6 +144,6 @@ fn why_nothing(view: &BuildView, address: &Address) -> Option<String> {
     nothing.then(|| format!("{number}/{} has no log, it never began: {}{reason}", job.name, outcome.word()))
 }
 
-fn waiting_words(job: &JobView) -> String {
-    words::waiting(job.waiting_for.as_ref())
+fn waiting_words(job: &JobView, now: Timestamp) -> String {
+    waiting::reason(job.waiting_for.as_ref(), now)
 }
