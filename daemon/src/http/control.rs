@@ -116,9 +116,7 @@ impl RetryBody {
             (Some(what @ ("failed" | "everything")), Some(_)) => {
                 Err(Failure::invalid(format!("what is {what:?}: no job goes with it")))
             }
-            (Some(what), _) => {
-                Err(Failure::invalid(format!("what is {what:?}, and may be failed, job or everything")))
-            }
+            (Some(what), _) => Err(Failure::invalid(format!("what is {what:?}, and may be failed, job or everything"))),
         }
     }
 }

@@ -216,8 +216,7 @@ mod tests {
         let group = Group { name: "main".to_owned(), held_by: Some(41) };
         let away = Away { engine: "docker".to_owned(), since: NOW, why: "it hangs".to_owned() };
         let paused = pause(None);
-        let pulling =
-            Pulling { image: "a:1".to_owned(), layers_done: 1, layers: 2, bytes: 3, total_bytes: 4 };
+        let pulling = Pulling { image: "a:1".to_owned(), layers_done: 1, layers: 2, bytes: 3, total_bytes: 4 };
         let mut holds = Holds {
             group: Some(&group),
             needs: vec!["lint".to_owned()],
@@ -277,7 +276,8 @@ mod tests {
     fn a_row_does_not_change_with_each_job_that_starts() {
         let capacity = |position| WaitingFor::Capacity { position, running: 2, limit: 2 };
         assert_eq!(in_a_row(&capacity(1)), in_a_row(&capacity(9)));
-        let pull = |bytes| WaitingFor::Pull { image: "a:1".to_owned(), layers_done: 0, layers: 1, bytes, total_bytes: 9 };
+        let pull =
+            |bytes| WaitingFor::Pull { image: "a:1".to_owned(), layers_done: 0, layers: 1, bytes, total_bytes: 9 };
         assert_eq!(in_a_row(&pull(1)), in_a_row(&pull(2)));
     }
 

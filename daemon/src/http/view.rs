@@ -7,8 +7,8 @@ use windlass_protocol::id::JobId;
 use windlass_protocol::live::BuildFilter;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
-    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryState, DeliveryView, Estimate, JobSummary, JobView,
-    Outcome, QueueView, QueuedJob, Status, StepView, WaitingFor,
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryState, DeliveryView, Estimate, JobSummary,
+    JobView, Outcome, QueueView, QueuedJob, Status, StepView, WaitingFor,
 };
 
 use super::reasons::{self, Holds};
@@ -72,7 +72,8 @@ pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
         .map(|open| {
             let attempt = &open.attempt;
             // What it needs and is finished has passed: otherwise it would have been skipped.
-            let is_open = |need: &&String| unfinished.contains(&JobId { build: attempt.id.build, job: (*need).clone() });
+            let is_open =
+                |need: &&String| unfinished.contains(&JobId { build: attempt.id.build, job: (*need).clone() });
             let group = wiring::group_of_open(&open);
             let asked = Asked {
                 repository: &open.repository,
@@ -193,12 +194,7 @@ fn row_waits(build: &StoredBuild, jobs: &[Summary], queue: &Snapshot) -> Option<
     reasons::waiting_for(job.state, holds, queue.now).map(|reason| reasons::in_a_row(&reason))
 }
 
-async fn whole(
-    app: &App,
-    build: StoredBuild,
-    jobs: Vec<StoredJob>,
-    queue: &Snapshot,
-) -> Result<BuildView, StoreError> {
+async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>, queue: &Snapshot) -> Result<BuildView, StoreError> {
     let passed: BTreeMap<String, bool> = jobs
         .iter()
         .map(|job| {
@@ -270,12 +266,7 @@ async fn whole(
     })
 }
 
-fn job_view(
-    app: &App,
-    job: StoredJob,
-    waiting_for: Option<WaitingFor>,
-    estimate: Option<Estimate>,
-) -> JobView {
+fn job_view(app: &App, job: StoredJob, waiting_for: Option<WaitingFor>, estimate: Option<Estimate>) -> JobView {
     let limit = job.plan.finally_timeout_ms;
     let attempts: Vec<AttemptView> =
         job.attempts.into_iter().map(|attempt| attempt_view(app, attempt, limit)).collect();

@@ -26,10 +26,7 @@ impl History {
 
 /// Wiring (queue): `app.store.history(repositories).await`.
 #[expect(clippy::unused_async, reason = "it will read the database")]
-pub(super) async fn history(
-    _app: &App,
-    _repositories: impl Iterator<Item = &str>,
-) -> Result<History, StoreError> {
+pub(super) async fn history(_app: &App, _repositories: impl Iterator<Item = &str>) -> Result<History, StoreError> {
     Ok(History::default())
 }
 

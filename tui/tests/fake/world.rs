@@ -8,8 +8,8 @@ use windlass_protocol::log::{LINE_CAP, LogLine, NO_STEP};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
-    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryState, DeliveryView, EngineView, JobSummary, JobView,
-    LogSummary, Outcome, Pause, QueueView, QueuedJob, Status, StepView, WaitingFor,
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryState, DeliveryView, EngineView, JobSummary,
+    JobView, LogSummary, Outcome, Pause, QueueView, QueuedJob, Status, StepView, WaitingFor,
 };
 
 /// Everything the daemon knows.
@@ -168,7 +168,8 @@ impl World {
 
     fn sum(&mut self, id: &AttemptId) {
         let log = &self.logs[id];
-        let summary = LogSummary { lines: log.lines.len() as u64, bytes: log.bytes.len() as u64, sha256: None, dropped_bytes: 0 };
+        let summary =
+            LogSummary { lines: log.lines.len() as u64, bytes: log.bytes.len() as u64, sha256: None, dropped_bytes: 0 };
         let attempts = &mut self.job(id.build, &id.job).attempts;
         if let Some(attempt) = attempts.iter_mut().find(|attempt| attempt.number == id.attempt) {
             attempt.log = summary;
