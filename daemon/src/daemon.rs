@@ -143,6 +143,7 @@ impl Daemon {
             store: store.clone(),
             logs,
             engines: engines.clone(),
+            room: room.clone(),
             inbox,
             wake,
             tasks: tasks.clone(),

@@ -92,7 +92,7 @@ impl fmt::Display for Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum WaitingFor {
-    /// Jobs of the same build that have to pass first. Empty in the queue, which does not name them.
+    /// Jobs of the same build that have to pass first; in the queue those of them that are in it too.
     Jobs { jobs: Vec<String> },
     /// Every slot is taken: `position` 1 is next.
     Capacity { position: u64, running: u64, limit: u64 },

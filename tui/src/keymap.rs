@@ -74,6 +74,7 @@ pub enum Action {
     Kill,
     RetryFailed,
     RetryMenu,
+    Pause,
     Follow,
     Times,
     Wrap,
@@ -151,6 +152,7 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
+    bind(Action::Pause, &[List], &[Char('P')], "pause or resume, after a question; only in the queue", Some("pause")),
     bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
     bind(Action::NextFailed, &[List, Build], &[Char('e')], "next that did not pass", None),
@@ -293,7 +295,9 @@ mod tests {
 
     #[test]
     fn nothing_destructive_on_enter_arrows_or_ctrl() {
-        for binding in TABLE.iter().filter(|binding| matches!(binding.action, Action::Cancel | Action::Kill)) {
+        for binding in
+            TABLE.iter().filter(|binding| matches!(binding.action, Action::Cancel | Action::Kill | Action::Pause))
+        {
             assert!(binding.keys.iter().all(|key| matches!(key, Char(c) if c.is_alphabetic())));
         }
     }

@@ -4,6 +4,7 @@
 
 // Text from elsewhere, and words for what the wire says.
 pub mod safe_text; // the one door for text from elsewhere
+mod waiting; // why something waits, in words
 mod words; // states, durations and names in words
 
 // The connection: sockets, back-off, resume.

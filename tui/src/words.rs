@@ -4,7 +4,7 @@
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
-    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, JobView, Outcome, Status, StepView, WaitingFor,
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, JobView, Outcome, Status, StepView,
 };
 
 /// How something stands, in the one form that is shown: status and outcome together.
@@ -250,20 +250,6 @@ pub(crate) fn newest_attempt(build: &BuildView, job: &JobView) -> Option<Attempt
 pub(crate) fn for_shell(address: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if address.chars().all(plain) { address.to_owned() } else { format!("'{}'", address.replace('\'', r"'\''")) }
-}
-
-/// Why a job waits, in a sentence.
-pub(crate) fn waiting(waiting_for: Option<&WaitingFor>) -> String {
-    waiting_for.map_or_else(|| "waiting".to_owned(), ToString::to_string)
-}
-
-/// What happens to a job that was asked to stop, and when.
-pub(crate) fn countdown(cancelling: &Cancelling, now: Timestamp) -> String {
-    let left = cancelling.kill_at.since(now).div_ceil(1_000);
-    match (cancelling.force, left) {
-        (true, _) | (_, 0) => format!("being killed, as {} asked", cancelling.by),
-        (false, left) => format!("asked to stop by {}: killed in {left} s", cancelling.by),
-    }
 }
 
 #[cfg(test)]

@@ -211,9 +211,9 @@ async fn retry_and_cancel_ask_for_what_was_typed() {
     assert_eq!(
         asked,
         [
-            Request::Retry { build: 1, what: RetryWhat::Failed },
-            Request::Retry { build: 1, what: RetryWhat::Everything },
-            Request::Retry { build: 1, what: RetryWhat::Job { job: job() } },
+            Request::Retry { build: 1, what: RetryWhat::Failed, head: false },
+            Request::Retry { build: 1, what: RetryWhat::Everything, head: false },
+            Request::Retry { build: 1, what: RetryWhat::Job { job: job() }, head: false },
             Request::Cancel { build: running, job: Some(job()), force: true },
         ]
     );

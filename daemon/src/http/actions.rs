@@ -1,8 +1,8 @@
-//! What people order: cancel and retry. The same for the live socket and the API.
+//! What people order: cancel, retry, pause, resume. The same for the live socket and the API.
 
 use windlass_protocol::live::{Response, RetryWhat};
 
-use super::App;
+use super::{App, snapshot};
 use crate::clock;
 use crate::store::StoreError;
 
@@ -20,4 +20,33 @@ pub async fn retry(app: &App, build: u64, what: &RetryWhat, by: &str) -> Result<
     tracing::info!(build, ?what, by, attempts = attempts.len(), "retry");
     app.wake.wake();
     Ok(Response::Retry { attempts, delivery: None })
+}
+
+/// A new build of the newest commit of the same branch, tag or pull request.
+pub async fn retry_head(app: &App, build: u64, by: &str) -> Result<Response, StoreError> {
+    let delivery = app.store.retry_head(build, by, clock::now()).await?;
+    tracing::info!(build, by, delivery, "retry of the head");
+    app.wake.wake();
+    Ok(Response::Retry { attempts: Vec::new(), delivery: Some(delivery) })
+}
+
+/// Nothing new is begun, of a repository or at all.
+pub async fn pause(
+    app: &App,
+    repository: Option<&str>,
+    reason: Option<&str>,
+    by: &str,
+) -> Result<Response, StoreError> {
+    app.store.pause(repository, by, reason, clock::now()).await?;
+    tracing::info!(repository, by, reason, "pause");
+    app.wake.wake();
+    Ok(Response::Pauses { pauses: snapshot::pauses(app).await? })
+}
+
+/// The end of a pause.
+pub async fn resume(app: &App, repository: Option<&str>, by: &str) -> Result<Response, StoreError> {
+    app.store.resume(repository).await?;
+    tracing::info!(repository, by, "resume");
+    app.wake.wake();
+    Ok(Response::Pauses { pauses: snapshot::pauses(app).await? })
 }

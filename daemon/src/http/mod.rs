@@ -1,13 +1,15 @@
 //! What the outside sees: the public listener and the control listener, apart from each other. The only home of axum.
 //! Must not decide anything about builds: it asks the store and wakes the movers.
 
-pub mod actions; // cancel and retry, the same for socket and API
+pub mod actions; // what people order, the same for socket and API
 pub mod control; // the control listener: live socket, API, metrics
 pub mod failure; // the one type that knows status codes
 pub mod guard; // who may do what
 pub mod live; // GET /v1/live
 pub mod public; // the public listener: webhooks, pages, health
+pub mod reasons; // why a job waits, and when it will start
 pub mod serve; // accepting connections, with their time limits
+mod snapshot; // the queue at one moment
 pub mod view; // domain -> wire types
 
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use crate::config::Config;
 use crate::engine::Engines;
 use crate::intake::Inbox;
 use crate::logs::LogStore;
+use crate::room::Room;
 use crate::store::Store;
 use crate::tasks::Tasks;
 use crate::wake::Wake;
@@ -27,6 +30,7 @@ pub struct App {
     pub store: Store,
     pub logs: LogStore,
     pub engines: Engines,
+    pub room: Room,
     pub inbox: Inbox,
     pub wake: Wake,
     pub tasks: Tasks,

@@ -1,20 +1,24 @@
 //! Domain -> wire types; the only place that does it. Reads the store; must not change anything.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
 
 use windlass_protocol::id::JobId;
 use windlass_protocol::live::BuildFilter;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
-    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryState, DeliveryView, JobSummary, JobView, Outcome,
-    QueueView, QueuedJob, Status, WaitingFor,
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryState, DeliveryView, Estimate, JobSummary,
+    JobView, Outcome, QueueView, QueuedJob, Status, StepView, WaitingFor,
 };
 
 use super::App;
-use crate::clock;
+use super::reasons::{self, Group, Holds};
+use super::snapshot::{self, Asked, Snapshot};
 use crate::state::attempt::State;
 use crate::state::build::{JobStanding, derive};
-use crate::store::{self, Attempt, PageFilter, QueueCounts, StoreError, StoredBuild, StoredJob, Summary};
+use crate::store::{
+    self, Attempt, CancelAsked, PageFilter, StoreError, StoredBuild, StoredGroup, StoredJob, Summary, Turn,
+};
 
 /// The longest page of a list.
 pub const PAGE_CAP: u32 = 500;
@@ -27,8 +31,8 @@ pub async fn build_rows(
     limit: u32,
 ) -> Result<(u64, Vec<BuildRow>), StoreError> {
     let page = app.store.build_page(&page_filter(filter), offset, limit.min(PAGE_CAP)).await?;
-    let counts = app.store.queue_counts().await?;
-    let rows = page.builds.into_iter().map(|(build, jobs)| row(app, build, &jobs, counts)).collect();
+    let queue = Snapshot::for_rows(app).await?;
+    let rows = page.builds.into_iter().map(|(build, jobs)| row(build, &jobs, &queue)).collect();
     Ok((page.total, rows))
 }
 
@@ -40,10 +44,13 @@ pub async fn build_views(
     limit: u32,
 ) -> Result<(u64, Vec<BuildView>), StoreError> {
     let page = app.store.build_page(&page_filter(filter), offset, limit.min(PAGE_CAP)).await?;
+    let repositories: BTreeSet<&str> =
+        page.builds.iter().map(|(build, _)| build.facts.request.repository.as_str()).collect();
+    let queue = Snapshot::read(app, &repositories.into_iter().collect::<Vec<_>>()).await?;
     let mut views = Vec::with_capacity(page.builds.len());
     for (build, _) in page.builds {
         let jobs = app.store.jobs(build.number).await?;
-        views.push(whole(app, build, jobs).await?);
+        views.push(whole(app, build, jobs, &queue).await?);
     }
     Ok((page.total, views))
 }
@@ -52,36 +59,32 @@ pub async fn build_views(
 pub async fn build_view(app: &App, number: u64) -> Result<BuildView, StoreError> {
     let build = app.store.build(number).await?;
     let jobs = app.store.jobs(number).await?;
-    whole(app, build, jobs).await
+    let queue = Snapshot::read(app, &[&build.facts.request.repository]).await?;
+    whole(app, build, jobs, &queue).await
 }
 
 /// What runs and what waits.
 pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
-    let counts = app.store.queue_counts().await?;
     let open = app.store.open_attempts(PAGE_CAP).await?;
+    let queue = Snapshot::of_open(app, &open).await?;
     let unfinished: HashSet<JobId> = open.iter().map(|open| open.attempt.id.job_id()).collect();
-    let mut position = 0;
+    let positions = queue.positions(&open);
     let jobs = open
         .into_iter()
         .map(|open| {
             let attempt = &open.attempt;
-            let waiting_for = match attempt.state {
-                State::Waiting => {
-                    position += 1;
-                    Some(slot(position, counts, app.config.limits.jobs))
-                }
-                State::Claimed => Some(prepared(attempt)),
-                // What it needs and is finished has passed: otherwise it would have been skipped.
-                State::Blocked => Some(WaitingFor::Jobs {
-                    jobs: open
-                        .needs
-                        .iter()
-                        .filter(|need| unfinished.contains(&JobId { build: attempt.id.build, job: (*need).clone() }))
-                        .cloned()
-                        .collect(),
-                }),
-                State::Running | State::Finished => None,
+            // What it needs and is finished has passed: otherwise it would have been skipped.
+            let is_open =
+                |need: &&String| unfinished.contains(&JobId { build: attempt.id.build, job: (*need).clone() });
+            let group =
+                open.group.as_ref().map(|(name, held_by)| Group { name: name.clone(), held_by: Some(*held_by) });
+            let asked = Asked {
+                repository: &open.repository,
+                group: group.as_ref(),
+                needs: open.needs.iter().filter(is_open).cloned().collect(),
+                ahead: positions.get(&attempt.id).copied(),
             };
+            let (waiting_for, estimate) = queue.of_attempt(app, attempt, asked);
             QueuedJob {
                 id: JobId { build: attempt.id.build, job: attempt.id.job.clone() },
                 attempt: attempt.id.attempt,
@@ -90,7 +93,7 @@ pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
                 title: open.title.clone(),
                 status: attempt.state.status(),
                 waiting_for,
-                estimate: None,
+                estimate,
                 cancelling: attempt.cancel.is_some(),
                 step: attempt.steps.iter().find(|step| step.status == Status::Running).map(|step| step.name.clone()),
                 queued_at: attempt.queued_at,
@@ -99,13 +102,13 @@ pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
         })
         .collect();
     Ok(QueueView {
-        running: counts.taken,
-        waiting: counts.waiting,
-        blocked: counts.blocked,
-        limit: app.config.limits.jobs,
+        running: queue.counts.taken,
+        waiting: queue.counts.waiting,
+        blocked: queue.counts.blocked,
+        limit: queue.limit,
         jobs,
         engine: app.engines.view().await,
-        pauses: Vec::new(),
+        pauses: queue.pauses,
     })
 }
 
@@ -142,17 +145,13 @@ fn page_filter(filter: &BuildFilter) -> PageFilter {
     }
 }
 
-fn row(app: &App, build: StoredBuild, jobs: &[Summary], counts: QueueCounts) -> BuildRow {
+fn row(build: StoredBuild, jobs: &[Summary], queue: &Snapshot) -> BuildRow {
     let standings: Vec<JobStanding> =
         jobs.iter().map(|job| JobStanding { status: job.state.status(), outcome: job.outcome }).collect();
     let (status, outcome) = derive(&standings);
     let reason = match status {
         Status::Finished => deciding(outcome, jobs.iter().map(|job| (job.outcome, job.reason.as_deref(), &job.job))),
-        Status::Waiting if jobs.iter().any(|job| job.state == State::Claimed) => Some("being prepared".to_owned()),
-        Status::Waiting if counts.taken >= app.config.limits.jobs => {
-            Some(format!("every slot is taken ({} of {})", counts.taken, app.config.limits.jobs))
-        }
-        Status::Waiting => Some("next to start".to_owned()),
+        Status::Waiting => row_waits(&build, jobs, queue),
         Status::Running => None,
     };
     let (started_at, finished_at) =
@@ -184,11 +183,31 @@ fn row(app: &App, build: StoredBuild, jobs: &[Summary], counts: QueueCounts) -> 
     }
 }
 
-async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<BuildView, StoreError> {
-    let now = clock::now();
-    let waiting = app.store.waiting(now, &[]).await?;
-    let places = app.store.places(build.number, build.number, now).await?;
-    let counts = waiting.counts;
+/// The group in whose line a build stands.
+fn waits_in(build: &StoredBuild) -> Option<Group> {
+    match &build.group {
+        Some(StoredGroup { name, turn: Turn::Waits { held_by } }) => {
+            Some(Group { name: name.clone(), held_by: *held_by })
+        }
+        _ => None,
+    }
+}
+
+/// Why a build that only waits does so: of the job that is nearest to its start.
+fn row_waits(build: &StoredBuild, jobs: &[Summary], queue: &Snapshot) -> Option<String> {
+    let nearest = [State::Claimed, State::Waiting, State::Blocked];
+    let job = nearest.into_iter().find_map(|state| jobs.iter().find(|job| job.state == state))?;
+    if job.state == State::Claimed {
+        return Some("being prepared".to_owned());
+    }
+    let group = waits_in(build);
+    let repository = &build.facts.request.repository;
+    let asked = Asked { repository, group: group.as_ref(), needs: Vec::new(), ahead: None };
+    let holds = Holds { back_off: snapshot::back_off(job.not_before, job.because.as_deref()), ..queue.holds(asked) };
+    reasons::waiting_for(job.state, holds, queue.now).map(|reason| reasons::in_a_row(&reason))
+}
+
+async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>, queue: &Snapshot) -> Result<BuildView, StoreError> {
     let passed: BTreeMap<String, bool> = jobs
         .iter()
         .map(|job| {
@@ -196,31 +215,35 @@ async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<Bu
             (job.plan.name.clone(), outcome == Some(Outcome::Passed))
         })
         .collect();
+    let places = queue.places(app, build.number).await?;
+    let group = waits_in(&build);
     let mut views = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let waiting_for = match newest(&job) {
-            Some(attempt) => match attempt.state {
-                State::Blocked => Some(WaitingFor::Jobs {
-                    jobs: job.plan.needs.iter().filter(|need| passed.get(*need) != Some(&true)).cloned().collect(),
-                }),
-                State::Waiting => {
-                    let place = places.get(&attempt.id.job_id());
-                    let position = place.and_then(|place| waiting.position(place)).map_or(1, |before| before + 1);
-                    Some(slot(position, counts, app.config.limits.jobs))
-                }
-                State::Claimed => Some(prepared(attempt)),
-                State::Running | State::Finished => None,
-            },
-            None => None,
+        let (waiting_for, estimate) = match newest(&job) {
+            Some(attempt) => {
+                let asked = Asked {
+                    repository: &build.facts.request.repository,
+                    group: group.as_ref(),
+                    needs: job.plan.needs.iter().filter(|need| passed.get(*need) != Some(&true)).cloned().collect(),
+                    ahead: places.get(&attempt.id.job_id()).copied(),
+                };
+                queue.of_attempt(app, attempt, asked)
+            }
+            None => (None, None),
         };
-        views.push(job_view(app, job, waiting_for));
+        views.push(job_view(app, job, waiting_for, estimate));
     }
     let standings: Vec<JobStanding> =
         views.iter().map(|job| JobStanding { status: job.status, outcome: job.outcome }).collect();
     let (status, outcome) = derive(&standings);
     let reason = match status {
         Status::Finished => deciding(outcome, views.iter().map(|job| (job.outcome, job.reason.as_deref(), &job.name))),
-        Status::Waiting => views.iter().find_map(|job| job.waiting_for.as_ref()).map(ToString::to_string),
+        // The job that is nearest to its start, not one that only needs others.
+        Status::Waiting => {
+            let reasons = || views.iter().filter_map(|job| job.waiting_for.as_ref());
+            let own = reasons().find(|reason| !matches!(reason, WaitingFor::Jobs { .. }));
+            own.or_else(|| reasons().next()).map(ToString::to_string)
+        }
         Status::Running => None,
     };
     let newest = views.iter().filter_map(|job| job.attempts.last());
@@ -255,8 +278,10 @@ async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>) -> Result<Bu
     })
 }
 
-fn job_view(app: &App, job: StoredJob, waiting_for: Option<WaitingFor>) -> JobView {
-    let attempts: Vec<AttemptView> = job.attempts.into_iter().map(|attempt| attempt_view(app, attempt)).collect();
+fn job_view(app: &App, job: StoredJob, waiting_for: Option<WaitingFor>, estimate: Option<Estimate>) -> JobView {
+    let limit = job.plan.finally_timeout_ms;
+    let attempts: Vec<AttemptView> =
+        job.attempts.into_iter().map(|attempt| attempt_view(app, attempt, limit)).collect();
     let last = attempts.last();
     JobView {
         name: job.plan.name,
@@ -266,19 +291,19 @@ fn job_view(app: &App, job: StoredJob, waiting_for: Option<WaitingFor>) -> JobVi
         outcome: last.and_then(|attempt| attempt.outcome),
         reason: last.and_then(|attempt| attempt.reason.clone()),
         waiting_for,
-        estimate: None,
+        estimate,
         attempts,
     }
 }
 
-fn attempt_view(app: &App, attempt: Attempt) -> AttemptView {
+fn attempt_view(app: &App, attempt: Attempt, finally_ms: u64) -> AttemptView {
     let status = attempt.state.status();
-    let grace = i64::try_from(app.config.limits.grace.as_millis()).unwrap_or(i64::MAX);
+    let (because, image_digest) = (attempt.because, attempt.image_digest);
     let cancelling = match (&attempt.cancel, attempt.state) {
         (Some(cancel), State::Claimed | State::Running) => Some(Cancelling {
             by: cancel.by.clone(),
             since: cancel.at,
-            kill_at: Timestamp(if cancel.force { cancel.at.0 } else { cancel.at.0.saturating_add(grace) }),
+            kill_at: kill_at(cancel, &attempt.steps, app.config.limits.grace, finally_ms),
             force: cancel.force,
         }),
         _ => None,
@@ -303,8 +328,8 @@ fn attempt_view(app: &App, attempt: Attempt) -> AttemptView {
         signal,
         engine: attempt.site.as_ref().map(|site| site.engine.clone()),
         node: attempt.site.as_ref().map(|site| site.node.clone()),
-        because: None,
-        image_digest: None,
+        because,
+        image_digest,
         queued_at: attempt.queued_at,
         started_at: attempt.started_at,
         finished_at: attempt.finished_at,
@@ -318,17 +343,17 @@ fn newest(job: &StoredJob) -> Option<&Attempt> {
     job.attempts.iter().find(|attempt| attempt.current)
 }
 
-fn slot(position: u64, counts: QueueCounts, limit: u64) -> WaitingFor {
-    if position == 1 && counts.taken < limit {
-        WaitingFor::Scheduler
-    } else {
-        WaitingFor::Capacity { position, running: counts.taken, limit }
+/// When nothing is left of a cancelled attempt at the latest: at the end of the grace, or of the `finally` steps' own limit
+/// once they run.
+fn kill_at(cancel: &CancelAsked, steps: &[StepView], grace: Duration, finally_ms: u64) -> Timestamp {
+    let after = |from: Timestamp, ms: u128| Timestamp(from.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)));
+    if cancel.force {
+        return cancel.at;
     }
-}
-
-fn prepared(attempt: &Attempt) -> WaitingFor {
-    let engine = attempt.site.as_ref().map_or_else(|| "the engine".to_owned(), |site| site.engine.clone());
-    WaitingFor::Engine { engine }
+    match steps.iter().find(|step| step.finally && step.started_at.is_some()).and_then(|step| step.started_at) {
+        Some(began) => after(began, u128::from(finally_ms)),
+        None => after(cancel.at, grace.as_millis()),
+    }
 }
 
 /// The sentence of the job that made the build's outcome, with the job's name.
@@ -354,4 +379,30 @@ fn newest_round(
     let started = round.clone().filter_map(|(_, started, _)| started).min();
     let finished = if status == Status::Finished { round.filter_map(|(.., finished)| finished).max() } else { None };
     (started, finished)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancelled_attempt_ends_with_its_grace_or_with_the_limit_of_its_finally_steps() {
+        let step = |finally, started_at| StepView {
+            name: "s".to_owned(),
+            status: Status::Waiting,
+            outcome: None,
+            exit_code: None,
+            signal: None,
+            started_at,
+            finished_at: None,
+            first_line: None,
+            finally,
+        };
+        let cancel = |force| CancelAsked { by: "ann".to_owned(), at: Timestamp(1_000), force };
+        let at = |force, steps: &[StepView]| kill_at(&cancel(force), steps, Duration::from_secs(10), 300_000).0;
+        let began = Some(Timestamp(4_000));
+        assert_eq!(at(false, &[step(false, began), step(true, None)]), 11_000);
+        assert_eq!(at(false, &[step(false, began), step(true, began), step(true, None)]), 304_000);
+        assert_eq!(at(true, &[step(false, began)]), 1_000);
+    }
 }

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::config::{EngineChoice, Repository};
 use crate::event::{BuildRequest, clean, skip_word};
 use crate::git::{Commit, FileAtCommit, GitError};
+use crate::plan::group::{Facts, concurrency};
 use crate::plan::{JobPlan, Network, Pull, Resources, Retry};
 use crate::spec;
 use crate::state::attempt::Verdict;
@@ -53,18 +54,16 @@ pub(super) async fn make_build(
         (None, None) => plan(intake, &request, entry).await?,
     };
     let number = intake.store.next_build_number().await?;
-    // The group that the spec, or what the build is made for, puts it into.
-    let concurrency = None;
-    let jobs = match planned {
-        Ok(spec) => spec
-            .jobs
-            .into_iter()
-            .map(|plan| {
-                let first = if plan.needs.is_empty() { FirstState::Waiting } else { FirstState::Blocked };
-                NewJob { plan, first }
-            })
-            .collect(),
-        Err(unplanned) => vec![told(intake, number, unplanned)?],
+    let (jobs, concurrency) = match planned {
+        Ok(spec) => {
+            let first = |plan: &JobPlan| {
+                if plan.needs.is_empty() { FirstState::Waiting } else { FirstState::Blocked }
+            };
+            let jobs = spec.jobs.into_iter().map(|plan| NewJob { first: first(&plan), plan }).collect();
+            (jobs, spec.concurrency)
+        }
+        // Nothing of it runs, but a pull request's newer commit ends the builds before it all the same.
+        Err(unplanned) => (vec![told(intake, number, unplanned)?], concurrency(None, &Facts::from(&request))),
     };
     let facts = BuildFacts { delivery: Some(delivery.to_owned()), request, created_at: clock::now() };
     let priority = entry.priority.of(&facts.request.event);

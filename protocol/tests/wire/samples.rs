@@ -14,7 +14,7 @@ use windlass_protocol::problem::Problem;
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::view::{DeliveryState, Outcome, Status, WaitingFor};
 
-use crate::views::{build_row, build_view, delivery, moment, queue};
+use crate::views::{build_row, build_view, delivery, moment, pauses, queue};
 use crate::{frames, views};
 
 /// Parses a text and compares it with the sample's value; says what is wrong otherwise.
@@ -124,7 +124,18 @@ variants!(requests, Request, {
         "" Request::Cancel { build: 42, job: None, force: false },
         "job" Request::Cancel { build: 42, job: Some("test (3.13)".into()), force: true },
     ],
-    Request::Retry { .. } => "retry" ["" Request::Retry { build: 42, what: RetryWhat::Failed }],
+    Request::Retry { .. } => "retry" [
+        "" Request::Retry { build: 42, what: RetryWhat::Failed, head: false },
+        "head" Request::Retry { build: 42, what: RetryWhat::Everything, head: true },
+    ],
+    Request::Pause { .. } => "pause" [
+        "" Request::Pause { repository: None, reason: None },
+        "repository" Request::Pause { repository: Some("acme/app".into()), reason: Some("the registry moves".into()) },
+    ],
+    Request::Resume { .. } => "resume" [
+        "" Request::Resume { repository: None },
+        "repository" Request::Resume { repository: Some("acme/app".into()) },
+    ],
     Request::SearchLog { .. } => "search_log" [
         "" Request::SearchLog {
             log: attempt(),
@@ -178,7 +189,11 @@ variants!(responses, Response, {
     Response::Cancel { .. } => "cancel" [
         "" Response::Cancel { stopping: vec!["test (3.13)".into()], cancelled: vec!["deploy".into()] },
     ],
-    Response::Retry { .. } => "retry" ["" Response::Retry { attempts: vec![attempt()] }],
+    Response::Retry { .. } => "retry" [
+        "" Response::Retry { attempts: vec![attempt()], delivery: None },
+        "head" Response::Retry { attempts: vec![], delivery: Some("retry-9f86d081884c7d65".into()) },
+    ],
+    Response::Pauses { .. } => "pauses" ["" Response::Pauses { pauses: pauses() }],
     Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], next: Some(16) }],
     Response::Unknown => "unknown" ["" Response::Unknown],
 });
@@ -228,6 +243,36 @@ variants!(reasons_to_wait, WaitingFor, {
     WaitingFor::Capacity { .. } => "capacity" ["" WaitingFor::Capacity { position: 3, running: 2, limit: 2 }],
     WaitingFor::Scheduler => "scheduler" ["" WaitingFor::Scheduler],
     WaitingFor::Engine { .. } => "engine" ["" WaitingFor::Engine { engine: "docker".into() }],
+    WaitingFor::Pull { .. } => "pull" [
+        "" WaitingFor::Pull {
+            image: "python:3.13".into(),
+            layers_done: 2,
+            layers: 7,
+            bytes: 31_000_000,
+            total_bytes: 98_000_000,
+        },
+    ],
+    WaitingFor::Group { .. } => "group" ["" WaitingFor::Group { group: "pull request 7".into(), held_by: 41 }],
+    WaitingFor::Paused { .. } => "paused" [
+        "" WaitingFor::Paused { repository: None, by: "ann's laptop".into(), since: moment(40_000), reason: None },
+        "repository" WaitingFor::Paused {
+            repository: Some("acme/app".into()),
+            by: "local".into(),
+            since: moment(50_000),
+            reason: Some("the registry moves".into()),
+        },
+    ],
+    WaitingFor::BackOff { .. } => "back_off" [
+        "" WaitingFor::BackOff { until: moment(95_000), why: "the engine went away before the first step".into() },
+    ],
+    WaitingFor::EngineAway { .. } => "engine_away" [
+        "" WaitingFor::EngineAway {
+            engine: "docker".into(),
+            since: moment(70_000),
+            why: "nothing listens at /var/run/docker.sock".into(),
+        },
+    ],
+    WaitingFor::Room { .. } => "room" ["" WaitingFor::Room { free_bytes: 12_000_000, wanted_bytes: 268_435_456 }],
     WaitingFor::Unknown => "unknown" ["" WaitingFor::Unknown],
 });
 

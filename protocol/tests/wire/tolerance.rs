@@ -7,7 +7,7 @@ use windlass_protocol::live::{
     BuildFilter, ClientMessage, LogWindow, Request, Response, RetryWhat, Role, ServerMessage, Topic,
 };
 use windlass_protocol::refusal::RefusalCode;
-use windlass_protocol::view::{DeliveryState, Outcome, Status, WaitingFor};
+use windlass_protocol::view::{BuildView, DeliveryState, LogSummary, Outcome, QueueView, Status, WaitingFor};
 
 use crate::samples;
 
@@ -119,6 +119,12 @@ fn what_has_a_default_may_be_left_out() {
             json!({"request": "builds", "limit": 50}),
             Request::Builds { filter: BuildFilter::default(), offset: 0, limit: 50 },
         ),
+        (
+            json!({"request": "retry", "build": 42, "what": {"what": "failed"}}),
+            Request::Retry { build: 42, what: RetryWhat::Failed, head: false },
+        ),
+        (json!({"request": "pause"}), Request::Pause { repository: None, reason: None }),
+        (json!({"request": "resume"}), Request::Resume { repository: None }),
         (json!({"request": "cancel", "build": 42}), Request::Cancel { build: 42, job: None, force: false }),
         (
             json!({"request": "search_log", "log": log(), "pattern": "x", "limit": 5}),
@@ -127,6 +133,61 @@ fn what_has_a_default_may_be_left_out() {
     ];
     for (short, whole) in requests {
         assert_eq!(serde_json::from_value::<Request>(short.clone()).expect("parses"), whole, "{short}");
+    }
+}
+
+/// What a daemon of before these fields sends, and what a client of before them is sent where they say nothing.
+#[test]
+fn fields_that_came_later_are_missing_when_they_say_nothing() {
+    let old = json!({"lines": 3, "bytes": 9, "sha256": null});
+    let log: LogSummary = serde_json::from_value(old.clone()).expect("parses");
+    assert_eq!((log.dropped_bytes, serde_json::to_value(log).expect("serialises")), (0, old));
+    let old = json!({"response": "retry", "attempts": []});
+    let retry: Response = serde_json::from_value(old.clone()).expect("parses");
+    assert_eq!(retry, Response::Retry { attempts: vec![], delivery: None });
+    assert_eq!(serde_json::to_value(retry).expect("serialises"), old);
+    let old = json!({"request": "retry", "build": 42, "what": {"what": "failed"}});
+    let retry: Request = serde_json::from_value(old.clone()).expect("parses");
+    assert_eq!(serde_json::to_value(retry).expect("serialises"), old);
+    for (field, view) in [("pauses", "queue_view"), ("estimate", "build_view"), ("because", "build_view")] {
+        let sample = json_samples().find(|sample| sample.file == format!("{view}.json")).expect("a sample");
+        let value: Value = serde_json::from_str(&sample.text).expect("JSON");
+        let old = in_every_object(value, &|fields| {
+            fields.remove(field);
+        });
+        let parsed = match view {
+            "queue_view" => serde_json::from_value::<QueueView>(old.clone()).map(serde_json::to_value),
+            _ => serde_json::from_value::<BuildView>(old.clone()).map(serde_json::to_value),
+        };
+        assert_eq!(parsed.expect("parses").expect("serialises"), old, "{field}");
+    }
+}
+
+/// Each reason to wait is one sentence for a person.
+#[test]
+fn reasons_to_wait_are_sentences() {
+    let table = [
+        (
+            json!({"kind": "pull", "image": "a:1", "layers_done": 1, "layers": 3, "bytes": 2_000_000, "total_bytes": 9_000_000}),
+            "pulling a:1: 1 of 3 layers, 2 of 9 MB",
+        ),
+        (json!({"kind": "group", "group": "main", "held_by": 41}), "#41 has the turn of group main"),
+        (
+            json!({"kind": "paused", "repository": "acme/app", "by": "ann", "since": "2026-11-22T23:01:07.636Z", "reason": "moving"}),
+            "acme/app is paused by ann: moving",
+        ),
+        (
+            json!({"kind": "paused", "repository": null, "by": "ann", "since": "2026-11-22T23:01:07.636Z", "reason": null}),
+            "the queue is paused by ann",
+        ),
+        (
+            json!({"kind": "room", "free_bytes": 1_000_000, "wanted_bytes": 268_000_000}),
+            "too little room on the disk: 1 MB free, 268 MB wanted",
+        ),
+    ];
+    for (json, words) in table {
+        let reason: WaitingFor = serde_json::from_value(json).expect("parses");
+        assert_eq!(reason.to_string(), words);
     }
 }
 

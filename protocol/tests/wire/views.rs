@@ -4,7 +4,7 @@ use windlass_protocol::id::JobId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
     AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryAnswer, DeliveryState, DeliveryView, EngineView,
-    JobSummary, JobView, LogSummary, Outcome, QueueView, QueuedJob, Status, StepView, WaitingFor,
+    Estimate, JobSummary, JobView, LogSummary, Outcome, Pause, QueueView, QueuedJob, Status, StepView, WaitingFor,
 };
 
 use crate::samples::{Sample, record};
@@ -118,6 +118,7 @@ pub(crate) fn queue() -> QueueView {
                 title: "parser: refuse numbers that overflow".into(),
                 status: Status::Running,
                 waiting_for: None,
+                estimate: None,
                 cancelling: true,
                 step: Some("pytest".into()),
                 queued_at: moment(60_000),
@@ -131,6 +132,7 @@ pub(crate) fn queue() -> QueueView {
                 title: "v2.0".into(),
                 status: Status::Waiting,
                 waiting_for: Some(WaitingFor::Capacity { position: 1, running: 1, limit: 1 }),
+                estimate: Some(Estimate { starts_at: Some(moment(120_000)), takes_ms: Some(45_000) }),
                 cancelling: false,
                 step: None,
                 queued_at: moment(80_000),
@@ -138,11 +140,24 @@ pub(crate) fn queue() -> QueueView {
             },
         ],
         engine: EngineView { kind: "docker".into(), version: None, trouble: Some("the engine does not answer".into()) },
+        pauses: pauses(),
     }
 }
 
+pub(crate) fn pauses() -> Vec<Pause> {
+    vec![
+        Pause { repository: None, by: "ann's laptop".into(), since: moment(40_000), reason: None },
+        Pause {
+            repository: Some("acme/app".into()),
+            by: "local".into(),
+            since: moment(50_000),
+            reason: Some("the registry moves".into()),
+        },
+    ]
+}
+
 fn passed_job() -> JobView {
-    let log = LogSummary { lines: 12, bytes: 640, sha256: Some("e3b0c44298fc1c14".repeat(4)) };
+    let log = LogSummary { lines: 12, bytes: 640, sha256: Some("e3b0c44298fc1c14".repeat(4)), dropped_bytes: 0 };
     let step = step("cargo fmt --check", Status::Finished, Some(Outcome::Passed), Some(1_600));
     let attempt = AttemptView { log, steps: vec![step], ..attempt(1, Outcome::Passed) };
     JobView {
@@ -153,6 +168,7 @@ fn passed_job() -> JobView {
         outcome: Some(Outcome::Passed),
         reason: None,
         waiting_for: None,
+        estimate: None,
         attempts: vec![attempt],
     }
 }
@@ -161,11 +177,13 @@ fn running_job() -> JobView {
     let first = AttemptView {
         reason: Some("step \"pytest\" ended with exit code 1".into()),
         exit_code: Some(1),
-        log: LogSummary { lines: 900, bytes: 70_000, sha256: Some("2c26b46b68ffc68f".repeat(4)) },
+        log: LogSummary { lines: 900, bytes: 70_000, sha256: Some("2c26b46b68ffc68f".repeat(4)), dropped_bytes: 5_000 },
         ..attempt(1, Outcome::Failed)
     };
     let second = AttemptView {
         number: 2,
+        because: Some("asked for by ann's laptop".into()),
+        image_digest: Some(format!("sha256:{}", "9f86d081884c7d65".repeat(4))),
         status: Status::Running,
         outcome: None,
         queued_at: moment(60_000),
@@ -181,8 +199,9 @@ fn running_job() -> JobView {
             step("install", Status::Finished, Some(Outcome::Passed), Some(61_100)),
             step("pytest", Status::Running, None, Some(70_000)),
             step("report", Status::Waiting, None, None),
+            StepView { finally: true, ..step("ls -l", Status::Waiting, None, None) },
         ],
-        log: LogSummary { lines: 1_042, bytes: 81_920, sha256: None },
+        log: LogSummary { lines: 1_042, bytes: 81_920, sha256: None, dropped_bytes: 0 },
         ..attempt(2, Outcome::Passed)
     };
     JobView {
@@ -193,6 +212,7 @@ fn running_job() -> JobView {
         outcome: None,
         reason: None,
         waiting_for: None,
+        estimate: Some(Estimate { starts_at: None, takes_ms: Some(28_500) }),
         attempts: vec![first, second],
     }
 }
@@ -207,6 +227,7 @@ fn waiting_job() -> JobView {
         outcome: None,
         reason: None,
         waiting_for: Some(WaitingFor::Jobs { jobs: needs }),
+        estimate: Some(Estimate { starts_at: Some(moment(100_000)), takes_ms: None }),
         attempts: vec![],
     }
 }
@@ -221,6 +242,8 @@ fn attempt(number: u32, outcome: Outcome) -> AttemptView {
         signal: None,
         engine: Some("docker".into()),
         node: Some("builder-1".into()),
+        because: None,
+        image_digest: None,
         queued_at: moment(0),
         started_at: Some(moment(1_500)),
         finished_at: Some(moment(30_000)),
@@ -240,5 +263,6 @@ fn step(name: &str, status: Status, outcome: Option<Outcome>, started: Option<i6
         started_at: started.map(moment),
         finished_at: started.filter(|_| outcome.is_some()).map(|started| moment(started + 4_000)),
         first_line: started.map(|started| u64::try_from(started / 100).expect("after the epoch")),
+        finally: false,
     }
 }

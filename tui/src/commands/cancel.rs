@@ -47,7 +47,14 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
             output.line(format!("{build}/{job} is cancelled"))?;
         }
         for job in &stopping {
-            output.line(format!("{build}/{job} is being stopped"))?;
+            let how = match args.force {
+                true => "is being killed",
+                false => "is being stopped: asked to end, killed after its grace; finally steps run in any case",
+            };
+            output.line(format!("{build}/{job} {how}"))?;
+        }
+        if !stopping.is_empty() && !args.wait {
+            output.line(format!("follow it: windlass watch {build}"))?;
         }
     }
     output.flush()?;

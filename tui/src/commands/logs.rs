@@ -5,6 +5,7 @@ use std::io::Write;
 use windlass_protocol::id::Address;
 use windlass_protocol::live::{ServerMessage, Topic};
 use windlass_protocol::log::LogFrame;
+use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{BuildView, JobView, Status};
 
 use super::output::{LineCutter, Output};
@@ -12,7 +13,7 @@ use super::session::{Session, find_attempt};
 use crate::exit::{Exit, Failure};
 use crate::link::LinkEvent;
 use crate::safe_text::label;
-use crate::words;
+use crate::{waiting, words};
 
 /// Prints the log of a job. To a terminal it is made safe, colours kept; into a file or pipe go the exact bytes.
 #[derive(Debug, clap::Args)]
@@ -118,7 +119,7 @@ async fn when_begun(address: &Address, session: &mut Session) -> Result<BuildVie
         let Some(job) = waiting else { return Ok(*view) };
         if !told {
             told = true;
-            let words = format!("{}/{} has not begun: {}", address.build, job.name, waiting_words(job));
+            let words = format!("{}/{} has not begun: {}", address.build, job.name, waiting_words(job, session.now()));
             let _ = writeln!(std::io::stderr(), "windlass: {}", label(words));
         }
     }
@@ -144,6 +145,6 @@ fn why_nothing(view: &BuildView, address: &Address) -> Option<String> {
     nothing.then(|| format!("{number}/{} has no log, it never began: {}{reason}", job.name, outcome.word()))
 }
 
-fn waiting_words(job: &JobView) -> String {
-    words::waiting(job.waiting_for.as_ref())
+fn waiting_words(job: &JobView, now: Timestamp) -> String {
+    waiting::reason(job.waiting_for.as_ref(), now)
 }

@@ -7,6 +7,7 @@ mod deliveries;
 mod lint;
 mod logs;
 mod output;
+mod pause;
 mod queue;
 mod retry;
 mod session;
@@ -75,6 +76,8 @@ enum Asking {
     Retry(retry::Args),
     Cancel(cancel::Args),
     Queue(queue::Args),
+    Pause(pause::Args),
+    Resume(pause::ResumeArgs),
     Deliveries(deliveries::Args),
 }
 
@@ -166,6 +169,8 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
         Asking::Retry(args) => retry::run(args, &mut session, output).await,
         Asking::Cancel(args) => cancel::run(args, &mut session, output).await,
         Asking::Queue(args) => queue::run(args, &mut session, output).await,
+        Asking::Pause(args) => pause::run(args, &mut session, output).await,
+        Asking::Resume(args) => pause::resume(args, &mut session, output).await,
         Asking::Deliveries(args) => deliveries::run(args, &mut session, output).await,
     }?;
     output.flush()?;

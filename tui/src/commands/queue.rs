@@ -7,9 +7,10 @@ use super::output::{Output, Table};
 use super::session::Session;
 use crate::exit::{Exit, Failure};
 use crate::link::LinkEvent;
+use crate::waiting;
 use crate::words::{self, Standing};
 
-/// Shows what runs, and what waits and why, in the order in which it will start.
+/// Shows what runs, what is paused, and what waits and why, in the order in which it will start.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,6 +49,9 @@ pub(super) async fn run(_: Args, session: &mut Session, output: &mut Output) -> 
         output.line(format!("the engine is in trouble: {trouble}"))?;
     }
     let now = session.now();
+    for pause in &queue.pauses {
+        output.line(waiting::pause(pause, now))?;
+    }
     let mut table = Table::new(&["job", "repository", "branch", "for", "step, or why it waits"]);
     for job in &queue.jobs {
         let standing = match job.status {
@@ -55,7 +59,7 @@ pub(super) async fn run(_: Args, session: &mut Session, output: &mut Output) -> 
             status => Standing::of(status, None),
         };
         let what = match job.status {
-            Status::Waiting => words::waiting(job.waiting_for.as_ref()),
+            Status::Waiting => waiting::why(job.waiting_for.as_ref(), job.estimate.as_ref(), now),
             _ => job.step.clone().unwrap_or_default(),
         };
         let time = job.started_at.unwrap_or(job.queued_at);

@@ -10,6 +10,7 @@ use super::session::{Session, find_job};
 use crate::exit::{Exit, Failure};
 use crate::link::LinkEvent;
 use crate::safe_text::{Sgr, log_line};
+use crate::waiting;
 use crate::words::{self, Standing};
 
 /// Shows one build: its jobs and steps, what failed and its last lines, and how to try again.
@@ -88,15 +89,24 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
         }
     }
     if job.status == Status::Waiting {
-        text += &format!("  {}", words::waiting(job.waiting_for.as_ref()));
-    } else if let Some(cancelling) = shown.and_then(|attempt| attempt.cancelling.as_ref()) {
-        text += &format!("  {}", words::countdown(cancelling, session.now()));
+        let why = waiting::why(job.waiting_for.as_ref(), job.estimate.as_ref(), session.now());
+        text += &format!("  {why}");
+    } else if let Some((attempt, cancelling)) =
+        shown.and_then(|attempt| attempt.cancelling.as_ref().map(|cancelling| (attempt, cancelling)))
+    {
+        text += &format!("  {}", waiting::countdown(cancelling, &attempt.steps, session.now()));
     } else if let Some(reason) = shown.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref()) {
         text += &format!("  {reason}");
     }
+    if job.status != Status::Finished {
+        text += &waiting::takes(job.estimate.as_ref()).map(|takes| format!(", {takes}")).unwrap_or_default();
+    }
     output.standing(Standing::of_job(job), 9, text)?;
+    for fact in shown.map(facts).unwrap_or_default() {
+        output.line(format!("             {fact}"))?;
+    }
     for (attempt, step) in shown.iter().flat_map(|attempt| attempt.steps.iter().map(move |step| (attempt, step))) {
-        let mut text = format!("  {}", step.name);
+        let mut text = format!("  {}{}", step.name, if step.finally { "  (finally)" } else { "" });
         if let Some(took) = words::took(step.started_at, step.finished_at, session.now()) {
             text += &format!("  {took}");
         }
@@ -106,6 +116,17 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
         output.standing(Standing::of_step(attempt, step), 9, text)?;
     }
     Ok(())
+}
+
+/// What else there is to know of an attempt.
+fn facts(attempt: &AttemptView) -> Vec<String> {
+    let because = attempt.because.as_ref().map(|because| format!("attempt {}: {because}", attempt.number));
+    let digest = attempt.image_digest.as_ref().map(|digest| format!("image {digest}"));
+    let dropped = (attempt.log.dropped_bytes > 0).then(|| {
+        let kept = words::bytes(attempt.log.bytes);
+        format!("{} of its log were left out, beyond the cap; {kept} are kept", words::bytes(attempt.log.dropped_bytes))
+    });
+    [because, digest, dropped].into_iter().flatten().collect()
 }
 
 /// The last lines of the step that failed, or of the whole log when no step did.
@@ -167,6 +188,14 @@ fn advice(view: &BuildView, output: &mut Output) -> Result<(), Failure> {
     let number = view.build.number;
     if view.build.status != Status::Finished {
         output.line("")?;
+        let reasons = view.jobs.iter().filter_map(|job| job.waiting_for.as_ref()).filter_map(waiting::what_to_do);
+        let mut told: Vec<String> = Vec::new();
+        for advice in reasons {
+            if !told.contains(&advice) {
+                output.line(&advice)?;
+                told.push(advice);
+            }
+        }
         output.line(format!("follow it: windlass watch {number}"))?;
     } else if words::is_bad(view.build.outcome) {
         output.line("")?;
@@ -174,6 +203,7 @@ fn advice(view: &BuildView, output: &mut Output) -> Result<(), Failure> {
             output.line(format!("the whole log:  windlass logs {}", words::for_shell(&id.job_id().to_string())))?;
         }
         output.line(format!("try again:      windlass retry {number}"))?;
+        output.line(format!("a newer commit: windlass retry {number} --head"))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::{Hits, log, overlay};
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
 use crate::theme::{Theme, Tone, tone_of};
+use crate::waiting;
 use crate::widgets::table::{self, Column, Table, Width};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
@@ -72,7 +73,7 @@ fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Them
     if area.height >= 4 {
         let reason = match (selected.and_then(|job| job_reason(job, now)), cancelling, &build.reason) {
             (Some(words), ..) => words,
-            (None, Some(cancelling), _) => Words::from((Tone::Warn, words::countdown(cancelling, now))),
+            (None, Some(cancelling), _) => Words::from((Tone::Warn, waiting::countdown(cancelling, &[], now))),
             (None, None, Some(reason)) => Words::from((tone_of(standing), reason)),
             (None, None, None) => Words::new(),
         };
@@ -112,6 +113,9 @@ fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {
             let last = attempt.steps.len() == index + 1;
             let branch = if last && job.attempts.len() == 1 { "  └ " } else { "  ├ " };
             let mut name = Words::new().and(Tone::Dim, branch).plain(&step.name);
+            if step.finally {
+                name = name.and(Tone::Dim, "  finally");
+            }
             if let Some(ending) = words::ending(step.exit_code, step.signal) {
                 name = name.and(Tone::Bad, format!("  {ending}"));
             }
@@ -122,6 +126,9 @@ fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {
         Row::Attempt(job, index) => {
             let Some(attempt) = view.jobs[job].attempts.get(index) else { return Vec::new() };
             let mut name = Words::new().and(Tone::Dim, format!("  └ earlier attempt #{}", attempt.number));
+            if let Some(because) = &attempt.because {
+                name = name.and(Tone::Dim, format!("  ({because})"));
+            }
             if let Some(reason) = &attempt.reason {
                 name = name.and(Tone::Dim, format!("  {reason}"));
             }
@@ -135,10 +142,21 @@ fn job_reason(job: &JobView, now: Timestamp) -> Option<Words> {
     let name = Words::new().and(Tone::Strong, &job.name).plain(": ");
     let attempt = job.attempts.last();
     let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
-    match (attempt.and_then(|attempt| attempt.cancelling.as_ref()), reason) {
-        _ if job.status == Status::Waiting => Some(name.and(Tone::Dim, words::waiting(job.waiting_for.as_ref()))),
-        (Some(cancelling), _) => Some(name.and(Tone::Warn, words::countdown(cancelling, now))),
-        (None, reason) => Some(name.and(tone_of(Standing::of_job(job)), reason?)),
+    let because = attempt.and_then(|attempt| attempt.because.as_ref());
+    let because = because.map(|because| format!("  ({because})")).unwrap_or_default();
+    match (waiting::stopping(job, now), reason) {
+        _ if job.status == Status::Waiting => {
+            let why = waiting::why(job.waiting_for.as_ref(), job.estimate.as_ref(), now);
+            let takes = waiting::takes(job.estimate.as_ref()).map(|takes| format!(", {takes}")).unwrap_or_default();
+            Some(name.and(Tone::Dim, format!("{why}{takes}{because}")))
+        }
+        (Some(stopping), _) => Some(name.and(Tone::Warn, stopping)),
+        (None, Some(reason)) => Some(name.and(tone_of(Standing::of_job(job)), reason).and(Tone::Dim, because)),
+        (None, None) => {
+            let takes = waiting::takes(job.estimate.as_ref()).filter(|_| job.status == Status::Running);
+            let words = format!("{}{because}", takes.unwrap_or_default());
+            (!words.is_empty()).then(|| name.and(Tone::Dim, words.trim_start()))
+        }
     }
 }
 
@@ -150,10 +168,11 @@ fn job_words(job: &JobView, now: Timestamp) -> Words {
         words = words.and(Tone::Dim, format!(" #{}", job.attempts.len()));
     }
     if job.status == Status::Waiting {
-        return words.and(Tone::Dim, format!("  {}", words::waiting(job.waiting_for.as_ref())));
+        let why = waiting::why(job.waiting_for.as_ref(), job.estimate.as_ref(), now);
+        return words.and(Tone::Dim, format!("  {why}"));
     }
-    if let Some(cancelling) = attempt.and_then(|attempt| attempt.cancelling.as_ref()) {
-        return words.and(Tone::Warn, format!("  {}", words::countdown(cancelling, now)));
+    if let Some(stopping) = waiting::stopping(job, now) {
+        return words.and(Tone::Warn, format!("  {stopping}"));
     }
     let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
     match reason {
@@ -165,9 +184,16 @@ fn job_words(job: &JobView, now: Timestamp) -> Words {
 /// What is known of the selected job beyond its row, and its log as it would open.
 fn preview(state: &State, page: &BuildPage, view: &BuildView, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let Some(shown) = &page.preview else {
-        let waiting = page.job().or(view.jobs.first()).and_then(|job| job.waiting_for.as_ref());
-        let words = waiting.map_or_else(|| "it never ran".to_owned(), |waiting| format!("it has not begun: {waiting}"));
-        return overlay::empty(&[&words], theme, area, buffer);
+        let job = page.job().or(view.jobs.first());
+        let Some((job, reason)) = job.and_then(|job| Some((job, job.waiting_for.as_ref()?))) else {
+            return overlay::empty(&["it never ran"], theme, area, buffer);
+        };
+        let now = state.daemon_now();
+        let words = format!("it has not begun: {}", waiting::reason(Some(reason), now));
+        let start = waiting::start(Some(reason), job.estimate.as_ref(), now).unwrap_or_default();
+        let takes = waiting::takes(job.estimate.as_ref()).unwrap_or_default();
+        let to_do = waiting::what_to_do(reason).unwrap_or_default();
+        return overlay::empty(&[&words, &start, &takes, &to_do], theme, area, buffer);
     };
     let line = Rect { height: 1, ..area };
     let mut words = Words::new().and(Tone::Strong, shown.id.to_string());
@@ -181,6 +207,9 @@ fn preview(state: &State, page: &BuildPage, view: &BuildView, theme: Theme, area
         };
         let size = format!("{}, {}", words::plural(lines, "line"), words::bytes(bytes));
         words = words.and(Tone::Dim, format!("  {on}  {size}"));
+        if attempt.log.dropped_bytes > 0 {
+            words = words.and(Tone::Warn, format!("  {} left out", words::bytes(attempt.log.dropped_bytes)));
+        }
     }
     if let Some(image) = page.job().and_then(|job| job.image.as_ref()) {
         words = words.and(Tone::Dim, format!("  {image}"));

@@ -10,6 +10,7 @@ use super::log::clock;
 use crate::keymap::{self, Action};
 use crate::state::{Connection, Hit, Page, PromptKind, State, View};
 use crate::theme::{Theme, Tone};
+use crate::waiting;
 use crate::widgets::text::Words;
 
 /// Views on the left, how busy the daemon is on the right.
@@ -53,6 +54,11 @@ fn busy(state: &State, width: u16) -> Words {
     if let Some(trouble) = &queue.engine.trouble {
         return words.and(Tone::Bad, format!("! engine: {trouble}"));
     }
+    match queue.pauses.first() {
+        Some(pause) if pause.repository.is_none() => words = words.and(Tone::Warn, "‖ paused  "),
+        Some(_) if width >= 100 => words = words.and(Tone::Warn, format!("‖ {} paused  ", queue.pauses.len())),
+        _ => {}
+    }
     if queue.running > 0 {
         words = words.and(Tone::Running, format!("● {}/{} running", queue.running, queue.limit));
     } else {
@@ -82,6 +88,20 @@ pub(super) fn banner(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
     };
     buffer.set_style(area, theme.strip(tone));
     Words::from((tone, text)).paint(area, theme.strip(tone), theme, buffer);
+}
+
+/// What is paused: on the queue's page, above what waits because of it.
+pub(super) fn notice(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    let now = state.daemon_now();
+    let Some((first, rest)) = state.queue.as_ref().and_then(|queue| queue.pauses.split_first()) else { return };
+    let more = match rest.len() {
+        0 => String::new(),
+        1 => format!(" (and {})", waiting::paused_name(&rest[0])),
+        many => format!(" (and {many} repositories)"),
+    };
+    let text = format!(" ‖ {}{more}", waiting::pause(first, now));
+    buffer.set_style(area, theme.strip(Tone::Warn));
+    Words::from((Tone::Warn, text)).paint(area, theme.strip(Tone::Warn), theme, buffer);
 }
 
 /// What the keys do here, or what is being typed.
@@ -117,6 +137,7 @@ fn possible(state: &State, action: Action) -> bool {
     match (action, state.pages.last()) {
         (Action::NextMatch, Some(Page::Log(log))) => log.search.is_some(),
         (Action::Filter, None) => state.view == View::Builds,
+        (Action::Pause, _) => state.view == View::Queue,
         (Action::Cancel | Action::RetryFailed, None) => state.view != View::Deliveries,
         _ => true,
     }

@@ -32,7 +32,7 @@ fn title(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut B
     left = left.and(Tone::Strong, page.id.to_string());
     if let Some(attempt) = attempt {
         if let Some(cancelling) = &attempt.cancelling {
-            left = left.and(Tone::Warn, format!("  {}", words::countdown(cancelling, now)));
+            left = left.and(Tone::Warn, format!("  {}", waiting::countdown(cancelling, &attempt.steps, now)));
         } else if let Some(reason) = &attempt.reason {
             left = left.and(Tone::Dim, format!("  {reason}"));
         }

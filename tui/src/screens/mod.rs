@@ -57,6 +57,10 @@ fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
     if layout.banner {
         chrome::banner(state, theme, Rect { y: area.y + 1, height: 1, ..area }, buffer);
     }
+    if layout.notice {
+        let y = area.y + layout.body_top() - 1;
+        chrome::notice(state, theme, Rect { y, height: 1, ..area }, buffer);
+    }
     let body = Rect { y: area.y + layout.body_top(), height: layout.body(), ..area };
     match (state.pages.last(), state.view) {
         (Some(Page::Build(page)), _) => build::paint(state, page, theme, body, &mut hits, buffer),

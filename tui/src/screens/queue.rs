@@ -9,6 +9,7 @@ use super::builds::standing_words;
 use super::{Hits, overlay};
 use crate::state::State;
 use crate::theme::{Theme, Tone};
+use crate::waiting;
 use crate::widgets::table::{Column, Row, Table, Width};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
@@ -20,7 +21,10 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     if queue.jobs.is_empty() {
         let slots = format!("nothing runs and nothing waits: {} free", words::plural(queue.limit, "slot"));
         let trouble = queue.engine.trouble.as_ref().map(|trouble| format!("the engine is in trouble: {trouble}"));
-        let retry = "r on a build (press 1) runs it again";
+        let retry = match queue.pauses.is_empty() {
+            true => "r on a build (press 1) runs it again",
+            false => "P ends the pause",
+        };
         let lines = [slots.as_str(), "", trouble.as_deref().unwrap_or(retry)];
         return overlay::empty(&lines, theme, area, buffer);
     }
@@ -63,7 +67,7 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         let line = |y: u16| Rect { x: area.x + 1, y: strip.y + y, width: area.width.saturating_sub(2), height: 1 };
         let words = Words::new().and(Tone::Strong, format!("{}#{} ", job.id, job.attempt)).plain(&job.title);
         words.paint(line(1), Style::new(), theme, buffer);
-        Words::from((Tone::Dim, why(job))).paint(line(2), Style::new(), theme, buffer);
+        Words::from((Tone::Dim, at_length(job, state))).paint(line(2), Style::new(), theme, buffer);
     }
 }
 
@@ -78,7 +82,7 @@ fn cell(title: &str, job: &QueuedJob, state: &State) -> Words {
             let tone = if job.status == Status::Running { Tone::Running } else { Tone::Dim };
             Words::from((tone, words::running_duration(state.daemon_now().since(since))))
         }
-        _ => Words::new().plain(why(job)),
+        _ => Words::new().plain(why(job, state)),
     }
 }
 
@@ -86,9 +90,15 @@ fn standing(job: &QueuedJob) -> Standing {
     if job.cancelling { Standing::Stopping } else { Standing::of(job.status, None) }
 }
 
-fn why(job: &QueuedJob) -> String {
+/// The same with how long it usually takes.
+fn at_length(job: &QueuedJob, state: &State) -> String {
+    let parts = [Some(why(job, state)).filter(|why| !why.is_empty()), waiting::takes(job.estimate.as_ref())];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn why(job: &QueuedJob, state: &State) -> String {
     match (job.status, &job.step) {
-        (Status::Waiting, _) => words::waiting(job.waiting_for.as_ref()),
+        (Status::Waiting, _) => waiting::why(job.waiting_for.as_ref(), job.estimate.as_ref(), state.daemon_now()),
         (_, Some(step)) => step.clone(),
         _ => String::new(),
     }

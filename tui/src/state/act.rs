@@ -6,8 +6,9 @@ use super::build::BuildPage;
 use super::cursor::{Cursor, Move};
 use super::dialog::{self, Again, Target, Task};
 use super::log::{LogPage, Motion};
+use super::pause;
 use super::search::Search;
-use super::{BUILDS, Effect, FOUND, Hit, Page, Pending, Prompt, PromptKind, QUEUE, State, View, subscribe};
+use super::{BUILDS, Connection, Effect, FOUND, Hit, Page, Pending, Prompt, PromptKind, QUEUE, State, View, subscribe};
 use crate::keymap::{self, Action, Key, Mode};
 
 impl State {
@@ -99,6 +100,8 @@ impl State {
                 self.prompt = Some(Prompt { kind: PromptKind::Filter, text, older: None });
             }
             Action::Filter => self.toast("only builds can be filtered yet".to_owned(), true),
+            Action::Pause if self.view == View::Queue => self.pause_menu(),
+            Action::Pause => self.toast("the queue (press 2) is where it is paused".to_owned(), true),
             Action::Mark if builds => {
                 self.builds.toggle_mark();
                 self.builds.go(Move::By(1), height);
@@ -309,6 +312,9 @@ impl State {
             self.dialog = Some(dialog);
             return self.toast(why_not, true);
         }
+        if let Some(next) = answer.asks {
+            return self.dialog = Some(*next);
+        }
         if !answer.does.is_empty() {
             self.builds.marks.clear();
         }
@@ -318,6 +324,7 @@ impl State {
     fn carry_out(&mut self, task: Task, effects: &mut Vec<Effect>) {
         let pending = match task.request {
             Request::Retry { .. } => Pending::Retry { about: task.about },
+            Request::Pause { .. } | Request::Resume { .. } => Pending::Pause { about: task.about },
             _ => Pending::Cancel { about: task.about },
         };
         self.ask(task.request, pending, effects);
@@ -427,6 +434,19 @@ impl State {
             }
             Err(words) => self.toast(words, true),
         }
+    }
+
+    /// The queue, or the repository of the selected row.
+    fn pause_menu(&mut self) {
+        let Some(queue) = &self.queue else {
+            return self.toast("waiting for the daemon".to_owned(), true);
+        };
+        let repository = queue.jobs.get(self.queue_cursor.at).map(|job| job.repository.as_str());
+        let role = match &self.connection {
+            Connection::Up(hello) => Some(hello.role),
+            Connection::Connecting | Connection::Lost { .. } => None,
+        };
+        self.dialog = Some(pause::menu(queue, repository, role, self.daemon_now()));
     }
 
     fn resync(&mut self, effects: &mut Vec<Effect>) {

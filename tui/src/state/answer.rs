@@ -23,13 +23,20 @@ impl State {
                 };
                 self.toast(text, false);
             }
-            (Pending::Retry { about }, Response::Retry { attempts, .. }) => {
+            (Pending::Retry { about }, Response::Retry { attempts, delivery }) => {
                 let text = match attempts.as_slice() {
+                    [] if delivery.is_some() => format!("{about}: the newest commit is read: a new build follows"),
                     [] => format!("{about}: the commit is read again: a new build follows"),
                     [one] => format!("{one} will run"),
                     many => format!("{about}: {} jobs will run again", many.len()),
                 };
                 self.toast(text, false);
+            }
+            (Pending::Pause { about }, Response::Pauses { pauses }) => {
+                if let Some(queue) = &mut self.queue {
+                    queue.pauses = pauses; // the queue's own news may come a moment later
+                }
+                self.toast(about, false);
             }
             (Pending::Search { sub, ask }, Response::Matches { lines: found, next }) => {
                 let Some(log) = self.log_of(sub) else { return };
@@ -51,7 +58,7 @@ impl State {
                 }
                 self.toast(format!("search: {refusal}"), true);
             }
-            Some(Pending::Cancel { about } | Pending::Retry { about }) => {
+            Some(Pending::Cancel { about } | Pending::Retry { about } | Pending::Pause { about }) => {
                 self.toast(format!("{about}: {}: {refusal}", refusal.code), true);
             }
             Some(Pending::Deliveries) => {

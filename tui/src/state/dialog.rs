@@ -24,6 +24,19 @@ pub struct Answer {
     /// Why it cannot be taken; it stays visible.
     pub why_not: Option<String>,
     pub does: Vec<Task>,
+    /// The question that comes before anything is done.
+    pub asks: Option<Box<Dialog>>,
+}
+
+impl Answer {
+    /// One that changes nothing.
+    pub(super) fn leave(label: impl Into<String>) -> Self {
+        Self { label: label.into(), why_not: None, does: Vec::new(), asks: None }
+    }
+
+    pub(super) fn does(label: impl Into<String>, does: Vec<Task>) -> Self {
+        Self { does, ..Self::leave(label) }
+    }
 }
 
 /// A request, and what it is called when it comes back.
@@ -48,6 +61,8 @@ pub(super) struct Target {
     spec: Option<(Outcome, String)>,
     /// What runs, in words: `main: Fix the parser`.
     words: String,
+    /// What may have a newer commit: `the head of main`.
+    head: String,
 }
 
 impl Target {
@@ -62,6 +77,7 @@ impl Target {
             again: (!row.jobs.is_empty()).then_some(not_passed),
             spec: words::spec_outcome_of(row).map(|outcome| (outcome, row.reason.clone().unwrap_or_default())),
             words,
+            head: format!("the head of {}", words::branch(row)),
         }
     }
 
@@ -77,6 +93,7 @@ impl Target {
             again: Some(not_passed),
             spec: words::spec_outcome(view).map(|outcome| (outcome, build.reason.clone().unwrap_or_default())),
             words,
+            head: format!("the head of {}", words::branch_of(build)),
         }
     }
 
@@ -100,6 +117,7 @@ impl Target {
             again: None,
             spec: None,
             words: format!("{} {}", job.repository, job.title),
+            head: format!("the head of {}", job.branch.as_deref().unwrap_or("its branch")),
         }
     }
 
@@ -193,12 +211,8 @@ pub(super) fn cancel(targets: &[Target], force: bool) -> Result<Dialog, String> 
         text,
         killed_at,
         answers: vec![
-            Answer { label: leave, why_not: None, does: Vec::new() },
-            Answer {
-                label: stop,
-                why_not: None,
-                does: live.iter().map(|target| target.cancel(force || again)).collect(),
-            },
+            Answer::leave(leave),
+            Answer::does(stop, live.iter().map(|target| target.cancel(force || again)).collect()),
         ],
         focus: 0,
     })
@@ -238,10 +252,7 @@ pub(super) fn again(targets: &[Target]) -> Result<Again, String> {
         title: format!("Retry {what}?"),
         text,
         killed_at: None,
-        answers: vec![
-            Answer { label: "Leave it".to_owned(), why_not: None, does: Vec::new() },
-            Answer { label: format!("Run {jobs} of {what} again"), why_not: None, does },
-        ],
+        answers: vec![Answer::leave("Leave it"), Answer::does(format!("Run {jobs} of {what} again"), does)],
         focus: 0,
     }))
 }
@@ -250,9 +261,8 @@ pub(super) fn again(targets: &[Target]) -> Result<Again, String> {
 pub(super) fn retry(target: &Target, view: Option<&BuildView>) -> Dialog {
     let build = target.build;
     let answer = |label: String, what: RetryWhat, why_not: Option<String>| Answer {
-        label,
         why_not,
-        does: vec![retry_task(build, what)],
+        ..Answer::does(label, vec![retry_task(build, what)])
     };
     let why_not = target.why_no_retry();
     let mut answers = match (&target.job, &target.spec) {
@@ -285,7 +295,10 @@ pub(super) fn retry(target: &Target, view: Option<&BuildView>) -> Dialog {
         }
         answers.push(answer(capital(&label("everything")), RetryWhat::Everything, None));
     }
-    answers.push(Answer { label: "Nothing".to_owned(), why_not: None, does: Vec::new() });
+    let head = Request::Retry { build, what: RetryWhat::Everything, head: true };
+    let label = format!("Everything at {}: makes a new build", target.head);
+    answers.push(Answer::does(label, vec![Task { request: head, about: format!("build {build}") }]));
+    answers.push(Answer::leave("Nothing"));
     Dialog {
         title: format!("Retry {}", target.name()),
         text: vec![target.words.clone(), "Old attempts keep their logs.".to_owned()],

@@ -4,12 +4,13 @@
 /// Below this only a status is shown.
 const SMALLEST: (u16, u16) = (40, 10);
 
-/// A terminal of a size, with or without a banner.
+/// A terminal of a size, with or without a banner, and a notice below it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Layout {
     pub width: u16,
     pub height: u16,
     pub banner: bool,
+    pub notice: bool,
 }
 
 impl Layout {
@@ -18,10 +19,10 @@ impl Layout {
         self.width < SMALLEST.0 || self.height < SMALLEST.1
     }
 
-    /// The first row below header and banner.
+    /// The first row below header, banner and notice.
     #[must_use]
     pub fn body_top(self) -> u16 {
-        1 + u16::from(self.banner)
+        1 + u16::from(self.banner) + u16::from(self.notice)
     }
 
     /// Rows between header and footer.

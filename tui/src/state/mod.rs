@@ -10,6 +10,7 @@ pub mod cursor;
 pub mod dialog;
 pub mod layout;
 pub mod log;
+mod pause;
 pub mod search;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use jiff::tz::TimeZone;
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{BuildRow, BuildView, DeliveryView, QueueView, Status};
+use windlass_protocol::view::{BuildRow, BuildView, DeliveryView, Estimate, QueueView, Status, WaitingFor};
 
 use crate::keymap::{Key, Mode};
 use build::BuildPage;
@@ -136,6 +137,7 @@ pub enum Connection {
 enum Pending {
     Cancel { about: String },
     Retry { about: String },
+    Pause { about: String },
     Search { sub: Sub, ask: search::Ask },
     Deliveries,
 }
@@ -251,7 +253,9 @@ impl State {
     #[must_use]
     pub fn layout(&self) -> Layout {
         let banner = !matches!(self.connection, Connection::Up(_));
-        Layout { width: self.size.0, height: self.size.1, banner }
+        let on_queue = self.view == View::Queue && self.pages.is_empty();
+        let notice = on_queue && self.queue.as_ref().is_some_and(|queue| !queue.pauses.is_empty());
+        Layout { width: self.size.0, height: self.size.1, banner, notice }
     }
 
     /// What is on the screen may be out of date.
@@ -292,7 +296,8 @@ impl State {
         if let (Some(view), false) = (build, self.pages.is_empty()) {
             let mut attempts = view.jobs.iter().filter_map(|job| job.attempts.last());
             let countdown = attempts.any(|attempt| attempt.cancelling.is_some());
-            return countdown || (self.animation && view.build.status == Status::Running);
+            let waits = view.jobs.iter().any(|job| counts_down(job.waiting_for.as_ref(), job.estimate.as_ref()));
+            return countdown || (self.animation && (waits || view.build.status == Status::Running));
         }
         let rows = self.builds.cursor.top..self.builds.cursor.top + usize::from(self.layout().list());
         self.animation
@@ -300,7 +305,9 @@ impl State {
                 View::Builds => {
                     rows.filter_map(|index| self.builds.row(index)).any(|row| row.status == Status::Running)
                 }
-                View::Queue => self.queue.as_ref().is_some_and(|queue| !queue.jobs.is_empty()),
+                View::Queue => {
+                    self.queue.as_ref().is_some_and(|queue| !(queue.jobs.is_empty() && queue.pauses.is_empty()))
+                }
                 View::Deliveries => false,
             }
     }
@@ -490,4 +497,10 @@ impl State {
 
 fn subscribe(sub: Sub, topic: Topic) -> Effect {
     Effect::Send(ClientMessage::Subscribe { sub, topic, after: None })
+}
+
+/// Its words tell how long from now.
+fn counts_down(waiting_for: Option<&WaitingFor>, estimate: Option<&Estimate>) -> bool {
+    let moment = matches!(waiting_for, Some(WaitingFor::BackOff { .. } | WaitingFor::EngineAway { .. }));
+    moment || (waiting_for.is_some() && estimate.is_some_and(|estimate| estimate.starts_at.is_some()))
 }

@@ -41,6 +41,8 @@ impl Fake {
             logs: HashMap::new(),
             deliveries: Vec::new(),
             limit: 2,
+            pauses: Vec::new(),
+            heads: Vec::new(),
             search_limit: 10_000,
             asked: Vec::new(),
             subscribed: Vec::new(),

@@ -8,8 +8,8 @@ use windlass_protocol::log::{LINE_CAP, LogLine, NO_STEP};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
-    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryView, EngineView, JobSummary, JobView, LogSummary,
-    Outcome, QueueView, QueuedJob, Status, StepView, WaitingFor,
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryState, DeliveryView, EngineView, JobSummary,
+    JobView, LogSummary, Outcome, Pause, QueueView, QueuedJob, Status, StepView, WaitingFor,
 };
 
 /// Everything the daemon knows.
@@ -19,6 +19,9 @@ pub(crate) struct World {
     pub(crate) logs: HashMap<AttemptId, Log>,
     pub(crate) deliveries: Vec<DeliveryView>,
     pub(crate) limit: u64,
+    pub(crate) pauses: Vec<Pause>,
+    /// New builds of a branch's head that were asked for and are still to come: one comes with each look at deliveries.
+    pub(crate) heads: Vec<u64>,
     /// Hits that a search gives at once.
     pub(crate) search_limit: u32,
     /// Every request that came, in order.
@@ -165,7 +168,8 @@ impl World {
 
     fn sum(&mut self, id: &AttemptId) {
         let log = &self.logs[id];
-        let summary = LogSummary { lines: log.lines.len() as u64, bytes: log.bytes.len() as u64, sha256: None };
+        let summary =
+            LogSummary { lines: log.lines.len() as u64, bytes: log.bytes.len() as u64, sha256: None, dropped_bytes: 0 };
         let attempts = &mut self.job(id.build, &id.job).attempts;
         if let Some(attempt) = attempts.iter_mut().find(|attempt| attempt.number == id.attempt) {
             attempt.log = summary;
@@ -208,6 +212,7 @@ impl World {
                     title: view.build.title.clone(),
                     status,
                     waiting_for: job.waiting_for.clone(),
+                    estimate: job.estimate,
                     cancelling: attempt.cancelling.is_some(),
                     step: attempt
                         .steps
@@ -227,6 +232,7 @@ impl World {
             limit: self.limit,
             jobs,
             engine: EngineView { kind: "docker".to_owned(), version: Some("28.4.0".to_owned()), trouble: None },
+            pauses: self.pauses.clone(),
         }
     }
 
@@ -242,9 +248,31 @@ impl World {
                 let build = self.builds.get(&number).ok_or_else(missing)?;
                 Ok(Response::Build { build: Box::new(build.clone()) })
             }
-            Request::Deliveries { .. } => Ok(Response::Deliveries { deliveries: self.deliveries.clone() }),
+            Request::Deliveries { .. } => {
+                let deliveries = self.deliveries.clone();
+                if let Some(number) = self.heads.pop() {
+                    self.come(number);
+                }
+                Ok(Response::Deliveries { deliveries })
+            }
             Request::Cancel { build, job, force } => self.cancel(build, job.as_deref(), force),
+            Request::Retry { build, head: true, .. } => self.retry_head(build),
             Request::Retry { build, .. } => self.retry(build),
+            Request::Pause { repository, reason } => {
+                self.pauses.retain(|pause| pause.repository != repository);
+                self.pauses.push(Pause { repository, by: "you".to_owned(), since: self.now, reason });
+                self.pauses.sort_by(|one, other| one.repository.cmp(&other.repository));
+                Ok(Response::Pauses { pauses: self.pauses.clone() })
+            }
+            Request::Resume { repository } => {
+                let before = self.pauses.len();
+                self.pauses.retain(|pause| pause.repository != repository);
+                if self.pauses.len() == before {
+                    let what = repository.unwrap_or_else(|| "the queue".to_owned());
+                    return Err(Refusal::new(RefusalCode::Conflict, format!("{what} is not paused")));
+                }
+                Ok(Response::Pauses { pauses: self.pauses.clone() })
+            }
             Request::SearchLog { log, pattern, from, backwards, limit } => {
                 let pattern = regex::bytes::Regex::new(&pattern)
                     .map_err(|error| Refusal::new(RefusalCode::Invalid, error.to_string()))?;
@@ -309,7 +337,36 @@ impl World {
             job.waiting_for = Some(WaitingFor::Scheduler);
         }
         self.touch(number);
-        Ok(Response::Retry { attempts })
+        Ok(Response::Retry { attempts, delivery: None })
+    }
+
+    fn retry_head(&mut self, number: u64) -> Result<Response, Refusal> {
+        let view = self.builds.get(&number);
+        let view = view.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such build"))?;
+        let delivery = format!("retry-{number}");
+        self.deliveries.push(DeliveryView {
+            delivery: delivery.clone(),
+            event: "retry".to_owned(),
+            action: None,
+            repository: Some(view.build.repository.clone()),
+            received_at: self.now,
+            state: DeliveryState::Accepted,
+            reason: None,
+            builds: Vec::new(),
+        });
+        self.heads.push(number);
+        Ok(Response::Retry { attempts: Vec::new(), delivery: Some(delivery) })
+    }
+
+    /// The build that a retry of this one at the branch's head makes.
+    fn come(&mut self, number: u64) {
+        let head = self.builds[&number].build.clone();
+        let branch = head.branch.unwrap_or_default();
+        let new = self.push(&head.repository, &branch, "The newest", &[("test", &[], &["run"])]);
+        let delivery = format!("retry-{number}");
+        for delivery in self.deliveries.iter_mut().filter(|known| known.delivery == delivery) {
+            delivery.builds = vec![new];
+        }
     }
 }
 
@@ -369,6 +426,7 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
         outcome: None,
         reason: None,
         waiting_for: Some(waiting_for),
+        estimate: None,
         attempts: vec![AttemptView {
             number: 1,
             status: Status::Waiting,
@@ -378,6 +436,8 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
             signal: None,
             engine: Some("docker".to_owned()),
             node: Some("build-1".to_owned()),
+            because: None,
+            image_digest: None,
             queued_at: now,
             started_at: None,
             finished_at: None,

@@ -7,6 +7,7 @@ use windlass_protocol::live::{BuildFilter, ServerMessage, Sub};
 use windlass_protocol::view::{BuildRow, Status};
 
 use super::{End, Outbox};
+use crate::http::reasons::moves_by_itself;
 use crate::http::{App, view};
 use crate::wake::Woken;
 
@@ -14,10 +15,17 @@ use crate::wake::Woken;
 /// a client costs at most a third of one core's time.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Sleeps until something changed since `looked`, but not too shortly after.
-async fn rest(woken: &mut Woken, looked: Instant) {
+/// So often what moves without being told of is looked at: an image that is pulled, an engine that does not answer.
+const MOVING: Duration = Duration::from_secs(1);
+
+/// Sleeps until something changed since `looked`, but not too shortly after; not for long when something moves by itself.
+async fn rest(woken: &mut Woken, looked: Instant, moving: bool) {
     tokio::time::sleep(PAUSE.max(looked.elapsed() * 2)).await;
-    woken.changed().await;
+    if moving {
+        let _ = tokio::time::timeout(MOVING, woken.changed()).await;
+    } else {
+        woken.changed().await;
+    }
 }
 
 pub(super) async fn builds(
@@ -56,7 +64,7 @@ pub(super) async fn builds(
         }
         sent = rows.into_iter().map(|row| (row.number, row)).collect();
         last = Some(window);
-        rest(&mut woken, looked).await;
+        rest(&mut woken, looked, false).await;
     }
 }
 
@@ -72,8 +80,9 @@ pub(super) async fn build(app: &App, outbox: &Outbox, sub: Sub, number: u64, aft
         if sent.as_ref() != Some(&build) && !known {
             outbox.say(&ServerMessage::Build { sub, seq, build: Box::new(build.clone()) }).await?;
         }
+        let moving = build.jobs.iter().filter_map(|job| job.waiting_for.as_ref()).any(moves_by_itself);
         sent = Some(build);
-        rest(&mut woken, looked).await;
+        rest(&mut woken, looked, moving).await;
     }
 }
 
@@ -87,7 +96,8 @@ pub(super) async fn queue(app: &App, outbox: &Outbox, sub: Sub) -> Result<(), En
         if sent.as_ref() != Some(&queue) {
             outbox.say(&ServerMessage::Queue { sub, queue: queue.clone() }).await?;
         }
+        let moving = queue.jobs.iter().filter_map(|job| job.waiting_for.as_ref()).any(moves_by_itself);
         sent = Some(queue);
-        rest(&mut woken, looked).await;
+        rest(&mut woken, looked, moving).await;
     }
 }

@@ -29,9 +29,20 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             caller.still_needs(app, Role::Operator, "cancel").await?;
             Ok(actions::cancel(app, build, job.as_deref(), force, &caller.name).await?)
         }
-        Request::Retry { build, what, head: false } => {
+        Request::Retry { build, what, head } => {
             caller.still_needs(app, Role::Operator, "retry").await?;
-            Ok(actions::retry(app, build, &what, &caller.name).await?)
+            match head {
+                false => Ok(actions::retry(app, build, &what, &caller.name).await?),
+                true => Ok(actions::retry_head(app, build, &caller.name).await?),
+            }
+        }
+        Request::Pause { repository, reason } => {
+            caller.still_needs(app, Role::Operator, "pause").await?;
+            Ok(actions::pause(app, repository.as_deref(), reason.as_deref(), &caller.name).await?)
+        }
+        Request::Resume { repository } => {
+            caller.still_needs(app, Role::Operator, "resume").await?;
+            Ok(actions::resume(app, repository.as_deref(), &caller.name).await?)
         }
         Request::SearchLog { log, pattern, from, backwards, limit } => {
             let pattern = Pattern::new(&pattern).map_err(|error| Failure::invalid(error.to_string()))?;
@@ -54,7 +65,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
         }
-        Request::Retry { .. } | Request::Pause { .. } | Request::Resume { .. } | Request::Unknown => Err(Failure::new(
+        Request::Unknown => Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
             RefusalCode::Unsupported,
             "this daemon does not know that request: it is older than the client",
