@@ -12,6 +12,7 @@ use super::overlay;
 use crate::state::State;
 use crate::state::log::{LogPage, Shown, Times};
 use crate::theme::{Theme, Tone};
+use crate::waiting;
 use crate::widgets::log::{Log, Mark, Row};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
