@@ -152,7 +152,7 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
-    bind(Action::Pause, &[List], &[Char('P')], "pause or resume, after a question; only in the queue", Some("pause")),
+    bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue, after a question", None),
     bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
     bind(Action::NextFailed, &[List, Build], &[Char('e')], "next that did not pass", None),

@@ -121,7 +121,7 @@ fn read(file: &Path, into: Option<&Path>, progress: Progress<'_>) -> anyhow::Res
             manifest = Some(serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?);
             continue;
         }
-        if seen.len() % 100 == 0 {
+        if seen.len().is_multiple_of(100) {
             progress(&format!("checking: {} files", seen.len()));
         }
         let mut hashing = Hashing { from: entry, hash: Sha256::new(), read: 0 };

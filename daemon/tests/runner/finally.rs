@@ -104,7 +104,10 @@ fn together_they_have_a_limit_too() {
 #[test]
 fn a_cancelled_job_still_gets_them() {
     let running = with(
-        vec!["trap 'echo asked; exit 1' TERM; echo ready; while :; do sleep 0.01; done", "echo unreachable"],
+        vec![
+            "trap 'echo asked; exit 1' TERM; echo ready; while :; do sleep 0.01 || :; done 2>/dev/null",
+            "echo unreachable",
+        ],
         vec!["echo last $WINDLASS_OUTCOME"],
     )
     .start();
@@ -119,7 +122,7 @@ fn a_cancelled_job_still_gets_them() {
 #[test]
 fn a_second_term_leaves_them_out() {
     let mut run = with(
-        vec!["trap 'echo asked' TERM; echo ready; while :; do sleep 0.01; done"],
+        vec!["trap 'echo asked' TERM; echo ready; while :; do sleep 0.01 || :; done 2>/dev/null"],
         vec!["echo unreachable", "echo unreachable"],
     );
     run.grace_ms = 600_000;

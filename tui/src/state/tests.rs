@@ -279,7 +279,7 @@ fn a_build_without_jobs_of_its_own_is_read_again_or_not_at_all() {
     let dialog = state.dialog.clone().expect("a menu");
     assert_eq!(
         (dialog.answers[0].label.as_str(), dialog.answers.len()),
-        ("Reads the spec again: makes a new build", 2)
+        ("Reads the spec again: makes a new build", 3)
     );
     let effects = press(&mut state, &[Enter]);
     assert_eq!(requests(&effects), [Request::Retry { build: 1, what: RetryWhat::Failed, head: false }]);

@@ -391,7 +391,9 @@ impl Inner {
             None => self.pulls.pull(&self.docker, &plan.id, image, say).await?,
         }
         let gone = || trouble(TroubleKind::Fault, format!("has no image {image} although it was pulled"));
-        digest().await?.ok_or_else(gone)
+        let digest = digest().await?.ok_or_else(gone)?;
+        drop(say.try_send(format!("image {image} is {digest}")));
+        Ok(digest)
     }
 
     /// The site of a container that is there already under the attempt's name.
@@ -427,7 +429,6 @@ impl Engine for DockerEngine {
         let body = inner.wanted(plan, &prepared, &frames)?;
         let image = body.image.clone().unwrap_or_default();
         let digest = inner.image(plan, &image, say).await?;
-        drop(say.try_send(format!("image {image} is {digest}")));
         let made = |site| Made { site, image_digest: Some(digest.clone()) };
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         match inner.docker.slow(inner.docker.create_container(Some(options), body)).await {

@@ -188,7 +188,8 @@ fn killed_at_any_moment_the_log_is_whole() {
     let plain = store.reader(&id()).expect("a reader");
     assert!(begun(&store, 1_000).run().expect("compressed"));
     let zst = fs::read(folder.join("log.zst")).expect("there");
-    let states: [(&str, &[(&str, &[u8])]); 9] = [
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+    let states: [(&str, Files<'_>); 9] = [
         ("just begun", &[("log", &log), ("log.zst.new", b"")]),
         ("half written", &[("log", &log), ("log.zst.new", &zst[..zst.len() / 2])]),
         ("written", &[("log", &log), ("log.zst.new", &zst)]),

@@ -83,7 +83,7 @@ async fn a_pause_holds_back_what_waits_and_nothing_else(store: Store) {
         since: at(5_000),
         reason: Some("the disk is swapped".to_owned()),
     };
-    assert_eq!(store.pauses().await.expect("listed"), [pause.clone()]);
+    assert_eq!(store.pauses().await.expect("listed"), std::slice::from_ref(&pause));
     let waiting = store.waiting(at(6_000), &[]).await.expect("read");
     assert_eq!((waiting.paused("ACME/a"), waiting.paused("acme/b")), (Some(&pause), None));
     let places = store.places(a, b, at(6_000)).await.expect("read");
