@@ -31,10 +31,14 @@ pub async fn run(executor: Executor) {
     }
     let mut woken = executor.wake.subscribe();
     let mut swept = Instant::now();
-    // Everything is looked at once; later only what a change, or the poll, gives reason to.
-    let mut look_at_blocked = true;
+    // Everything is looked at once, and again when the poll is due, however busy it is meanwhile.
+    let mut settled: Option<Instant> = None;
     loop {
         woken.mark_seen();
+        let look_at_blocked = settled.is_none_or(|at| at.elapsed() >= POLL);
+        if look_at_blocked {
+            settled = Some(Instant::now());
+        }
         let rest = match pass(&executor, look_at_blocked).await {
             Ok(rest) => rest,
             Err(error) => {
@@ -43,8 +47,8 @@ pub async fn run(executor: Executor) {
             }
         };
         tokio::select! {
-            () = woken.changed() => look_at_blocked = false,
-            () = tokio::time::sleep(rest) => look_at_blocked = true,
+            () = woken.changed() => {}
+            () = tokio::time::sleep(rest) => {}
             () = stop.cancelled() => return,
         }
         if swept.elapsed() >= SWEEP {
