@@ -282,9 +282,12 @@ pub enum Response {
     Deliveries {
         deliveries: Vec<DeliveryView>,
     },
-    /// Which jobs are being stopped (`stopping`), and which waited and are cancelled already.
+    /// Which jobs are being stopped (`stopping`), which of those are killed at once, for somebody said so or asked twice
+    /// (`killing`), and which waited and are cancelled already.
     Cancel {
         stopping: Vec<String>,
+        #[serde(default)]
+        killing: Vec<String>,
         cancelled: Vec<String>,
     },
     /// The attempts that a retry made. None for a build that could not be planned (commit not to be had, spec broken): its

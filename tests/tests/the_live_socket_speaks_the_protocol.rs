@@ -151,7 +151,7 @@ fn cancel_is_told_with_its_countdown() {
     live.hello();
     live.say(&ClientMessage::Subscribe { sub: 3, topic: Topic::Build { number }, after: None });
     let answer = live.request(Request::Cancel { build: number, job: None, force: false });
-    assert_eq!(answer, Ok(Response::Cancel { stopping: vec!["test".into()], cancelled: vec![] }));
+    assert_eq!(answer, Ok(Response::Cancel { stopping: vec!["test".into()], killing: vec![], cancelled: vec![] }));
     live.until("the cancelled build", |told| match message(told) {
         Some(ServerMessage::Build { sub: 3, build, .. }) => {
             let attempt = &build.jobs[0].attempts[0];

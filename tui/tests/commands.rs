@@ -205,7 +205,7 @@ async fn retry_and_cancel_ask_for_what_was_typed() {
     stage.run(&["retry", "1/test"]).await;
     let running = stage.running();
     let cancelled = stage.run(&["cancel", &format!("{running}/test"), "--force", "--json"]).await;
-    assert_eq!(text(&cancelled.stdout), "{\"stopping\":[\"test\"],\"cancelled\":[]}\n");
+    assert_eq!(text(&cancelled.stdout), "{\"stopping\":[\"test\"],\"killing\":[\"test\"],\"cancelled\":[]}\n");
     let asked = stage.fake.change(|world| world.asked.clone());
     let job = || "test".to_owned();
     assert_eq!(

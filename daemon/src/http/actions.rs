@@ -11,7 +11,7 @@ pub async fn cancel(app: &App, build: u64, job: Option<&str>, force: bool, by: &
     let done = app.store.cancel(build, job, force, by, clock::now()).await?;
     tracing::info!(build, job, force, by, stopping = ?done.stopping, cancelled = ?done.cancelled, "cancel");
     app.wake.wake();
-    Ok(Response::Cancel { stopping: done.stopping, cancelled: done.cancelled })
+    Ok(Response::Cancel { stopping: done.stopping, killing: done.killing, cancelled: done.cancelled })
 }
 
 /// Makes new attempts.

@@ -23,6 +23,8 @@ use crate::state::attempt::State;
 pub struct CancelDone {
     /// Jobs whose executor is asked to stop them.
     pub stopping: Vec<String>,
+    /// Those of them that are to be killed at once: somebody wants that, or asks for the second time.
+    pub killing: Vec<String>,
     /// Jobs that waited and are cancelled.
     pub cancelled: Vec<String>,
 }
@@ -243,7 +245,7 @@ pub(super) async fn cancel_jobs(
                 }
             }
             State::Claimed | State::Running => {
-                let row: Option<i64> = sqlx::query_scalar(sql!("attempt_ask_cancel"))
+                let force: Option<i64> = sqlx::query_scalar(sql!("attempt_ask_cancel"))
                     .bind(signed(build))
                     .bind(&stands.job)
                     .bind(stands.number)
@@ -253,8 +255,11 @@ pub(super) async fn cancel_jobs(
                     .fetch_optional(&mut **tx)
                     .await
                     .map_err(StoreError::at("attempt_ask_cancel"))?;
-                if row.is_some() {
+                if let Some(force) = force {
                     done.stopping.push(stands.job.clone());
+                    if force == 1 {
+                        done.killing.push(stands.job.clone());
+                    }
                 }
             }
             State::Finished => {}

@@ -187,7 +187,7 @@ variants!(responses, Response, {
     Response::Build { .. } => "build" ["" Response::Build { build: Box::new(build_view()) }],
     Response::Deliveries { .. } => "deliveries" ["" Response::Deliveries { deliveries: vec![delivery()] }],
     Response::Cancel { .. } => "cancel" [
-        "" Response::Cancel { stopping: vec!["test (3.13)".into()], cancelled: vec!["deploy".into()] },
+        "" Response::Cancel { stopping: vec!["test (3.13)".into()], killing: vec!["test (3.13)".into()], cancelled: vec!["deploy".into()] },
     ],
     Response::Retry { .. } => "retry" [
         "" Response::Retry { attempts: vec![attempt()], delivery: None },

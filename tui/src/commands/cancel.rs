@@ -33,21 +33,22 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Answer {
     stopping: Vec<String>,
+    killing: Vec<String>,
     cancelled: Vec<String>,
 }
 
 pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
     let Address { build, job, .. } = args.address.clone();
     let request = Request::Cancel { build, job, force: args.force };
-    let Response::Cancel { stopping, cancelled } = session.ask(request).await? else { return Err(strange()) };
+    let Response::Cancel { stopping, killing, cancelled } = session.ask(request).await? else { return Err(strange()) };
     if output.json {
-        output.json(&Answer { stopping, cancelled })?;
+        output.json(&Answer { stopping, killing, cancelled })?;
     } else {
         for job in &cancelled {
             output.line(format!("{build}/{job} is cancelled"))?;
         }
         for job in &stopping {
-            let how = match args.force {
+            let how = match killing.contains(job) {
                 true => "is being killed",
                 false => "is being stopped: asked to end, killed after its grace; finally steps run in any case",
             };

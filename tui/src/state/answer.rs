@@ -11,10 +11,13 @@ impl State {
     pub(super) fn answered(&mut self, id: u64, response: Response, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.remove(&id) else { return };
         match (pending, response) {
-            (Pending::Cancel { about }, Response::Cancel { stopping, cancelled }) => {
+            (Pending::Cancel { about }, Response::Cancel { stopping, killing, cancelled }) => {
                 let text = match (stopping.len() as u64, cancelled.len() as u64) {
                     (0, 0) => format!("{about}: nothing was left to stop"),
                     (0, _) => format!("{about} is cancelled"),
+                    (some, _) if killing.len() as u64 == some => {
+                        format!("{about} is being killed ({})", words::plural(some, "job"))
+                    }
                     (some, 0) => format!("{about} is being stopped ({})", words::plural(some, "job")),
                     (some, more) => {
                         let jobs = words::plural(some, "job");

@@ -317,7 +317,8 @@ impl World {
             self.end_job(number, name, Outcome::Cancelled, "cancelled by you");
         }
         self.touch(number);
-        Ok(Response::Cancel { stopping, cancelled })
+        let killing = if force { stopping.clone() } else { Vec::new() };
+        Ok(Response::Cancel { stopping, killing, cancelled })
     }
 
     fn retry(&mut self, number: u64) -> Result<Response, Refusal> {

@@ -64,7 +64,7 @@ async fn a_second_cancel_only_raises_the_force(store: Store) {
     let table = [(false, "ann", 5_000, false), (true, "bob", 6_000, true), (false, "cid", 7_000, true)];
     for (force, by, now, forced) in table {
         let done = store.cancel(build, Some("test"), force, by, at(now)).await.expect("asked");
-        assert_eq!(done.stopping, ["test"]);
+        assert_eq!((done.stopping, done.killing.len()), (vec!["test".to_owned()], usize::from(forced)));
         let asked = store.attempt(&id).await.expect("there").cancel;
         assert_eq!(asked, Some(CancelAsked { by: "ann".to_owned(), at: at(5_000), force: forced }));
     }
