@@ -88,9 +88,7 @@ impl Engines {
             Choice::Docker => (Some(DockerEngine::connect(settings.clone()).await?), None),
             Choice::Auto => match find(&settings).await {
                 Ok(docker) => (Some(docker), None),
-                Err(why) => {
-                    (None, Some(hint(&why)))
-                }
+                Err(why) => (None, Some(hint(&why))),
             },
         };
         let docker = docker.map_or_else(OnceLock::new, OnceLock::from);

@@ -221,10 +221,12 @@ impl DockerEngine {
 impl Machine {
     async fn ask(docker: &Client, socket: &str) -> Result<Self, EngineError> {
         let info = docker.quick(docker.info()).await.map_err(|failure| failure.trouble(&format!("asking {socket}")))?;
-        let said = docker.quick(docker.version()).await.map_err(|failure| failure.trouble(&format!("asking {socket}")))?;
+        let said =
+            docker.quick(docker.version()).await.map_err(|failure| failure.trouble(&format!("asking {socket}")))?;
         if let Some(api) = said.api_version.filter(|api| is_too_old(api)) {
             let (major, minor) = OLDEST_API;
-            let what = format!("speaks version {api} of Docker's API, and {major}.{minor} is needed: install a newer one");
+            let what =
+                format!("speaks version {api} of Docker's API, and {major}.{minor} is needed: install a newer one");
             return Err(trouble(TroubleKind::Fault, what));
         }
         let can = [
