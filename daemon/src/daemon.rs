@@ -19,7 +19,7 @@ use crate::config::{Config, ControlTcp, EngineChoice};
 use crate::engine::docker::{DockerSettings, Limits};
 use crate::engine::local::LocalSettings;
 use crate::engine::{self, EngineError, Engines};
-use crate::executor::Executor;
+use crate::executor::{Executor, Patience};
 use crate::git::{Git, GitError};
 use crate::http::{App, control, public, serve};
 use crate::intake::{self, Inbox, Intake};
@@ -120,6 +120,7 @@ impl Daemon {
             wake: wake.clone(),
             tasks: tasks.clone(),
             room: room.clone(),
+            patience: Patience::default(),
             public_url,
         };
         let keeper = Keeper {

@@ -1,7 +1,7 @@
 //! The engines a daemon has, behind one face: calls about a site go to the engine that made it. Must not know how any
 //! engine works.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc};
@@ -13,10 +13,13 @@ use super::local::{self, LocalEngine, LocalSettings};
 use super::{
     Away, Engine, EngineError, Exit, Found, FramePosition, Frames, Made, PullProgress, Site, Source, Stop, TroubleKind,
 };
+use crate::clock;
 use crate::plan::AttemptPlan;
 
 /// With `auto`, an engine that answers nothing for so long is none.
 const AUTO: Duration = Duration::from_secs(2);
+/// … and is looked for so often while there is none.
+const LOOK: Duration = Duration::from_secs(1);
 /// What an engine said of itself is shown for so long before it is asked again.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -55,6 +58,8 @@ struct Inner {
     local: LocalEngine,
     /// Why there is no container engine; for the log and the screen.
     note: Option<String>,
+    /// Since when `auto` has found no container engine, and what it found instead; `None` once there is one.
+    missing: StdMutex<Option<Away>>,
     /// When looking for the engine failed last. Locked while somebody looks.
     missed: Mutex<Option<Instant>>,
     /// What the engine last said of itself. Locked while somebody asks.
@@ -83,15 +88,19 @@ impl Engines {
             Choice::Docker => (Some(DockerEngine::connect(settings.clone()).await?), None),
             Choice::Auto => match find(&settings).await {
                 Ok(docker) => (Some(docker), None),
-                Err(why) => {
-                    let note = format!("{why}: until one does, only repositories with engine = \"local\" can build");
-                    (None, Some(note))
-                }
+                Err(why) => (None, Some(hint(&why))),
             },
         };
         let docker = docker.map_or_else(OnceLock::new, OnceLock::from);
         let (missed, seen) = (Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { choice, settings, docker, local, note, missed, seen })))
+        let missing = note.clone().map(|why| Away { engine: docker::KIND, since: clock::now(), why });
+        let is_missing = missing.is_some();
+        let missing = StdMutex::new(missing);
+        let engines = Self(Arc::new(Inner { choice, settings, docker, local, note, missing, missed, seen }));
+        if is_missing {
+            tokio::spawn(look_for_it(Arc::downgrade(&engines.0)));
+        }
+        Ok(engines)
     }
 
     /// Looks again for a container engine that was not there, where the choice allows one. Whether there is one now.
@@ -113,10 +122,14 @@ impl Engines {
             Ok(docker) => {
                 tracing::info!(socket = %inner.settings.socket.display(), "the container engine is there now");
                 inner.docker.get_or_init(|| docker);
+                *inner.missing() = None;
                 true
             }
             Err(why) => {
                 tracing::debug!("{why}");
+                if let Some(away) = &mut *inner.missing() {
+                    away.why = hint(&why);
+                }
                 *missed = Some(Instant::now());
                 false
             }
@@ -175,11 +188,14 @@ impl Engines {
         }
     }
 
-    /// Since when the default container engine does not answer, when it does not. From memory: a watch in the background
-    /// notices both its going and its return.
+    /// Since when the container engine does not answer, when it does not, or was never found. From memory: a watch in the
+    /// background notices both its going and its return.
     #[must_use]
     pub fn away(&self) -> Option<Away> {
-        self.0.docker.get()?.away()
+        match self.0.docker.get() {
+            Some(docker) => docker.away(),
+            None => self.0.missing().clone(),
+        }
     }
 
     /// What to show of the default engine; at most [`FRESH`] old, however many ask.
@@ -198,6 +214,28 @@ impl Engines {
             }
         }
     }
+}
+
+impl Inner {
+    fn missing(&self) -> MutexGuard<'_, Option<Away>> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Until it is found, or nobody has the engines any more. What waits for it starts then, whoever installs it when.
+async fn look_for_it(engines: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(engines) = engines.upgrade().map(Engines) else { return };
+        if engines.reconnect().await {
+            return;
+        }
+    }
+}
+
+/// Why there is no container engine, and what to do about it.
+fn hint(why: &str) -> String {
+    format!("{why}: until one answers, only repositories with engine = \"local\" can build")
 }
 
 /// The container engine, when it answers soon; else why there is none.

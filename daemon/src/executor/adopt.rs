@@ -162,7 +162,7 @@ impl Executor {
             engine,
             writer,
             steps,
-            limits: Limits::of(&job, self.config.limits.grace),
+            limits: Limits::of(&job, self.config.limits.grace, self.patience),
             ready,
             evidence: Evidence::default(),
             cancel: attempt.cancel.clone(),

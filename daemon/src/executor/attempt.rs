@@ -72,6 +72,11 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
     };
     let engine = match executor.engine_for(&build.facts.request).await {
         Ok(engine) => engine,
+        // Its engine has not been found yet, or went a moment ago: it waits for that.
+        Err(error) if error.is_infrastructure() => {
+            give_back(executor, id, &error).await;
+            return None;
+        }
         Err(error) => {
             end_unstarted(executor, id, writer, &job, from_engine(&error)).await;
             return None;
@@ -131,7 +136,7 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
             Err(error) => {
                 tracing::warn!(attempt = %id, error = %chain(&error), "could not be handed its plan and source");
                 evidence.not_handed_over = Some(chain(&error));
-                stop(&engine, &id, &site, Stop::Now).await;
+                stop(executor, &engine, &id, &site, Stop::Now);
                 site
             }
         },
@@ -140,12 +145,12 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
             note(&mut writer, &format!("[windlass] asked to stop by {} before it had its source: KILL now", asked.by));
             evidence.cancelled_by = Some(asked.by.clone());
             cancel = Some(CancelAsked { force: true, ..asked });
-            stop(&engine, &id, &site, Stop::Now).await;
+            stop(executor, &engine, &id, &site, Stop::Now);
             site
         }
     };
     let steps = Steps::planned(&plan.job);
-    let limits = Limits::of(&plan.job, executor.config.limits.grace);
+    let limits = Limits::of(&plan.job, executor.config.limits.grace, executor.patience);
     Some(Following { id, site, engine, writer, steps, limits, ready: true, evidence, cancel, image_digest })
 }
 

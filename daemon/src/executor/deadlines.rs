@@ -9,20 +9,41 @@ use crate::clock;
 use crate::plan::JobPlan;
 use crate::store::CancelAsked;
 
-/// The runner keeps the job's limits itself; the daemon steps in this much later.
-const OVERDUE: Duration = Duration::from_secs(60);
-/// After the grace of a cancel the runner kills everything; the daemon kills the runner this much later.
-const RUNNER_SLOW: Duration = Duration::from_secs(5);
 /// Between a change of the steps and its record: several changes become one.
 const RECORD_AFTER: Duration = Duration::from_millis(25);
-/// The process is gone, its frames do not end: the engine is confused.
-const FRAMES_AFTER_EXIT: Duration = Duration::from_secs(30);
-/// A runner that an earlier daemon may not have fed waits for its plan for ever, if nobody ends it.
-const READY: Duration = Duration::from_secs(60);
+
+/// How long a runner and its engine are waited for beyond what the spec says.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// The runner keeps the job's limits itself; the daemon steps in this much later.
+    pub overdue: Duration,
+    /// After the grace of a cancel the runner kills everything; the daemon kills the runner this much later.
+    pub runner_slow: Duration,
+    /// The process is gone, its frames do not end: the engine is confused.
+    pub frames_after_exit: Duration,
+    /// A runner that has said its last word ends at once; one that does not hangs.
+    pub exit_after_report: Duration,
+    /// A runner that an earlier daemon may not have fed waits for its plan for ever, if nobody ends it.
+    pub ready: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            overdue: seconds(60),
+            runner_slow: seconds(5),
+            frames_after_exit: seconds(30),
+            exit_after_report: seconds(60),
+            ready: seconds(60),
+        }
+    }
+}
 
 /// How long an attempt may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
+    patience: Patience,
     /// By the spec.
     steps: Duration,
     pub(super) grace: Duration,
@@ -39,6 +60,8 @@ pub(super) enum Due {
     Overdue,
     /// It has not told that it has its plan.
     NeverReady,
+    /// It has said its last word, and is still there.
+    Lingers,
     /// Its process is gone, and its frames do not end.
     FramesEnd,
     /// Its steps have changed.
@@ -51,26 +74,27 @@ pub(super) struct Deadlines {
     kill_at: Option<Instant>,
     overdue_at: Instant,
     ready_by: Option<Instant>,
+    exit_by: Option<Instant>,
     frames_end_by: Option<Instant>,
     record_at: Option<Instant>,
 }
 
 impl Limits {
-    pub(super) fn of(job: &JobPlan, grace: Duration) -> Self {
+    pub(super) fn of(job: &JobPlan, grace: Duration, patience: Patience) -> Self {
         let finally = match job.finally.is_empty() {
             true => Duration::ZERO,
             false => Duration::from_millis(job.finally_timeout_ms) + grace,
         };
-        Self { steps: Duration::from_millis(job.timeout_ms), grace, finally }
+        Self { patience, steps: Duration::from_millis(job.timeout_ms), grace, finally }
     }
 
     /// What a cancelled attempt still has until its runner is killed, also when an earlier daemon began the cancel.
     fn after_cancel(&self, cancel: &CancelAsked) -> Duration {
         if cancel.force {
-            return RUNNER_SLOW;
+            return self.patience.runner_slow;
         }
         let gone = Duration::from_millis(clock::now().since(cancel.at));
-        (self.grace + self.finally).saturating_sub(gone) + RUNNER_SLOW
+        (self.grace + self.finally).saturating_sub(gone) + self.patience.runner_slow
     }
 }
 
@@ -81,8 +105,9 @@ impl Deadlines {
         Self {
             limits,
             kill_at: None,
-            overdue_at: now + limits.steps + limits.grace + limits.finally + OVERDUE,
-            ready_by: (!ready).then(|| now + READY),
+            overdue_at: now + limits.steps + limits.grace + limits.finally + limits.patience.overdue,
+            ready_by: (!ready).then(|| now + limits.patience.ready),
+            exit_by: None,
             frames_end_by: None,
             record_at: None,
         }
@@ -95,11 +120,17 @@ impl Deadlines {
     /// A frame came: what still comes is not late, however long ago the process ended.
     pub(super) fn frame_came(&mut self) {
         self.ready_by = None;
-        self.frames_end_by = self.frames_end_by.map(|_| Instant::now() + FRAMES_AFTER_EXIT);
+        let patience = self.limits.patience.frames_after_exit;
+        self.frames_end_by = self.frames_end_by.map(|_| Instant::now() + patience);
+    }
+
+    /// The runner has said its last word.
+    pub(super) fn reported(&mut self) {
+        self.exit_by = Some(Instant::now() + self.limits.patience.exit_after_report);
     }
 
     pub(super) fn exited(&mut self) {
-        self.frames_end_by = Some(Instant::now() + FRAMES_AFTER_EXIT);
+        self.frames_end_by = Some(Instant::now() + self.limits.patience.frames_after_exit);
     }
 
     pub(super) fn steps_changed(&mut self) {
@@ -119,6 +150,7 @@ impl Deadlines {
             (alive(self.kill_at), Due::Kill),
             (alive(Some(self.overdue_at)), Due::Overdue),
             (alive(self.ready_by), Due::NeverReady),
+            (alive(self.exit_by), Due::Lingers),
             (self.frames_end_by.filter(|_| exited && !holding), Due::FramesEnd),
             (self.record_at, Due::Record),
         ];
@@ -134,9 +166,10 @@ impl Deadlines {
     /// It is being done; where it does not help, it is due again.
     pub(super) fn done(&mut self, due: Due) {
         match due {
-            Due::Kill => self.kill_at = Some(Instant::now() + RUNNER_SLOW),
-            Due::Overdue => self.overdue_at = Instant::now() + OVERDUE,
+            Due::Kill => self.kill_at = Some(Instant::now() + self.limits.patience.runner_slow),
+            Due::Overdue => self.overdue_at = Instant::now() + self.limits.patience.overdue,
             Due::NeverReady => self.ready_by = None,
+            Due::Lingers => self.reported(),
             Due::FramesEnd => self.frames_end_by = None,
             Due::Record => self.record_at = None,
         }
@@ -152,7 +185,8 @@ mod tests {
     }
 
     fn limits() -> Limits {
-        Limits { steps: seconds(100), grace: seconds(10), finally: seconds(300) }
+        let patience = Patience::default();
+        Limits { patience, steps: seconds(100), grace: seconds(10), finally: seconds(300) }
     }
 
     fn asked(force: bool) -> CancelAsked {
@@ -189,6 +223,17 @@ mod tests {
         assert_eq!(next(&deadlines, false, false).await, (Due::NeverReady, 60));
         deadlines.frame_came();
         assert_eq!(next(&deadlines, false, false).await.0, Due::Overdue);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_said_the_last_word_has_to_go() {
+        let mut deadlines = Deadlines::new(limits(), true);
+        deadlines.reported();
+        assert_eq!(next(&deadlines, false, false).await, (Due::Lingers, 60));
+        deadlines.done(Due::Lingers);
+        assert_eq!(next(&deadlines, false, false).await, (Due::Lingers, 60), "and is told again");
+        deadlines.exited();
+        assert_eq!(next(&deadlines, true, false).await.0, Due::FramesEnd);
     }
 
     #[tokio::test(start_paused = true)]

@@ -104,7 +104,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
             }
             (watch, cancel) = &mut asked => {
                 asked = Box::pin(watch.asked(executor));
-                it.cancel(cancel).await;
+                it.cancel(cancel);
             }
             due = it.deadlines.due(ended, holding) => it.act(due).await,
         }
@@ -120,7 +120,7 @@ impl Follower<'_> {
                 tracing::warn!(attempt = %self.id, at, why, "its frames are unreadable");
                 self.evidence.garbled = Some(format!("at byte {at}: {why}"));
                 self.cut = true;
-                stop(&self.engine, &self.id, &self.site, Stop::Now).await;
+                self.stop(Stop::Now);
             }
             Came::BrokeOff(error) => {
                 tracing::warn!(attempt = %self.id, error = %chain(&error), "its frames broke off; going on where they did");
@@ -151,7 +151,7 @@ impl Follower<'_> {
                 self.evidence.log_fault = Some(error.to_string());
                 self.inflow.close();
                 self.cut = true;
-                stop(&self.engine, &self.id, &self.site, Stop::Now).await;
+                self.stop(Stop::Now);
             }
         }
         if self.writer.position() >= self.released + RELEASE_EVERY {
@@ -189,13 +189,14 @@ impl Follower<'_> {
             Body::Notice { text } => write(self.writer.runner_notice(at, text, position)).map(|()| false),
             Body::Finished { report } => {
                 self.evidence.report = Some(report.clone());
+                self.deadlines.reported();
                 Ok(false)
             }
         }
     }
 
     /// Somebody wants it stopped, or wants it stopped at once.
-    async fn cancel(&mut self, cancel: CancelAsked) {
+    fn cancel(&mut self, cancel: CancelAsked) {
         let how = if cancel.force { Stop::Now } else { Stop::Gently };
         tracing::info!(attempt = %self.id, by = cancel.by, force = cancel.force, "stopping");
         self.deadlines.cancelled(&cancel);
@@ -207,7 +208,7 @@ impl Follower<'_> {
         };
         note(&mut self.writer, &format!("[windlass] asked to stop by {}: {then}", cancel.by));
         self.evidence.cancelled_by = Some(cancel.by);
-        stop(&self.engine, &self.id, &self.site, how).await;
+        self.stop(how);
     }
 
     async fn act(&mut self, due: Due) {
@@ -216,6 +217,7 @@ impl Follower<'_> {
             Due::Record => return self.record_steps().await,
             Due::FramesEnd => {
                 tracing::warn!(attempt = %self.id, "its process is gone, but its frames do not end");
+                self.evidence.unread = true;
                 self.inflow.close();
                 self.cut = true;
                 return;
@@ -225,13 +227,18 @@ impl Follower<'_> {
                 self.evidence.overdue = true;
                 "its time is over and the runner does not act"
             }
+            Due::Lingers => "it has said its last word and does not go",
             Due::NeverReady => {
                 self.evidence.not_handed_over = Some("the daemon stopped in the middle of it".to_owned());
                 "it was never fed"
             }
         };
         tracing::warn!(attempt = %self.id, why, "killing it");
-        stop(&self.engine, &self.id, &self.site, Stop::Now).await;
+        self.stop(Stop::Now);
+    }
+
+    fn stop(&self, how: Stop) {
+        stop(self.executor, &self.engine, &self.id, &self.site, how);
     }
 
     async fn record_steps(&self) {
@@ -248,8 +255,9 @@ impl Follower<'_> {
                 self.evidence.out_of_memory = exit.out_of_memory;
                 self.evidence.engine_error = exit.error;
             }
-            Some(Err(error)) => tracing::debug!(attempt = %self.id, error = %chain(&error), "no exit code"),
-            None => {}
+            // Somebody removed it: it has ended, however it did.
+            Some(Err(EngineError::Gone { .. })) | None => {}
+            Some(Err(error)) => self.evidence.unseen = Some(chain(&error)),
         }
         self.evidence.began = self.cut || self.steps.begun();
         let mut verdict = judge(&self.evidence, |step| self.steps.name(step));
@@ -262,8 +270,13 @@ impl Follower<'_> {
     }
 }
 
-pub(super) async fn stop(engine: &AnyEngine, id: &AttemptId, site: &Site, how: Stop) {
-    if let Err(error) = engine.stop(id, site, how).await {
-        tracing::warn!(attempt = %id, error = %chain(&error), "could not be told to stop");
-    }
+/// In the background: an engine that does not answer must not hold up the log, nor the deadlines that are there for it.
+pub(super) fn stop(executor: &Executor, engine: &AnyEngine, id: &AttemptId, site: &Site, how: Stop) {
+    let (executor, engine, id, site) = (executor.clone(), engine.clone(), id.clone(), site.clone());
+    let tasks = executor.tasks.clone();
+    tasks.spawn(async move {
+        if let Some(Err(error)) = executor.until_stopped(engine.stop(&id, &site, how)).await {
+            tracing::warn!(attempt = %id, error = %chain(&error), "could not be told to stop");
+        }
+    });
 }

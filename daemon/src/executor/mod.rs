@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 use windlass_protocol::id::AttemptId;
 
+pub use self::deadlines::Patience;
+
 use crate::config::{Config, EngineChoice};
 use crate::engine::{AnyEngine, Engine as _, EngineError, Engines, Kind};
 use crate::event::{self, BuildRequest};
@@ -38,6 +40,7 @@ pub struct Executor {
     pub tasks: Tasks,
     /// Nothing is claimed while it is tight.
     pub room: Room,
+    pub patience: Patience,
     /// What links to builds begin with.
     pub public_url: Arc<str>,
 }
@@ -97,15 +100,15 @@ impl Executor {
             }
             return self.engines.pick(Some(Kind::Local));
         }
+        if self.config.engine == EngineChoice::Local {
+            return refused(format!(
+                "this daemon looks for no container engine ([engine] kind = \"local\"), and {repository} may not run on \
+                 the host itself: give its [[repository]] entry the line engine = \"local\", or choose another kind"
+            ));
+        }
         // It may have come since the daemon started.
         self.engines.reconnect().await;
-        if entry.engine == Some(EngineChoice::Docker) || self.engines.default_kind() == Kind::Docker {
-            return self.engines.pick(Some(Kind::Docker));
-        }
-        refused(format!(
-            "no container engine answers, and {repository} may not run on the host itself: start Docker and retry, or give \
-             its [[repository]] entry the line engine = \"local\""
-        ))
+        self.engines.pick(Some(Kind::Docker))
     }
 
     /// Removes what an ended attempt leaves; in the background, for nobody waits for it.

@@ -32,6 +32,10 @@ pub struct Evidence {
     pub log_fault: Option<String>,
     /// The runner did not get plan and source, or not whole: why.
     pub not_handed_over: Option<String>,
+    /// How its process ended could not be seen, and so it may run on: why.
+    pub unseen: Option<String>,
+    /// Its process ended, and what it wrote last could not be read.
+    pub unread: bool,
     /// A step had begun, or may have: only what certainly ran nothing is tried again without being asked.
     pub began: bool,
 }
@@ -61,6 +65,14 @@ fn weigh(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
             None => all_passed(evidence),
         };
     }
+    if let Some(why) = &evidence.unseen {
+        let asked = match &evidence.cancelled_by {
+            Some(by) => format!("cancelled by {by}, but "),
+            None => String::new(),
+        };
+        let then = "what is left of it is removed as soon as its engine lets go of it";
+        return lost(evidence, format!("{asked}nobody could see it end: {why}; {then}"));
+    }
     if evidence.cancelled_by.is_some() || evidence.overdue {
         return stopped(evidence);
     }
@@ -85,7 +97,12 @@ fn weigh(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
         let why = "plan and source did not arrive whole, for the daemon stopped meanwhile; nothing of it ran: retry it";
         return lost(evidence, why.to_owned());
     }
-    if let (Some(error), false) = (&evidence.engine_error, evidence.exit_code == Some(RUNNER_BAD_FEED)) {
+    // Where its start failed, that is what was not handed over: the engine's trouble, not the job's.
+    let not_started = evidence.not_handed_over.is_some() && evidence.exit_code != Some(RUNNER_TROUBLE);
+    if let Some(error) = &evidence.engine_error
+        && evidence.exit_code != Some(RUNNER_BAD_FEED)
+        && !not_started
+    {
         return Verdict::because(Outcome::Broken, format!("the engine could not run it: {error}"));
     }
     match (evidence.exit_code, &evidence.not_handed_over) {
@@ -95,6 +112,10 @@ fn weigh(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
             "the runner could not do its own part in this image (the log says what: no place for the checkout, mostly)",
         ),
         (_, Some(why)) => lost(evidence, format!("the job was not handed its plan and source: {why}; retry it")),
+        (Some(code), None) if evidence.unread => lost(
+            evidence,
+            format!("it ended with {}, but what it wrote last could not be read; retry it", bare_code(code)),
+        ),
         (Some(code), None) => lost(
             evidence,
             format!(
@@ -270,6 +291,33 @@ mod tests {
                 NOT_BEGUN,
             ),
             (Evidence { not_handed_over: why.clone(), exit_code: Some(0), ..none.clone() }, Outcome::Lost, NOT_BEGUN),
+            // Its start failed: the engine says of the container that it never ran.
+            (
+                Evidence {
+                    not_handed_over: why.clone(),
+                    exit_code: Some(0),
+                    engine_error: why.clone(),
+                    ..none.clone()
+                },
+                Outcome::Lost,
+                NOT_BEGUN,
+            ),
+            // The runner itself gave up, so that nobody took plan and source.
+            (
+                Evidence { not_handed_over: why.clone(), exit_code: Some(RUNNER_TROUBLE), ..none.clone() },
+                Outcome::Broken,
+                Fault::None,
+            ),
+            // Cancelled, killed, and the engine says that it runs on: that is not an end that anybody saw.
+            (
+                Evidence { unseen: why.clone(), cancelled_by: Some("ann".into()), began: true, ..none.clone() },
+                Outcome::Lost,
+                BEGAN,
+            ),
+            (Evidence { unseen: why.clone(), overdue: true, ..none.clone() }, Outcome::Lost, NOT_BEGUN),
+            // Its runner said how it ended, whatever its engine can tell.
+            (Evidence { unseen: why.clone(), report: told(None, false), ..none.clone() }, Outcome::Passed, Fault::None),
+            (Evidence { unread: true, exit_code: Some(0), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
             (Evidence { log_fault: why, exit_code: Some(0), began: true, ..none.clone() }, Outcome::Lost, BEGAN),
             (none, Outcome::Lost, NOT_BEGUN),
         ];

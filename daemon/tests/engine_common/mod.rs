@@ -1,63 +1,20 @@
 //! What stories about any engine need: plans, a source, and a job that is run from its making to its end.
 //! Must not know which engine it is.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod plans;
+
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use windlass_daemon::engine::{Engine, Exit, FramePosition, Site, Source};
 use windlass_daemon::frame::{Body, Frame, Report};
-use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
+use windlass_daemon::plan::AttemptPlan;
+
+pub(crate) use self::plans::{plan, source};
 
 /// Longer than anything here takes, also on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
-
-/// A job with these scripts as its steps.
-pub(crate) fn plan(job: &str, image: Option<&str>, scripts: &[&str]) -> AttemptPlan {
-    let step = |(index, script): (usize, &&str)| StepPlan {
-        name: format!("step {index}"),
-        run: Command::Script((*script).to_owned()),
-        timeout_ms: None,
-    };
-    AttemptPlan {
-        id: format!("1/{job}#1").parse().expect("an attempt's id"),
-        job: JobPlan {
-            name: job.to_owned(),
-            needs: Vec::new(),
-            image: image.map(str::to_owned),
-            environment: BTreeMap::new(),
-            steps: scripts.iter().enumerate().map(step).collect(),
-            timeout_ms: 600_000,
-            network: Network::None,
-            resources: Resources::default(),
-            finally: Vec::new(),
-            finally_timeout_ms: 0,
-            pull: Pull::default(),
-            retry: Retry::default(),
-        },
-        environment: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
-        grace_ms: 2000,
-        transport: Transport::Stdout,
-        workspace: String::new(),
-        token: "token".to_owned(),
-    }
-}
-
-/// A source with one file, `hello.txt`.
-pub(crate) fn source(folder: &Path) -> Source {
-    let archive = folder.join("source.tar");
-    let mut builder = tar::Builder::new(std::fs::File::create(&archive).expect("made"));
-    let content = b"hello from the source\n";
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o644);
-    header.set_cksum();
-    builder.append_data(&mut header, "hello.txt", &content[..]).expect("appended");
-    builder.into_inner().expect("ended");
-    Source { archive }
-}
 
 /// What came of a job.
 #[derive(Debug)]

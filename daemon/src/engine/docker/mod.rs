@@ -51,6 +51,8 @@ const DEFAULT_PIDS: u64 = 4096;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// After this long a runner that has started hears signals.
 const HANDLERS: Duration = Duration::from_secs(1);
+/// What the oldest engine speaks that has all that jobs need: Docker 19.03.
+const OLDEST_API: (u32, u32) = (1, 40);
 /// Between telling a runner to stop at once and doing it for it.
 const NOW: Duration = Duration::from_secs(3);
 
@@ -112,6 +114,8 @@ struct Inner {
     prepared: Mutex<Option<Arc<Prepared>>>,
     /// Attempts that have a folder already and no container yet.
     making: StdMutex<HashSet<AttemptId>>,
+    /// Containers that got a KILL, and when. One that an engine says runs on after that does not end any more.
+    killed: StdMutex<HashMap<String, Instant>>,
 }
 
 /// Says that an attempt is being made, as long as it lives.
@@ -170,6 +174,7 @@ impl DockerEngine {
             machine,
             prepared: Mutex::new(None),
             making: StdMutex::default(),
+            killed: StdMutex::default(),
         })))
     }
 
@@ -216,6 +221,14 @@ impl DockerEngine {
 impl Machine {
     async fn ask(docker: &Client, socket: &str) -> Result<Self, EngineError> {
         let info = docker.quick(docker.info()).await.map_err(|failure| failure.trouble(&format!("asking {socket}")))?;
+        let said =
+            docker.quick(docker.version()).await.map_err(|failure| failure.trouble(&format!("asking {socket}")))?;
+        if let Some(api) = said.api_version.filter(|api| is_too_old(api)) {
+            let (major, minor) = OLDEST_API;
+            let what =
+                format!("speaks version {api} of Docker's API, and {major}.{minor} is needed: install a newer one");
+            return Err(trouble(TroubleKind::Fault, what));
+        }
         let can = [
             ("memory", info.memory_limit.unwrap_or(false)),
             ("swap", info.swap_limit.unwrap_or(false)),
@@ -241,6 +254,10 @@ impl Machine {
 impl Inner {
     fn making(&self) -> MutexGuard<'_, HashSet<AttemptId>> {
         self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn killed(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.killed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn prepared(&self) -> Result<Arc<Prepared>, EngineError> {
@@ -324,6 +341,12 @@ impl Inner {
                         return Ok(exit);
                     }
                     silent_since = None;
+                    let killed = self.killed().get(handle).map(Instant::elapsed);
+                    if let Some(since) = killed.filter(|since| *since > deadlines.contradiction) {
+                        let since = since.as_secs_f64();
+                        let what = format!("still says that a container runs, {since:.0} s after its KILL");
+                        return Err(trouble(TroubleKind::Nonsense, what));
+                    }
                     let Ok(waited) = waited else {
                         (pause, contradicted_since) = (FIRST_PAUSE, None);
                         continue;
@@ -361,6 +384,27 @@ impl Inner {
                 Err(failure.trouble(&format!("sending {signal} to a container")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Makes sure that what was told to stop at once does. A runner that hears TERM twice kills at once and still delivers
+    /// what was written; one that does not go is killed with everything in its container.
+    async fn make_sure(self: Arc<Self>, handle: String) {
+        let gone = async |within| tokio::time::timeout(within, self.ended(&handle)).await.is_ok();
+        if self.killed().contains_key(&handle) || gone(NOW / 20).await {
+            return;
+        }
+        let _ = self.signal(&handle, "SIGTERM").await;
+        let begun = Instant::now();
+        while !gone(NOW).await && begun.elapsed() < NOW + self.docker.deadlines.contradiction {
+            {
+                let mut killed = self.killed();
+                killed.retain(|_, since| since.elapsed() < 2 * self.docker.deadlines.patience);
+                killed.entry(handle.clone()).or_insert_with(Instant::now);
+            }
+            if let Err(error) = self.signal(&handle, "SIGKILL").await {
+                tracing::warn!(%error, handle, "a container could not be killed; trying again");
+            }
         }
     }
 
@@ -485,6 +529,10 @@ impl Engine for DockerEngine {
                 Failure::No { status: 404, message } if message.contains("No such container") => {
                     EngineError::Gone { handle: handle.clone() }
                 }
+                // What it was made of cannot run here: a folder of the image is a file, its machine is another one.
+                Failure::No { status: 400, message } => {
+                    EngineError::Refused { what: format!("the engine cannot start this image: {}", message.trim()) }
+                }
                 failure => failure.trouble("starting a container"),
             })
         };
@@ -538,25 +586,12 @@ impl Engine for DockerEngine {
             });
             return Ok(());
         }
-        self.0.signal(&site.handle, "SIGTERM").await?;
+        let told = self.0.signal(&site.handle, "SIGTERM").await;
         if how == Stop::Now {
-            let inner = Arc::clone(&self.0);
-            let handle = site.handle.clone();
-            // A runner that hears TERM twice kills at once and still delivers what was written; one that does not go
-            // is killed with everything in its container.
-            tokio::spawn(async move {
-                if tokio::time::timeout(NOW / 20, inner.ended(&handle)).await.is_ok() {
-                    return;
-                }
-                let _ = inner.signal(&handle, "SIGTERM").await;
-                if tokio::time::timeout(NOW, inner.ended(&handle)).await.is_err()
-                    && let Err(error) = inner.signal(&handle, "SIGKILL").await
-                {
-                    tracing::warn!(%error, handle, "a container could not be killed");
-                }
-            });
+            // Also when it could not be told: that is no reason to let it run.
+            tokio::spawn(Arc::clone(&self.0).make_sure(site.handle.clone()));
         }
-        Ok(())
+        told
     }
 
     async fn adopt(&self) -> Result<Vec<Found>, EngineError> {
@@ -626,6 +661,15 @@ impl Engine for DockerEngine {
     fn release(&self, id: &AttemptId, upto: FramePosition) {
         // Where frames come over standard output there is no such file.
         self.0.folders.release(id, upto);
+    }
+}
+
+/// Whether a version of the API is older than what is needed. What cannot be read is no reason.
+fn is_too_old(api: &str) -> bool {
+    let Some((major, minor)) = api.split_once('.') else { return false };
+    match (major.parse(), minor.parse()) {
+        (Ok(major), Ok(minor)) => (major, minor) < OLDEST_API,
+        _ => false,
     }
 }
 
