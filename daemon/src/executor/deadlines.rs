@@ -1,13 +1,11 @@
-//! When the daemon acts by itself on an attempt that runs, for its runner or its engine has not. Must not know what is
-//! done then.
+//! When the daemon acts by itself on an attempt that runs, for its runner or its engine has not. Counted from what this
+//! daemon saw, by a clock that nobody sets. Must not know the time of day, nor what is done then.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock;
 use crate::plan::JobPlan;
-use crate::store::CancelAsked;
 
 /// The runner keeps the job's limits itself; the daemon steps in this much later.
 const OVERDUE: Duration = Duration::from_secs(60);
@@ -64,13 +62,11 @@ impl Limits {
         Self { steps: Duration::from_millis(job.timeout_ms), grace, finally }
     }
 
-    /// What a cancelled attempt still has until its runner is killed, also when an earlier daemon began the cancel.
-    fn after_cancel(&self, cancel: &CancelAsked) -> Duration {
-        if cancel.force {
-            return RUNNER_SLOW;
-        }
-        let gone = Duration::from_millis(clock::now().since(cancel.at));
-        (self.grace + self.finally).saturating_sub(gone) + RUNNER_SLOW
+    /// What a cancelled attempt has until its runner is killed. The whole of it also when an earlier daemon began the
+    /// cancel: the runner has kept count since then, and how long that is only the time of day could say, which may have
+    /// been set.
+    fn after_cancel(&self, force: bool) -> Duration {
+        if force { RUNNER_SLOW } else { self.grace + self.finally + RUNNER_SLOW }
     }
 }
 
@@ -88,8 +84,9 @@ impl Deadlines {
         }
     }
 
-    pub(super) fn cancelled(&mut self, cancel: &CancelAsked) {
-        self.kill_at = Some(Instant::now() + self.limits.after_cancel(cancel));
+    /// A cancel was asked for, or raised to `force`; or an earlier daemon told the runner of it.
+    pub(super) fn cancelled(&mut self, force: bool) {
+        self.kill_at = Some(Instant::now() + self.limits.after_cancel(force));
     }
 
     /// A frame came: what still comes is not late, however long ago the process ended.
@@ -155,10 +152,6 @@ mod tests {
         Limits { steps: seconds(100), grace: seconds(10), finally: seconds(300) }
     }
 
-    fn asked(force: bool) -> CancelAsked {
-        CancelAsked { by: "ann".to_owned(), at: clock::now(), force }
-    }
-
     /// What is due next, and after how long, to the second.
     async fn next(deadlines: &Deadlines, exited: bool, holding: bool) -> (Due, u64) {
         let begun = Instant::now();
@@ -174,12 +167,12 @@ mod tests {
         assert_eq!(next(&deadlines, false, false).await, (Due::Overdue, 60));
 
         let mut deadlines = Deadlines::new(limits(), true);
-        deadlines.cancelled(&asked(false));
+        deadlines.cancelled(false);
         assert_eq!(next(&deadlines, false, false).await, (Due::Kill, 10 + 300 + 5));
         deadlines.done(Due::Kill);
         assert_eq!(next(&deadlines, false, false).await, (Due::Kill, 5));
         let mut deadlines = Deadlines::new(limits(), true);
-        deadlines.cancelled(&asked(true));
+        deadlines.cancelled(true);
         assert_eq!(next(&deadlines, false, false).await, (Due::Kill, 5));
     }
 

@@ -153,6 +153,17 @@ impl Store {
         Ok(next.map(Timestamp))
     }
 
+    /// The wall clock was set by so many milliseconds: moments to which attempts were put off move with it.
+    pub async fn clock_was_set(&self, by: i64) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        sqlx::query(sql!("put_off_shift"))
+            .bind(by)
+            .execute(&mut *writing.tx)
+            .await
+            .map_err(StoreError::at("put_off_shift"))?;
+        writing.commit().await
+    }
+
     /// Gives a claimed attempt back: nothing of it ran.
     pub async fn release_attempt(&self, id: &AttemptId) -> Result<(), StoreError> {
         self.change(id, "is not claimed any more", "attempt_release", |q| q, sql!("attempt_release")).await
