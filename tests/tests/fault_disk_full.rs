@@ -69,7 +69,7 @@ fn story() {
     assert_eq!(daemon.get(&format!("/builds/{running}")).status, 200);
     let build = daemon.build(running);
     assert_eq!((build.status(), build.outcome()), ("running", "-"), "{:#}", build.0);
-    assert!(daemon.raw_log(&format!("{running}/test")).starts_with(b"before\n1\n2\n"));
+    assert!(daemon.raw_log(&format!("{running}/test")).starts_with(b"before\n"));
     assert_eq!(daemon.build(waiting).job("test").waiting_for(), "room");
 
     daemon.disk().clear();

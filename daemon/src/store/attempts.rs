@@ -119,7 +119,10 @@ impl Store {
             .fetch_optional(&mut **tx)
             .await
             .map_err(StoreError::at("claim_lane"))?;
-        let Some(lane) = lane else { return Ok(None) };
+        let Some(lane) = lane else {
+            writing.commit().await?;
+            return Ok(None);
+        };
         let row: Option<IdRow> = sqlx::query_as(sql!("attempt_claim"))
             .bind(now.0)
             .bind(token)
