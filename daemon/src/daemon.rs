@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,10 @@ use crate::wake::Wake;
 /// After SIGTERM tasks have this long to end; jobs go on in their containers. With a second for the database and one for
 /// blocking work that nobody waits for, the process is gone within ten.
 const DRAIN: Duration = Duration::from_secs(7);
+
+/// Connections that the kernel keeps until they are accepted, where its own limit is not lower. The usual 128 is less than
+/// a storm of webhooks: each further one would wait a second, or three, or seven, to be tried again.
+const BACKLOG: u32 = 4096;
 
 /// Why a daemon could not start. Each has its own exit code.
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +91,10 @@ impl Daemon {
         let config = Arc::new(config);
         let data_dir = &config.data_dir;
         // Ports first: a taken one is the most likely mistake, and the cheapest to find.
-        let public_listener = bind("public.listen", config.public.listen).await?;
+        let public_listener = bind("public.listen", config.public.listen)?;
         let public_addr = address(&public_listener, "public.listen")?;
         let tcp_listener = match &config.control.tcp {
-            Some(tcp) => Some((bind("control.listen", tcp.listen).await?, tls(tcp)?)),
+            Some(tcp) => Some((bind("control.listen", tcp.listen)?, tls(tcp)?)),
             None => None,
         };
         let control_tcp = match &tcp_listener {
@@ -242,8 +246,14 @@ fn open_data_dir(data_dir: &Path) -> Result<File, StartError> {
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { key, address: address.to_string(), source })
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| StartError::Listen { key, address: address.to_string(), source })
 }
 
 fn address(listener: &TcpListener, key: &'static str) -> Result<SocketAddr, StartError> {
@@ -269,7 +279,10 @@ fn bind_socket(path: &Path) -> Result<UnixListener, StartError> {
     // By the process' mask, so that there is no moment at which others could open it. One that would not hurt folders
     // that somebody else makes at this moment.
     let mask = umask(Mode::from_bits_truncate(0o077));
-    let bound = UnixListener::bind(path);
+    let bound = UnixSocket::new_stream().and_then(|socket| {
+        socket.bind(path)?;
+        socket.listen(BACKLOG)
+    });
     umask(mask);
     let listener = bound.map_err(failed)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;

@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::Command;
 
 use crate::secret::sha256_hex;
+use crate::shortage::{is_shortage, tells_of_shortage};
 
 /// A commit of a repository. Both were checked when the event was parsed; `sha` is full and hexadecimal.
 #[derive(Debug, Clone, Copy)]
@@ -56,12 +57,36 @@ pub enum GitError {
         #[source]
         source: std::io::Error,
     },
+    /// Room, handles, processes: what this host lacks comes back.
+    #[error("git {what} failed for want of something on this host: {why}")]
+    Shortage { what: &'static str, why: String },
     #[error("{what}")]
     Io {
         what: String,
         #[source]
         source: std::io::Error,
     },
+}
+
+impl GitError {
+    /// Whether the same may work in a moment, and nobody is at fault.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            Self::Shortage { .. } => true,
+            Self::NoGit { source } | Self::Io { source, .. } => is_shortage(source),
+            Self::Fetch { .. } | Self::Command { .. } | Self::TooSlow { .. } => false,
+        }
+    }
+
+    /// What git said when it failed.
+    fn said(what: &'static str, stderr: &[u8]) -> Self {
+        let why = last_words(stderr);
+        match tells_of_shortage(&String::from_utf8_lossy(stderr)) {
+            true => Self::Shortage { what, why },
+            false => Self::Command { what, why },
+        }
+    }
 }
 
 /// Cheap to clone.
@@ -161,7 +186,7 @@ impl Git {
             .map_err(|_| GitError::TooSlow { what, seconds: TIP_LIMIT.as_secs() })?
             .map_err(|source| GitError::NoGit { source })?;
         if !output.status.success() {
-            return Err(GitError::Command { what, why: last_words(&output.stderr) });
+            return Err(GitError::said(what, &output.stderr));
         }
         let text = String::from_utf8_lossy(&output.stdout);
         // Patterns match the ends of names too: only the whole name counts.
@@ -267,7 +292,7 @@ impl Git {
             .await
             .map_err(|_| GitError::TooSlow { what, seconds: limit.as_secs() })?
             .map_err(|source| GitError::NoGit { source })?;
-        if output.status.success() { Ok(()) } else { Err(GitError::Command { what, why: last_words(&output.stderr) }) }
+        if output.status.success() { Ok(()) } else { Err(GitError::said(what, &output.stderr)) }
     }
 
     async fn has_commit(&self, mirror: &Path, sha: &str) -> Result<bool, GitError> {
@@ -415,11 +440,7 @@ impl Git {
             let asked = stdin.write_all(format!("{sha}\n").as_bytes()).await;
             drop(stdin);
             let output = child.wait_with_output().await.map_err(|source| GitError::NoGit { source })?;
-            if output.status.success() && asked.is_ok() {
-                Ok(())
-            } else {
-                Err(GitError::Command { what, why: last_words(&output.stderr) })
-            }
+            if output.status.success() && asked.is_ok() { Ok(()) } else { Err(GitError::said(what, &output.stderr)) }
         };
         tokio::time::timeout(LOCAL_LIMIT, pack)
             .await

@@ -37,5 +37,6 @@ pub mod demo; // `windlassd demo`
 pub mod error_chain; // an error and its causes in one line
 pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes
+pub mod shortage; // what this host may lack for a moment
 pub mod tasks; // every task is owned
 pub mod wake; // "look again", without payload

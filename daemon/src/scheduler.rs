@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clock;
+use crate::clock::{self, Steady};
 use crate::config::Repository;
 use crate::error_chain::chain;
 use crate::executor::Executor;
@@ -31,6 +31,7 @@ pub async fn run(executor: Executor) {
     }
     let mut woken = executor.wake.subscribe();
     let mut swept = Instant::now();
+    let mut steady = Steady::from(clock::now(), Instant::now());
     // Everything is looked at once, and again when the poll is due, however busy it is meanwhile.
     let mut settled: Option<Instant> = None;
     loop {
@@ -39,6 +40,7 @@ pub async fn run(executor: Executor) {
         if look_at_blocked {
             settled = Some(Instant::now());
         }
+        steady = keep_time(&executor, steady).await;
         let rest = match pass(&executor, look_at_blocked).await {
             Ok(rest) => rest,
             Err(error) => {
@@ -55,6 +57,27 @@ pub async fn run(executor: Executor) {
             swept = Instant::now();
             let sweeper = executor.clone();
             executor.tasks.spawn(async move { sweeper.sweep().await });
+        }
+    }
+}
+
+/// Attempts are put off to moments of the wall clock, since that outlives a daemon. When somebody sets it, they move along:
+/// none waits an hour longer, or not at all. What cannot be recorded is found again at the next look.
+async fn keep_time(executor: &Executor, steady: Steady) -> Steady {
+    let (wall, really) = (clock::now(), Instant::now());
+    let Some(by) = steady.set_by(wall, really) else { return steady };
+    match executor.store.clock_was_set(by).await {
+        Ok(()) => {
+            tracing::warn!(
+                by_seconds = by / 1000,
+                "the clock was set; what was put off waits as long as it would have"
+            );
+            executor.wake.wake();
+            Steady::from(wall, really)
+        }
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "the clock was set, and what was put off cannot be moved along yet");
+            steady
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::cleanup;
 use crate::delivery::{Delivery, SECRET};
 use crate::http::{Connection, Response};
 use crate::repository::{Commit, Repository};
+use crate::small_disk::SmallDisk;
 use crate::view::Build;
 use crate::wait::{LONG, SHORT, wait_for};
 
@@ -135,8 +136,11 @@ fn plain(program: PathBuf, root: &Path, arguments: &[&str]) -> Command {
 }
 
 pub struct Daemon {
+    /// What its data folder is on, if that is a disk of its own; unmounted before the folder is removed.
+    disk: Option<SmallDisk>,
     root: TempDir,
     child: Child,
+    open_files: Option<u64>,
     uses_docker: bool,
     /// From start to both listeners being there.
     pub ready_after: Duration,
@@ -197,14 +201,41 @@ impl Daemon {
     #[track_caller]
     #[must_use]
     pub fn start(options: &DaemonOptions) -> Self {
+        Self::start_with(options, None, None)
+    }
+
+    /// With its data folder on a disk of so many megabytes.
+    #[track_caller]
+    #[must_use]
+    pub fn start_on_small_disk(options: &DaemonOptions, megabytes: u32) -> Self {
+        Self::start_with(options, Some(megabytes), None)
+    }
+
+    /// With so many file handles at most.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with_open_files(options: &DaemonOptions, most: u64) -> Self {
+        Self::start_with(options, None, Some(most))
+    }
+
+    #[track_caller]
+    fn start_with(options: &DaemonOptions, megabytes: Option<u32>, open_files: Option<u64>) -> Self {
         let root = prepare(options);
+        let disk = megabytes.map(|megabytes| SmallDisk::mount(&root.path().join("data"), megabytes));
         let start = Instant::now();
-        let child = spawn(root.path());
-        let mut daemon =
-            Self { root, child, uses_docker: options.engine == "docker", ready_after: Duration::default() };
+        let child = spawn(root.path(), open_files);
+        let uses_docker = options.engine == "docker";
+        let mut daemon = Self { disk, root, child, open_files, uses_docker, ready_after: Duration::default() };
         daemon.wait_until_ready();
         daemon.ready_after = start.elapsed();
         daemon
+    }
+
+    /// The disk of its own that its data folder is on.
+    #[must_use]
+    #[track_caller]
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("it was started on one")
     }
 
     /// Kills it as a crash or the kernel would. What it started lives on.
@@ -226,7 +257,7 @@ impl Daemon {
     pub fn restart(&mut self) {
         let start = Instant::now();
         let _ = std::fs::remove_file(self.data().join("public.addr")); // the old one says nothing about the new daemon
-        self.child = spawn(self.root());
+        self.child = spawn(self.root(), self.open_files);
         self.wait_until_ready();
         self.ready_after = start.elapsed();
     }
@@ -403,9 +434,17 @@ impl Daemon {
     }
 }
 
-fn spawn(root: &Path) -> Child {
+fn spawn(root: &Path, open_files: Option<u64>) -> Child {
     let log = File::options().create(true).append(true).open(root.join("daemon.log")).expect("a file for its output");
-    let mut command = windlassd(root, &["serve", "--config", "windlassd.toml"]);
+    let arguments = ["serve", "--config", "windlassd.toml"];
+    let mut command = match open_files {
+        None => windlassd(root, &arguments),
+        Some(most) => {
+            let mut command = plain("prlimit".into(), root, &[&format!("--nofile={most}:{most}")]);
+            command.arg("--").arg(binaries::windlassd()).args(arguments);
+            command
+        }
+    };
     command.stdout(log.try_clone().expect("a second handle")).stderr(log);
     command.spawn().expect("windlassd can be executed")
 }

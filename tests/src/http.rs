@@ -30,6 +30,13 @@ impl Response {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// "Not now, try again in a moment", as a program understands it.
+    #[must_use]
+    pub fn is_put_off(&self) -> bool {
+        let seconds = self.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
+        self.status == 503 && seconds.is_some_and(|seconds| seconds > 0)
+    }
+
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

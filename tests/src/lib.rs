@@ -8,11 +8,14 @@ pub mod binaries; // where windlassd and windlass are
 pub mod cleanup; // nothing outlives a story
 pub mod daemon; // windlassd on a data folder of its own
 pub mod delivery; // webhooks as GitHub sends them
+pub mod follow; // a log as a following client sees it
 pub mod http; // a small HTTP/1.1 client
 pub mod image; // the image without a registry
 pub mod live; // the live socket
+pub mod postgres; // a Postgres that may be stopped
 pub mod proxy; // a way to a socket that can be blocked or cut
 pub mod repository; // git repositories
+pub mod small_disk; // a disk that can be filled
 pub mod terminal; // the client in a pseudo-terminal
 pub mod view; // reading what the commands print as JSON
 pub mod wait; // the only place that sleeps

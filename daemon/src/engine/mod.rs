@@ -12,7 +12,6 @@ mod folder; // one folder per attempt on this host
 mod handover; // plan and source, down a runner's standard input
 mod tail; // follows an append-only frame file by byte offset
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
@@ -22,9 +21,9 @@ use windlass_protocol::time::Timestamp;
 pub use self::any::{AnyEngine, Choice, Engines, Kind};
 use self::handover::{STALLED, hand_over};
 use crate::frame::Frame;
-pub use crate::plan::Site;
-
 use crate::plan::AttemptPlan;
+pub use crate::plan::Site;
+use crate::shortage::is_shortage;
 
 /// The clean checkout that a job works on: a tar archive on this host, made by `git`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +118,7 @@ pub enum TroubleKind {
     Registry,
     /// A registry wants fewer requests.
     RateLimit,
-    /// No room is left where the engine or the daemon writes.
+    /// No room is left where the engine or the daemon writes, or this host lacks handles, processes or memory.
     Full,
     /// A file or a process of this host.
     Host,
@@ -174,8 +173,7 @@ impl EngineError {
 
     /// Trouble with a file or a process of this host.
     fn of_host(engine: &'static str, what: String, error: std::io::Error) -> Self {
-        let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-        let kind = if full { TroubleKind::Full } else { TroubleKind::Host };
+        let kind = if is_shortage(&error) { TroubleKind::Full } else { TroubleKind::Host };
         Self::Trouble { engine, kind, what, source: Some(Box::new(error)) }
     }
 }

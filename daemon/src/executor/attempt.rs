@@ -14,14 +14,14 @@ use super::end::{End, WRITE_AGAIN, end_unstarted, finish, note};
 use super::follow::{Following, follow, stop};
 use super::steps::Steps;
 use crate::clock;
-use crate::engine::{AnyEngine, Engine as _, EngineError, Made, Source, Stop};
+use crate::engine::{AnyEngine, Engine as _, EngineError, Made, Source, Stop, TroubleKind};
 use crate::error_chain::chain;
 use crate::git::{Commit, GitError};
 use crate::logs::LogWriter;
-use crate::plan::AttemptPlan;
-use crate::state::attempt::Verdict;
+use crate::plan::{AttemptPlan, Site};
+use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
-use crate::store::{CancelAsked, Claimed, StoreError, StoredBuild};
+use crate::store::{Attempt, CancelAsked, Claimed, StoreError, StoredBuild};
 
 /// Before an attempt that could not be begun for a fault of ours waits again.
 const GIVE_BACK_AFTER: Duration = Duration::from_secs(5);
@@ -86,35 +86,70 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
     let watch = CancelWatch::new(executor, id, None);
     let prepared = tokio::select! {
         prepared = prepare(executor, &engine, &plan, &build, &mut writer) => prepared,
-        (_, cancel) = watch.asked(executor) => Err(cancelled_before(&cancel.by)),
+        (_, cancel) = watch.asked(executor) => Err(Unprepared::Ended(cancelled_before(&cancel.by))),
     };
     let verdict = match prepared {
         // The one-time claim: from here on, and only here, plan and source may leave the daemon.
-        Ok((made, source)) => match executor.store.start_attempt(claimed, &made.site, clock::now()).await {
-            Ok(()) => {
+        Ok((made, source)) => match won(executor, claimed, &made.site).await {
+            Won::Yes => {
                 executor.wake.wake();
                 return Some(Placed { plan, made, source, engine, writer });
             }
-            Err(StoreError::Conflict { .. }) => match canceller(executor, id).await {
-                Some(by) => cancelled_before(&by),
-                // Somebody else has it, whoever that is; only what was made here goes.
-                None => {
-                    executor.clean_later(engine, id.clone());
-                    return None;
-                }
-            },
-            Err(error) => {
-                // Nothing ran. Whether the commit went through is not known, so nobody may run it again: it is lost.
-                tracing::error!(attempt = %id, error = %chain(&error), "its start could not be recorded");
-                let why = "its start could not be recorded; nothing of it ran: retry it";
-                Verdict::infrastructure(Outcome::Lost, why, false)
+            Won::Cancelled { by } => cancelled_before(&by),
+            // Somebody else has it, whoever that is; only what was made here goes.
+            Won::No => {
+                executor.clean_later(engine, id.clone());
+                return None;
             }
         },
-        Err(verdict) => verdict,
+        Err(Unprepared::Short(why)) => {
+            give_back(executor, id, &*why).await;
+            return None;
+        }
+        Err(Unprepared::Ended(verdict)) => verdict,
     };
     end_unstarted(executor, id, writer, &plan.job, verdict).await;
     executor.clean_later(engine, id.clone());
     None
+}
+
+/// Why there is no place, or no source.
+enum Unprepared {
+    /// This host lacks room, handles or the like: it waits again, for nobody is at fault and nothing ran.
+    Short(Box<dyn std::error::Error + Send + Sync>),
+    Ended(Verdict),
+}
+
+/// What came of the one-time claim.
+enum Won {
+    Yes,
+    Cancelled { by: String },
+    No,
+}
+
+/// The one-time claim, tried until the database says what came of it. When an answer was lost with the connection, the
+/// claim may have been won all the same: only we have its token, so what runs by now was started by us.
+async fn won(executor: &Executor, claimed: &Claimed, site: &Site) -> Won {
+    let id = &claimed.id;
+    let mut in_doubt = false;
+    loop {
+        match executor.store.start_attempt(claimed, site, clock::now()).await {
+            Ok(()) => return Won::Yes,
+            Err(StoreError::Conflict { .. }) => {
+                let attempt = read(executor, id).await;
+                return match attempt.cancel {
+                    _ if in_doubt && attempt.state == State::Running => Won::Yes,
+                    Some(cancel) => Won::Cancelled { by: cancel.by },
+                    None => Won::No,
+                };
+            }
+            Err(error) => {
+                tracing::error!(attempt = %id, error = %chain(&error), "its start cannot be recorded yet; trying again");
+                in_doubt = true;
+            }
+        }
+        tokio::time::sleep(WRITE_AGAIN).await;
+    }
 }
 
 /// Starts the runner and gives it plan and source. `None`: it is ended. When that fails half-way the runner may have
@@ -158,19 +193,19 @@ fn cancelled_before(by: &str) -> Verdict {
     Verdict::because(Outcome::Cancelled, format!("cancelled by {by} before it began"))
 }
 
-/// Who asked for a cancel; tried until the database answers.
-async fn canceller(executor: &Executor, id: &AttemptId) -> Option<String> {
+/// The attempt as it is now; tried until the database answers.
+async fn read(executor: &Executor, id: &AttemptId) -> Attempt {
     loop {
         match executor.store.attempt(id).await {
-            Ok(attempt) => return attempt.cancel.map(|cancel| cancel.by),
+            Ok(attempt) => return attempt,
             Err(error) => tracing::warn!(attempt = %id, error = %chain(&error), "it cannot be read; trying again"),
         }
         tokio::time::sleep(WRITE_AGAIN).await;
     }
 }
 
-async fn give_back(executor: &Executor, id: &AttemptId, why: &(dyn std::error::Error + Sync)) {
-    tracing::error!(attempt = %id, error = %chain(&why), "cannot be begun just now; it waits again");
+async fn give_back(executor: &Executor, id: &AttemptId, why: &(dyn std::error::Error + Send + Sync + 'static)) {
+    tracing::error!(attempt = %id, error = %chain(why), "cannot be begun just now; it waits again");
     tokio::time::sleep(GIVE_BACK_AFTER).await;
     if let Err(error) = executor.store.release_attempt(id).await {
         tracing::error!(attempt = %id, error = %chain(&error), "could not be given back; the next start does it");
@@ -185,23 +220,34 @@ async fn prepare(
     plan: &AttemptPlan,
     build: &StoredBuild,
     writer: &mut LogWriter,
-) -> Result<(Made, Source), Verdict> {
+) -> Result<(Made, Source), Unprepared> {
     let (say, mut said) = mpsc::channel::<String>(16);
     let request = &build.facts.request;
     let commit = Commit { clone_url: &request.clone_url, sha: &request.sha, reference: &request.r#ref };
     let both = async move {
-        let create = async { engine.create(plan, &say).await.map_err(|error| from_engine(&error)) };
+        let create = async {
+            engine.create(plan, &say).await.map_err(|error| match error {
+                // Where the engine is full that is somebody else's to mend; what this host lacks comes back.
+                EngineError::Trouble { kind: TroubleKind::Full, source: Some(_), .. } => {
+                    Unprepared::Short(error.into())
+                }
+                error => Unprepared::Ended(from_engine(&error)),
+            })
+        };
         let archive = async {
             executor.git.archive(commit).await.map_err(|error| {
+                if error.is_shortage() {
+                    return Unprepared::Short(error.into());
+                }
                 let why = format!("the source cannot be had: {}", chain(&error));
-                match error {
+                Unprepared::Ended(match error {
                     // What the server does not give is the commit's fault.
                     GitError::Fetch { .. } => {
                         Verdict::because(Outcome::Broken, format!("{why}; retry it once the commit is there"))
                     }
-                    // A full disk here, a server that hangs, or no git is ours.
+                    // A server that hangs, or no git, is ours.
                     _ => Verdict::infrastructure(Outcome::Lost, format!("{why}; retry it when that is mended"), false),
-                }
+                })
             })
         };
         let both = tokio::try_join!(create, archive);

@@ -1,13 +1,11 @@
-//! When the daemon acts by itself on an attempt that runs, for its runner or its engine has not. Must not know what is
-//! done then.
+//! When the daemon acts by itself on an attempt that runs, for its runner or its engine has not. Counted from what this
+//! daemon saw, by a clock that nobody sets. Must not know the time of day, nor what is done then.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock;
 use crate::plan::JobPlan;
-use crate::store::CancelAsked;
 
 /// Between a change of the steps and its record: several changes become one.
 const RECORD_AFTER: Duration = Duration::from_millis(25);
@@ -88,13 +86,12 @@ impl Limits {
         Self { patience, steps: Duration::from_millis(job.timeout_ms), grace, finally }
     }
 
-    /// What a cancelled attempt still has until its runner is killed, also when an earlier daemon began the cancel.
-    fn after_cancel(&self, cancel: &CancelAsked) -> Duration {
-        if cancel.force {
-            return self.patience.runner_slow;
-        }
-        let gone = Duration::from_millis(clock::now().since(cancel.at));
-        (self.grace + self.finally).saturating_sub(gone) + self.patience.runner_slow
+    /// What a cancelled attempt has until its runner is killed. The whole of it also when an earlier daemon began the
+    /// cancel: the runner has kept count since then, and how long that is only the time of day could say, which may have
+    /// been set.
+    fn after_cancel(&self, force: bool) -> Duration {
+        let slow = self.patience.runner_slow;
+        if force { slow } else { self.grace + self.finally + slow }
     }
 }
 
@@ -113,8 +110,9 @@ impl Deadlines {
         }
     }
 
-    pub(super) fn cancelled(&mut self, cancel: &CancelAsked) {
-        self.kill_at = Some(Instant::now() + self.limits.after_cancel(cancel));
+    /// A cancel was asked for, or raised to `force`; or an earlier daemon told the runner of it.
+    pub(super) fn cancelled(&mut self, force: bool) {
+        self.kill_at = Some(Instant::now() + self.limits.after_cancel(force));
     }
 
     /// A frame came: what still comes is not late, however long ago the process ended.
@@ -189,10 +187,6 @@ mod tests {
         Limits { patience, steps: seconds(100), grace: seconds(10), finally: seconds(300) }
     }
 
-    fn asked(force: bool) -> CancelAsked {
-        CancelAsked { by: "ann".to_owned(), at: clock::now(), force }
-    }
-
     /// What is due next, and after how long, to the second.
     async fn next(deadlines: &Deadlines, exited: bool, holding: bool) -> (Due, u64) {
         let begun = Instant::now();
@@ -208,12 +202,12 @@ mod tests {
         assert_eq!(next(&deadlines, false, false).await, (Due::Overdue, 60));
 
         let mut deadlines = Deadlines::new(limits(), true);
-        deadlines.cancelled(&asked(false));
+        deadlines.cancelled(false);
         assert_eq!(next(&deadlines, false, false).await, (Due::Kill, 10 + 300 + 5));
         deadlines.done(Due::Kill);
         assert_eq!(next(&deadlines, false, false).await, (Due::Kill, 5));
         let mut deadlines = Deadlines::new(limits(), true);
-        deadlines.cancelled(&asked(true));
+        deadlines.cancelled(true);
         assert_eq!(next(&deadlines, false, false).await, (Due::Kill, 5));
     }
 

@@ -63,7 +63,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
     let mut deadlines = Deadlines::new(limits, ready);
     if let Some(cancel) = &cancel {
         evidence.cancelled_by = Some(cancel.by.clone());
-        deadlines.cancelled(cancel);
+        deadlines.cancelled(cancel.force);
     }
     let watch = CancelWatch::new(executor, &id, cancel.map(|cancel| cancel.force));
     let mut asked = Box::pin(watch.asked(executor));
@@ -199,7 +199,7 @@ impl Follower<'_> {
     fn cancel(&mut self, cancel: CancelAsked) {
         let how = if cancel.force { Stop::Now } else { Stop::Gently };
         tracing::info!(attempt = %self.id, by = cancel.by, force = cancel.force, "stopping");
-        self.deadlines.cancelled(&cancel);
+        self.deadlines.cancelled(cancel.force);
         let then = match (cancel.force, self.limits.finally.is_zero()) {
             (false, false) => format!("TERM now, KILL in {} s, then `finally` steps", self.limits.grace.as_secs()),
             (false, true) => format!("TERM now, KILL in {} s", self.limits.grace.as_secs()),

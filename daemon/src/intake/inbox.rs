@@ -2,6 +2,7 @@
 //! all of them. Must not know what is in them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,6 +13,8 @@ use crate::tasks::Tasks;
 const WAITING: usize = 512;
 /// In one transaction.
 const BATCH: usize = 128;
+/// GitHub gives up after 10 s: whoever waits so long for the database is told to deliver again, while somebody listens.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ struct Letter {
 pub enum DeliverError {
     #[error("the database refused it: {0}")]
     Store(Arc<StoreError>),
+    #[error("the database was busy for {} s", PATIENCE.as_secs())]
+    Busy,
     #[error("the daemon is stopping")]
     Stopping,
 }
@@ -48,11 +53,15 @@ impl Inbox {
         Self { sender }
     }
 
-    /// Returns once the delivery is committed.
+    /// Returns once the delivery is committed. What was given up may be stored all the same: delivered again, it is a
+    /// duplicate then.
     pub async fn deliver(&self, delivery: NewDelivery) -> Result<Recorded, DeliverError> {
         let (answer, answered) = oneshot::channel();
-        self.sender.send(Letter { delivery, answer }).await.map_err(|_| DeliverError::Stopping)?;
-        answered.await.map_err(|_| DeliverError::Stopping)?
+        let stored = async {
+            self.sender.send(Letter { delivery, answer }).await.map_err(|_| DeliverError::Stopping)?;
+            answered.await.map_err(|_| DeliverError::Stopping)?
+        };
+        tokio::time::timeout(PATIENCE, stored).await.unwrap_or(Err(DeliverError::Busy))
     }
 }
 

@@ -119,7 +119,10 @@ impl Store {
             .fetch_optional(&mut **tx)
             .await
             .map_err(StoreError::at("claim_lane"))?;
-        let Some(lane) = lane else { return Ok(None) };
+        let Some(lane) = lane else {
+            writing.commit().await?;
+            return Ok(None);
+        };
         let row: Option<IdRow> = sqlx::query_as(sql!("attempt_claim"))
             .bind(now.0)
             .bind(token)
@@ -151,6 +154,17 @@ impl Store {
             .await
             .map_err(StoreError::at("next_not_before"))?;
         Ok(next.map(Timestamp))
+    }
+
+    /// The wall clock was set by so many milliseconds: moments to which attempts were put off move with it.
+    pub async fn clock_was_set(&self, by: i64) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        sqlx::query(sql!("put_off_shift"))
+            .bind(by)
+            .execute(&mut *writing.tx)
+            .await
+            .map_err(StoreError::at("put_off_shift"))?;
+        writing.commit().await
     }
 
     /// Gives a claimed attempt back: nothing of it ran.

@@ -12,6 +12,7 @@ mod orders; // what people ask for: cancel, retry
 mod pauses; // nothing new is begun
 mod rows; // what comes out of the database
 mod tokens;
+mod writing; // turns to write
 mod waiting; // why what waits does so, and how long jobs usually take
 
 use std::path::Path;
@@ -35,6 +36,7 @@ pub use rows::{Attempt, CancelAsked, Summary};
 pub use tokens::{Role, Token};
 pub use waiting::{History, Place, Waiting};
 
+use self::writing::{Doubts, Writing};
 use crate::config::Database;
 
 /// Cheap to clone.
@@ -45,10 +47,14 @@ pub struct Store {
     /// There is one writer at a time: waiting here, in order, beats waiting inside of the database (SQLite's back-off,
     /// Postgres' connections that readers need).
     writing: Arc<tokio::sync::Mutex<()>>,
+    doubts: Doubts,
 }
 
 /// A write that does not get its turn in this time is refused.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// At most so many at once.
+const CONNECTIONS: u32 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -106,19 +112,6 @@ impl StoreError {
     }
 }
 
-/// A transaction that may write: the only one from its start to its end, so what it reads stays true and it never fails
-/// half-way because of another.
-struct Writing<'a> {
-    tx: Transaction<'static, Any>,
-    _turn: tokio::sync::MutexGuard<'a, ()>,
-}
-
-impl Writing<'_> {
-    async fn commit(self) -> Result<(), StoreError> {
-        self.tx.commit().await.map_err(StoreError::at("commit"))
-    }
-}
-
 /// `Statement` and `name` for error messages, from one place.
 macro_rules! sql {
     ($name:literal) => {
@@ -147,10 +140,11 @@ impl Store {
             first.execute("pragma schema_version; select count(*) from sqlite_schema").await.map_err(open)?;
         }
         first.close().await.map_err(open)?;
+        let doubts = Doubts::default();
         let pool = AnyPoolOptions::new()
             .max_connections(match kind {
-                Kind::Sqlite => 4,
-                Kind::Postgres => 8,
+                Kind::Sqlite => CONNECTIONS / 2,
+                Kind::Postgres => CONNECTIONS,
             })
             .min_connections(1)
             .acquire_timeout(Duration::from_secs(10))
@@ -171,6 +165,13 @@ impl Store {
                     Ok(())
                 })
             })
+            .after_release({
+                let doubts = doubts.clone();
+                move |connection, _| {
+                    let doubts = doubts.clone();
+                    Box::pin(async move { Ok(doubts.settle(connection).await) })
+                }
+            })
             .connect_with(options)
             .await
             .map_err(open)?;
@@ -179,7 +180,7 @@ impl Store {
             Kind::Postgres => sqlx::migrate!("src/store/migrations/postgres"),
         };
         migrations.run(&pool).await.map_err(|source| StoreError::Migrate { database: describe.clone(), source })?;
-        Ok(Self { pool, kind, writing: Arc::default() })
+        Ok(Self { pool, kind, writing: Arc::default(), doubts })
     }
 
     pub async fn close(&self) {
@@ -190,18 +191,6 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("select 1").fetch_one(&self.pool).await.map_err(StoreError::at("ping"))?;
         Ok(())
-    }
-
-    async fn write(&self) -> Result<Writing<'_>, StoreError> {
-        let turn = tokio::time::timeout(BUSY, self.writing.lock()).await.map_err(|_| StoreError::Busy)?;
-        let begin = match self.kind {
-            Kind::Sqlite => "begin immediate",
-            // The row's lock keeps out the writers of other processes: without it, what was read a statement ago may not
-            // be so any more (a cancel would miss what was claimed meanwhile), and two orders of locks are a deadlock.
-            Kind::Postgres => "begin; select value from counter where name = 'change' for update",
-        };
-        let tx = self.pool.begin_with(begin).await.map_err(StoreError::at("begin"))?;
-        Ok(Writing { tx, _turn: turn })
     }
 
     /// The sequence number of the newest change.

@@ -12,6 +12,7 @@ on_each!(
     the_queue_s_pause_holds_back_everything,
     what_needs_an_engine_that_is_away_is_passed_over,
     infrastructure_faults_are_tried_again_after_a_pause,
+    what_was_put_off_follows_a_clock_that_was_set,
     dependents_wait_for_the_attempt_that_follows,
     a_job_s_own_faults_are_tried_again_only_if_the_spec_says_so,
     a_cancel_in_the_back_off_ends_it_at_once,
@@ -152,6 +153,27 @@ async fn infrastructure_faults_are_tried_again_after_a_pause(store: Store) {
     let id = store.claim_attempt("t", 9, at(now), &[]).await.expect("asked").expect("it waits").id;
     assert_eq!(store.finish_attempt(&id, &fault(Outcome::Lost, EARLY, now)).await.expect("finished"), None);
     assert_eq!(standing(&store, build).await, [("test".to_owned(), 3, State::Finished, Some(Outcome::Lost))]);
+}
+
+/// In both directions: an hour forward must not let it begin at once, an hour back must not hold it up.
+async fn what_was_put_off_follows_a_clock_that_was_set(store: Store) {
+    const HOUR: i64 = 3_600_000;
+    let build = with_retry(&store, &[("test", &[])], Retry::default()).await;
+    let next = attempt_id(build, "test", 2);
+    let begin = 10 * HOUR;
+    let id = running(&store, "t").await;
+    store.finish_attempt(&id, &fault(Outcome::Lost, EARLY, begin)).await.expect("finished");
+    let put_off = store.attempt(&next).await.expect("there").not_before.0;
+    for by in [HOUR, -2 * HOUR] {
+        store.clock_was_set(by).await.expect("moved along");
+    }
+    assert_eq!(store.attempt(&next).await.expect("there").not_before, at(put_off - HOUR));
+    assert_eq!(claim(&store, put_off - HOUR - 1, &[]).await, None);
+    assert_eq!(claim(&store, put_off - HOUR, &[]).await, Some(build));
+    // What was not put off is not from now on.
+    let other = with_retry(&store, &[("test", &[])], Retry::default()).await;
+    store.clock_was_set(HOUR).await.expect("moved along");
+    assert_eq!(store.attempt(&attempt_id(other, "test", 1)).await.expect("there").not_before, at(0));
 }
 
 async fn dependents_wait_for_the_attempt_that_follows(store: Store) {
