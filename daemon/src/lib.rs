@@ -33,6 +33,7 @@ pub mod backup; // everything in one file, and back
 pub mod clock; // the only source of time
 pub mod config; // the operator's file
 pub mod daemon; // build, run, drain
+pub mod data_dir; // held by one process, and who it is
 pub mod demo; // `windlassd demo`
 pub mod error_chain; // an error and its causes in one line
 pub mod room; // room on the disk
