@@ -159,7 +159,7 @@ async fn contents(database: &Database) -> anyhow::Result<(Counts, BTreeSet<Attem
     const PAGE: u32 = 1000;
     let store = Store::open(database).await?;
     let counts = store.counts().await?;
-    let mut finished: BTreeSet<AttemptId> = store.removed_logs().await?.into_iter().collect();
+    let mut finished: BTreeSet<AttemptId> = store.removed_logs().await?.into_iter().map(|log| log.id).collect();
     let mut after = None;
     loop {
         let page = store.finished_logs(after.as_ref(), PAGE).await?;

@@ -84,7 +84,7 @@ pub struct Limits {
 /// What is kept, and how long. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
-    pub keep_days: Option<u64>,
+    pub keep_for: Option<Duration>,
     /// Of each repository and branch.
     pub keep_builds: Option<u64>,
     pub log_bytes: Option<u64>,

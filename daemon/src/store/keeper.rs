@@ -28,6 +28,15 @@ pub struct FinishedLog {
     pub sha256: Option<String>,
 }
 
+/// The log of a finished attempt that is not kept any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedLog {
+    pub id: AttemptId,
+    /// It had so many.
+    pub bytes: u64,
+    pub removed_at: Timestamp,
+}
+
 /// How much there is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
@@ -55,6 +64,15 @@ struct LogRow {
     finished_at: i64,
     log_bytes: i64,
     log_sha256: Option<String>,
+}
+
+#[derive(Debug, FromRow)]
+struct RemovedRow {
+    build: i64,
+    job: String,
+    number: i64,
+    log_bytes: i64,
+    log_removed_at: i64,
 }
 
 #[derive(Debug, FromRow)]
@@ -145,7 +163,7 @@ impl Store {
         Ok(rows.into_iter().map(log).collect())
     }
 
-    /// Notes that logs were removed on purpose.
+    /// Notes that logs are removed on purpose; to be called before it is done.
     pub async fn note_removed_logs(&self, ids: &[AttemptId], now: Timestamp) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         for id in ids {
@@ -198,9 +216,18 @@ impl Store {
         self.attempt_ids("keeper_begun", sql!("keeper_begun")).await
     }
 
-    /// Attempts whose log was removed on purpose.
-    pub async fn removed_logs(&self) -> Result<Vec<AttemptId>, StoreError> {
-        self.attempt_ids("keeper_removed_logs", sql!("keeper_removed_logs")).await
+    /// Attempts whose log was removed on purpose, or is to be: noted first, removed then.
+    pub async fn removed_logs(&self) -> Result<Vec<RemovedLog>, StoreError> {
+        let rows: Vec<RemovedRow> = sqlx::query_as(sql!("keeper_removed_logs"))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("keeper_removed_logs"))?;
+        let removed = |row: RemovedRow| RemovedLog {
+            id: id(row.build, row.job, row.number),
+            bytes: unsigned(row.log_bytes),
+            removed_at: Timestamp(row.log_removed_at),
+        };
+        Ok(rows.into_iter().map(removed).collect())
     }
 
     async fn attempt_ids(&self, name: &'static str, statement: &'static str) -> Result<Vec<AttemptId>, StoreError> {
