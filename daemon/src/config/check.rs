@@ -133,6 +133,7 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
         public,
         control,
         webhook_secrets,
+        webhook_secret_files: raw.github.webhook_secret_files.iter().map(|file| absolute(&base, file)).collect(),
         engine,
         docker_socket,
         frames_over_stdout,

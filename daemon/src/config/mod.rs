@@ -27,6 +27,8 @@ pub struct Config {
     pub control: Control,
     /// Empty: every webhook is refused.
     pub webhook_secrets: Vec<SecretString>,
+    /// Where they are.
+    pub webhook_secret_files: Vec<PathBuf>,
     pub engine: EngineChoice,
     pub docker_socket: PathBuf,
     /// What a job writes comes over its container's standard output even where the engine sees our files.

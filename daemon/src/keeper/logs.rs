@@ -3,11 +3,12 @@
 //! backup, finds in the database what is still to do. Must not know why builds go.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 
-use super::{BATCH, Keeper, PAGE, PAUSE, SETTLED, blocking, choose};
+use super::{BATCH, Keeper, PAGE, PAUSE, blocking, choose};
 use crate::config::Retention;
 use crate::error_chain::chain;
 use crate::logs::{LogError, LogStore, StoredLog, Sum};
@@ -43,8 +44,8 @@ pub(super) async fn survey(
     store: &Store,
     logs: &LogStore,
     rules: &Retention,
-    all: &[KeptBuild],
-    going: &[u64],
+    settled: Duration,
+    (all, going): (&[KeptBuild], &[u64]),
 ) -> Result<LogSurvey, StoreError> {
     let listing = logs.clone();
     let stored = blocking(move || listing.list()).await.unwrap_or_else(|error| {
@@ -57,7 +58,7 @@ pub(super) async fn survey(
         bytes: stored.iter().map(|log| log.bytes).sum(),
         orphans: stored
             .iter()
-            .filter(|log| log.idle > SETTLED && !known.contains(&log.id.build))
+            .filter(|log| log.idle >= settled && !known.contains(&log.id.build))
             .map(|log| log.id.clone())
             .collect(),
         ..LogSurvey::default()

@@ -62,11 +62,17 @@ pub struct Survey {
     pub mirrors: Vec<Cached>,
 }
 
-/// What is to go, and nothing done about it.
-pub async fn survey(config: &Config, store: &Store, logs: &LogStore, now: Timestamp) -> Result<Survey, StoreError> {
+/// What is to go, and nothing done about it. What was written within `settled` may belong to something that is being made.
+pub async fn survey(
+    config: &Config,
+    store: &Store,
+    logs: &LogStore,
+    settled: Duration,
+    now: Timestamp,
+) -> Result<Survey, StoreError> {
     let all = all_builds(store).await?;
     let builds = choose::builds(&all, &config.retention, now);
-    let logs = logs::survey(store, logs, &config.retention, &all, &builds).await?;
+    let logs = logs::survey(store, logs, &config.retention, settled, (&all, &builds)).await?;
     let (cache_bytes, mirrors) = mirrors_to_go(config).await;
     Ok(Survey { builds, logs, cache_bytes, mirrors })
 }
@@ -103,7 +109,7 @@ impl Keeper {
     /// Everything once.
     pub async fn pass(&self, now: Timestamp) -> Result<(), StoreError> {
         self.compress().await;
-        let survey = survey(&self.config, &self.store, &self.logs, now).await?;
+        let survey = survey(&self.config, &self.store, &self.logs, SETTLED, now).await?;
         self.drop_builds(&survey.builds).await?;
         self.drop_logs(&survey.logs, now).await?;
         self.remove_logs(survey.logs.orphans).await;

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 
-use super::{Store, StoreError, signed, sql, unsigned};
+use super::{Store, StoreError, groups, orders, signed, sql, touch, unsigned};
 
 /// A build as retention looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ struct DroppedRow {
     number: i64,
 }
 
-fn id(build: i64, job: String, number: i64) -> AttemptId {
+pub(super) fn id(build: i64, job: String, number: i64) -> AttemptId {
     AttemptId { build: unsigned(build), job, attempt: u32::try_from(number).unwrap_or(0) }
 }
 
@@ -205,6 +205,36 @@ impl Store {
             .map_err(StoreError::at(name))?;
         writing.commit().await?;
         Ok(done.rows_affected())
+    }
+
+    /// Where all builds that are known come from.
+    pub async fn clone_urls(&self) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(sql!("keeper_clone_urls"))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("keeper_clone_urls"))
+    }
+
+    /// Ends as lost what `Store::health` found odd, and lets its build go on; what is not odd any more stays as it is.
+    pub async fn end_odd(&self, id: &AttemptId, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        let tx = &mut writing.tx;
+        let row: Option<i64> = sqlx::query_scalar(sql!("keeper_end_odd"))
+            .bind(signed(id.build))
+            .bind(&id.job)
+            .bind(i64::from(id.attempt))
+            .bind(reason)
+            .bind(now.0)
+            .fetch_optional(&mut **tx)
+            .await
+            .map_err(StoreError::at("keeper_end_odd"))?;
+        if row.is_none() {
+            return Err(StoreError::Conflict { why: format!("{id} is not odd any more") });
+        }
+        orders::settle(tx, id.build, now).await?;
+        groups::leave(tx, id.build, now).await?;
+        touch(tx, id.build).await?;
+        writing.commit().await
     }
 
     pub async fn counts(&self) -> Result<Counts, StoreError> {

@@ -9,6 +9,8 @@ on_each!(
     removed_logs_are_noted_once_and_known_after,
     bodies_and_deliveries_go_when_nobody_needs_them,
     everything_is_counted,
+    what_is_odd_is_ended_and_nothing_else,
+    clone_urls_are_told_once,
 );
 
 async fn builds_come_in_pages_with_what_retention_asks(store: Store) {
@@ -150,4 +152,26 @@ async fn everything_is_counted(store: Store) {
     store.create_token("ann", Role::Viewer, "hash", at(1)).await.expect("made");
     let expected = Counts { builds: 1, jobs: 2, attempts: 2, deliveries: 0, tokens: 1 };
     assert_eq!(store.counts().await.expect("counted"), expected);
+}
+
+async fn what_is_odd_is_ended_and_nothing_else(store: Store) {
+    let build = made(&store, &[("test", &[]), ("after", &["test"])]).await;
+    let id = running(&store, "token").await;
+    assert!(is_conflict(&store.end_odd(&id, "why", at(5_000)).await), "it has a claim");
+    sqlx::query("update attempt set token = null where state = 'running'").execute(&store.pool).await.expect("spoilt");
+    store.end_odd(&id, "why", at(5_000)).await.expect("ended");
+    let seen = store.attempt(&id).await.expect("there");
+    assert_eq!(seen.verdict.expect("ended").outcome, Outcome::Lost);
+    let standing = standing(&store, build).await;
+    assert_eq!(standing[1].3, Some(Outcome::Skipped), "what hangs on it is settled: {standing:?}");
+    assert!(is_conflict(&store.end_odd(&id, "why", at(6_000)).await), "once");
+}
+
+async fn clone_urls_are_told_once(store: Store) {
+    made(&store, &[("test", &[])]).await;
+    made(&store, &[("test", &[])]).await;
+    let mut other = sketch(&store, &[("test", &[])]).await;
+    other.facts.request.clone_url = "/srv/git/app.git".to_owned();
+    store.create_build(&other).await.expect("made");
+    assert_eq!(store.clone_urls().await.expect("read"), ["/srv/git/app.git", "https://example.org/acme/app.git"]);
 }
