@@ -1,9 +1,13 @@
-//! Everything in one file, and back: a tar archive compressed with zstd that holds a consistent copy of the database, the logs
-//! of attempts that were finished in it, and who this data folder is. The manifest comes last and names the size and SHA-256
-//! of every member, so the archive is written and checked in one go. Restoring checks everything before anything is in place.
+//! Everything in one file, and back: a tar archive compressed with zstd that holds a consistent copy of the database and the
+//! logs of attempts that were finished in it. The manifest comes last and names the size and SHA-256 of every member, so the
+//! archive is written and checked in one go. Restoring checks everything before anything is in place.
+//!
+//! Who the data folder is to the engine is left out: what is restored beside a daemon that still works must not take its
+//! containers for leftovers.
 
 mod postgres; // pg_dump and pg_restore
-mod read; // check and unpack
+mod read; // check
+mod restore; // put in place
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -17,10 +21,11 @@ use sha2::{Digest as _, Sha256};
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 
-pub use self::read::{restore, verify};
+pub use self::read::verify;
+pub use self::restore::restore;
 use crate::clock;
 use crate::config::{Config, Database};
-use crate::keeper::disk;
+use crate::logs::LogStore;
 use crate::secret::random_token;
 use crate::store::{Counts, Store, newest_schema};
 
@@ -53,32 +58,58 @@ const MANIFEST: &str = "manifest.json";
 const SQLITE: &str = "database.sqlite";
 const POSTGRES: &str = "database.pgdump";
 
+/// What a copy of the database is called while it is being made, in the data folder.
+pub const COPY: (&str, &str) = ("backup-", ".part");
+
 /// Told what is being done, now and then.
 pub type Progress<'a> = &'a mut dyn FnMut(&str);
 
-/// Writes the backup; a daemon may work meanwhile. The file appears whole or not at all.
+/// Why there is no backup, or none restored.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The data folder is not as it has to be.
+    #[error("{0}")]
+    Data(String),
+    /// The database is not as it has to be.
+    #[error("{0}")]
+    Database(String),
+    /// The backup is not as it has to be.
+    #[error("{0}")]
+    File(String),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    pub with_secrets: bool,
+    /// Take the place of a file that is there.
+    pub replace: bool,
+}
+
+/// Writes the backup, and checks what was written; a daemon may work meanwhile. The file appears whole or not at all.
 pub async fn backup(
     config: &Config,
     file: &Path,
-    with_secrets: bool,
+    options: Options,
     progress: Progress<'_>,
 ) -> anyhow::Result<Manifest> {
-    if file.exists() {
-        anyhow::bail!("{} exists already: name a new file", file.display());
+    if file.exists() && !options.replace {
+        return Err(Refused::File(format!("{} exists already: name a new file, or say --force", file.display())).into());
     }
     let health = Store::health(&config.database).await?;
+    let refused = |what: String| anyhow::Error::new(Refused::Database(what));
     if !health.missing.is_empty() || !health.unknown.is_empty() {
-        anyhow::bail!(
+        return Err(refused(format!(
             "the database has schema {}, this windlassd has {}: use the windlassd that it belongs to",
             health.schema,
             newest_schema()
-        );
+        )));
     }
     if !health.damage.is_empty() {
-        anyhow::bail!("the database is damaged: {}; `windlassd doctor` says more", health.damage.join("; "));
+        let damage = health.damage.join("; ");
+        return Err(refused(format!("the database is damaged: {damage}; `windlassd doctor` says what to do")));
     }
     // Beside what it copies: both are as private, and there is room for one as for the other.
-    let copy = Temporary(config.data_dir.join(format!("backup-{}.part", &random_token()[..12])));
+    let copy = Temporary(config.data_dir.join(format!("{}{}{}", COPY.0, &random_token()[..12], COPY.1)));
     progress("copying the database");
     let (name, kind, counts, finished) = match &config.database {
         Database::Sqlite(path) => {
@@ -93,16 +124,12 @@ pub async fn backup(
             (POSTGRES, "postgres", counts, finished)
         }
     };
-    let partial = Temporary(with_suffix(file, ".part"));
+    let partial = Temporary(with_suffix(file, &format!(".{}.part", &random_token()[..8])));
     let mut archive = Archive::create(&partial.0)?;
     archive.file(name, &copy.0)?;
     drop(copy);
-    let owner = config.data_dir.join("owner");
-    if owner.exists() {
-        archive.file("owner", &owner)?;
-    }
     archive_logs(&mut archive, config, &finished, progress)?;
-    if with_secrets {
+    if options.with_secrets {
         archive_secrets(&mut archive, config)?;
     }
     let manifest = Manifest {
@@ -111,12 +138,19 @@ pub async fn backup(
         schema: health.schema,
         database: kind.to_owned(),
         made_at: clock::now(),
-        with_secrets,
+        with_secrets: options.with_secrets,
         counts,
         members: std::mem::take(&mut archive.members),
     };
     archive.finish(&manifest)?;
+    // What the disk kept, not what was sent to it.
+    let kept = verify(&partial.0, progress)?;
+    if kept != manifest {
+        return Err(Refused::File(format!("{} was not kept as it was written", file.display())).into());
+    }
     std::fs::rename(&partial.0, file).map_err(|error| told(&format!("cannot make {}", file.display()), error))?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
     Ok(manifest)
 }
 
@@ -125,7 +159,7 @@ async fn contents(database: &Database) -> anyhow::Result<(Counts, BTreeSet<Attem
     const PAGE: u32 = 1000;
     let store = Store::open(database).await?;
     let counts = store.counts().await?;
-    let mut finished: BTreeSet<AttemptId> = store.removed_logs().await?.into_iter().collect();
+    let mut finished: BTreeSet<AttemptId> = store.removed_logs().await?.into_iter().map(|log| log.id).collect();
     let mut after = None;
     loop {
         let page = store.finished_logs(after.as_ref(), PAGE).await?;
@@ -144,12 +178,13 @@ fn archive_logs(
     progress: Progress<'_>,
 ) -> anyhow::Result<()> {
     let logs = config.data_dir.join("logs");
-    let folders: Vec<_> = disk::logs(&logs).into_iter().filter(|folder| finished.contains(&folder.id)).collect();
-    for (done, folder) in folders.iter().enumerate() {
-        if done % 100 == 0 {
-            progress(&format!("logs: {done} of {}", folders.len()));
-        }
-        let id = &folder.id;
+    let ids: Vec<AttemptId> = match logs.exists() {
+        true => LogStore::open(&logs)?.list()?.into_iter().map(|log| log.id).collect(),
+        false => Vec::new(),
+    };
+    let ids: Vec<AttemptId> = ids.into_iter().filter(|id| finished.contains(id)).collect();
+    for (done, id) in ids.iter().enumerate() {
+        progress(&format!("copying logs: {done} of {}", ids.len()));
         let below = format!("{}/{}/{}", id.build, id.job, id.attempt);
         let mut tries = 0;
         loop {
@@ -161,7 +196,6 @@ fn archive_logs(
             }
         }
     }
-    progress(&format!("logs: {0} of {0}", folders.len()));
     Ok(())
 }
 
@@ -231,7 +265,8 @@ impl Archive {
         files.sort_by_key(std::fs::DirEntry::file_name);
         for entry in files {
             let member = format!("{name}/{}", entry.file_name().to_string_lossy());
-            if entry.file_type()?.is_file() && !self.names.contains(&member) {
+            // A compression that is not done yet has nothing that its log does not have.
+            if entry.file_type()?.is_file() && !member.ends_with(".new") && !self.names.contains(&member) {
                 self.file(&member, &entry.path())?;
             }
         }

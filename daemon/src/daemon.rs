@@ -1,6 +1,5 @@
 //! One daemon: built from a checked configuration, run until told to stop, drained. Knows every part; nothing knows it.
 
-use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ControlTcp, EngineChoice};
+use crate::data_dir::{self, DataDirError, Held};
 use crate::engine::docker::{DockerSettings, Limits};
 use crate::engine::local::LocalSettings;
 use crate::engine::{self, EngineError, Engines};
@@ -43,14 +43,8 @@ const BACKLOG: u32 = 4096;
 /// Why a daemon could not start. Each has its own exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("{what}")]
-    Folder {
-        what: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("another windlassd uses {}: stop it first, or give this one a data_dir of its own", data_dir.display())]
-    InUse { data_dir: PathBuf },
+    #[error(transparent)]
+    Data(#[from] DataDirError),
     #[error("{key} = {address} cannot be listened on")]
     Listen {
         key: &'static str,
@@ -80,14 +74,14 @@ pub struct Daemon {
     tasks: Tasks,
     store: Store,
     files: Vec<PathBuf>,
-    _lock: File,
+    _held: Held,
     _alone: Arc<Alone>,
 }
 
 impl Daemon {
     /// Binds, opens, migrates, and begins to work.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let lock = open_data_dir(&config.data_dir)?;
+        let held = data_dir::hold_whole(&config.data_dir)?;
         let config = Arc::new(config);
         let data_dir = &config.data_dir;
         // Ports first: a taken one is the most likely mistake, and the cheapest to find.
@@ -185,7 +179,7 @@ impl Daemon {
             jobs = config.limits.jobs,
             "ready"
         );
-        Ok(Self { public: public_addr, control_tcp, note, tasks, store, files, _lock: lock, _alone: alone })
+        Ok(Self { public: public_addr, control_tcp, note, tasks, store, files, _held: held, _alone: alone })
     }
 
     /// Returns when some part ended that must not, and the daemon had better be started again.
@@ -223,26 +217,6 @@ pub fn raise_open_files() {
         && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard.min(ENOUGH), hard)
     {
         tracing::debug!(%error, "the limit on open files stays");
-    }
-}
-
-fn open_data_dir(data_dir: &Path) -> Result<File, StartError> {
-    let folder = |source| StartError::Folder {
-        what: format!("data_dir {} cannot be used: it has to be a folder that this user can write", data_dir.display()),
-        source,
-    };
-    std::fs::create_dir_all(data_dir).map_err(folder)?;
-    // Logs and sources of private repositories: nobody else's business.
-    let mut permissions = std::fs::metadata(data_dir).map_err(folder)?.permissions();
-    if permissions.mode() & 0o077 != 0 {
-        permissions.set_mode(0o700);
-        std::fs::set_permissions(data_dir, permissions).map_err(folder)?;
-    }
-    let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock")).map_err(folder)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StartError::InUse { data_dir: data_dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(folder(source)),
     }
 }
 
@@ -308,7 +282,7 @@ fn tls(tcp: &ControlTcp) -> Result<Option<TlsAcceptor>, StartError> {
 }
 
 async fn connect_engines(config: &Config) -> Result<Engines, StartError> {
-    let owner = owner(&config.data_dir)?;
+    let owner = data_dir::owner(&config.data_dir)?;
     Ok(engines(config, &owner, config.data_dir.join("jobs/docker")).await?)
 }
 
@@ -333,27 +307,13 @@ pub async fn engines(config: &Config, owner: &str, folders: PathBuf) -> Result<E
     Engines::connect(choice, docker, local).await
 }
 
-/// Tells this data folder's containers from those of other daemons on the same engine; made once, kept.
-fn owner(data_dir: &Path) -> Result<String, StartError> {
-    let file = data_dir.join("owner");
-    let folder = |source| StartError::Folder { what: format!("{} cannot be used", file.display()), source };
-    match std::fs::read_to_string(&file) {
-        Ok(owner) if !owner.trim().is_empty() => Ok(owner.trim().to_owned()),
-        Ok(_) | Err(_) => {
-            let owner = random_token()[..12].to_owned();
-            std::fs::write(&file, &owner).map_err(folder)?;
-            Ok(owner)
-        }
-    }
-}
-
 /// For scripts that asked for port 0. Appears whole.
 fn write_address(data_dir: &Path, name: &str, address: SocketAddr) -> Result<PathBuf, StartError> {
     let file = data_dir.join(name);
     let partial = data_dir.join(format!("{name}.part"));
     std::fs::write(&partial, format!("{address}\n"))
         .and_then(|()| std::fs::rename(&partial, &file))
-        .map_err(|source| StartError::Folder { what: format!("{} cannot be written", file.display()), source })?;
+        .map_err(|source| DataDirError::Unusable { what: format!("{} cannot be written", file.display()), source })?;
     Ok(file)
 }
 

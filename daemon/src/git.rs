@@ -245,12 +245,17 @@ impl Git {
         removed.await.map_err(|source| GitError::Io { what: format!("{} cannot be removed", mirror.display()), source })
     }
 
-    /// The folder of a repository's mirror: a readable name, and a hash that no name can collide with.
     fn mirror(&self, clone_url: &str) -> PathBuf {
+        self.mirrors.join(Self::mirror_name(clone_url))
+    }
+
+    /// The name of the folder of a repository's mirror: a readable part, and a hash that no name can collide with.
+    #[must_use]
+    pub fn mirror_name(clone_url: &str) -> String {
         let tail = clone_url.trim_end_matches('/').trim_end_matches(".git").rsplit(['/', ':']).next().unwrap_or("");
         let readable: String =
             tail.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(40).collect();
-        self.mirrors.join(format!("{readable}-{}.git", &sha256_hex(clone_url.as_bytes())[..16]))
+        format!("{readable}-{}.git", &sha256_hex(clone_url.as_bytes())[..16])
     }
 
     fn lock(&self, path: &Path) -> Arc<tokio::sync::Mutex<()>> {

@@ -33,7 +33,9 @@ pub mod backup; // everything in one file, and back
 pub mod clock; // the only source of time
 pub mod config; // the operator's file
 pub mod daemon; // build, run, drain
+pub mod data_dir; // held by one process, and who it is
 pub mod demo; // `windlassd demo`
+pub mod doctor; // what is wrong, and mended
 pub mod error_chain; // an error and its causes in one line
 pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes

@@ -1,18 +1,26 @@
 //! `windlassd`: the daemon, and inside of containers the runner. Reads the command line, runs, and turns errors into the
 //! documented exit codes.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Duration;
+mod commands;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use windlass_daemon::config::{self, Config, ConfigError, Overrides};
-use windlass_daemon::daemon::{Daemon, StartError, raise_open_files};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use windlass_daemon::backup::Refused;
+use windlass_daemon::config::ConfigError;
+use windlass_daemon::daemon::StartError;
+use windlass_daemon::data_dir::DataDirError;
+use windlass_daemon::demo;
 use windlass_daemon::engine::EngineError;
 use windlass_daemon::error_chain::chain;
-use windlass_daemon::secret::{random_token, sha256_hex};
-use windlass_daemon::store::{Role, Store, StoreError};
-use windlass_daemon::{clock, demo};
+use windlass_daemon::store::StoreError;
+
+use commands::backup::BackupArgs;
+use commands::check::CheckArgs;
+use commands::doctor::DoctorArgs;
+use commands::restore::RestoreArgs;
+use commands::token::TokenCommand;
+use commands::{ConfigArgs, backup, check, doctor, restore, serve, token};
 
 /// The Windlass daemon: takes signed webhooks and runs the builds they ask for.
 #[derive(Debug, Parser)]
@@ -43,88 +51,18 @@ enum Command {
     Check(CheckArgs),
     /// Show what Windlass does: a daemon on free ports, a sample repository, signed webhooks, builds to watch
     Demo(demo::Arguments),
+    /// Look at configuration, database, disk, engine and leftovers, say what is wrong, and mend it if asked to
+    Doctor(DoctorArgs),
+    /// Copy database and logs into one file, while the daemon works; or check such a file
+    Backup(BackupArgs),
+    /// Put a backup into an empty data folder
+    Restore(RestoreArgs),
     /// Make, list and revoke the tokens that clients need over TCP
     #[command(subcommand)]
     Token(TokenCommand),
     /// The program inside of containers; not for people
     #[command(hide = true)]
     Runner,
-}
-
-#[derive(Debug, Args)]
-struct ConfigArgs {
-    /// Configuration file [default: windlassd.toml in the platform's configuration folder, if it is there]
-    #[arg(long, value_name = "FILE", env = "WINDLASS_CONFIG")]
-    config: Option<PathBuf>,
-    /// Where database, logs and job folders live, instead of `data_dir`
-    #[arg(long, value_name = "DIR", env = "WINDLASS_DATA_DIR")]
-    data_dir: Option<PathBuf>,
-    /// Address for webhooks and pages, instead of `public.listen`
-    #[arg(long, value_name = "ADDRESS", env = "WINDLASS_PUBLIC_LISTEN")]
-    public_listen: Option<String>,
-    /// Database, instead of `database.url`
-    #[arg(long, value_name = "URL", env = "WINDLASS_DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
-    /// auto, docker or local, instead of `engine.kind`
-    #[arg(long, value_name = "KIND", env = "WINDLASS_ENGINE")]
-    engine: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct CheckArgs {
-    #[command(flatten)]
-    config: ConfigArgs,
-    /// Print the commented default configuration and end
-    #[arg(long)]
-    print_default: bool,
-}
-
-#[derive(Debug, Subcommand)]
-enum TokenCommand {
-    /// Make a token and print it, this once: only its hash is kept
-    Create {
-        name: String,
-        #[arg(long)]
-        role: RoleName,
-        #[command(flatten)]
-        config: ConfigArgs,
-    },
-    /// List names and roles
-    List {
-        /// One JSON list
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        config: ConfigArgs,
-    },
-    /// Make a token worthless from now on
-    Revoke {
-        name: String,
-        #[command(flatten)]
-        config: ConfigArgs,
-    },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoleName {
-    /// May look
-    Viewer,
-    /// May also cancel and retry
-    Operator,
-    /// May do everything
-    Admin,
-}
-
-impl ConfigArgs {
-    fn load(self) -> Result<Config, ConfigError> {
-        config::load(&Overrides {
-            config: self.config,
-            data_dir: self.data_dir,
-            public_listen: self.public_listen,
-            database_url: self.database_url,
-            engine: self.engine,
-        })
-    }
 }
 
 fn main() -> ExitCode {
@@ -144,32 +82,18 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(args) => {
-            start_logging("info");
-            raise_open_files();
-            let config = args.load()?;
-            let runtime = runtime()?;
-            let code = runtime.block_on(serve(config));
-            // Blocking work, a search in a large log say, must not keep the process: dropping would wait for its end.
-            runtime.shutdown_timeout(Duration::from_secs(1));
-            code
-        }
-        Command::Check(args) if args.print_default => {
-            print(config::DEFAULT_FILE.trim_end());
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Check(args) => {
-            let config = args.config.load()?;
-            print(&check_report(&config));
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(args),
         Command::Demo(args) => {
             let runtime = runtime()?;
             let code = runtime.block_on(demo::run(args));
             runtime.shutdown_background();
             Ok(ExitCode::from(code?))
         }
-        Command::Token(command) => runtime()?.block_on(token(command)),
+        Command::Doctor(args) => in_background(doctor::run(args)),
+        Command::Backup(args) => in_background(backup::run(args)),
+        Command::Restore(args) => in_background(restore::run(args)),
+        Command::Token(command) => runtime()?.block_on(token::run(command)),
         Command::Runner => Ok(windlass_daemon::runner::main()),
     }
 }
@@ -178,129 +102,17 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// The daemon's own log goes to standard error; `WINDLASS_LOG` filters it as `RUST_LOG` does elsewhere.
-fn start_logging(default: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("WINDLASS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("warn,windlass_daemon={default}")));
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
-}
-
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    warn_about(&config);
-    let daemon = Daemon::start(config).await?;
-    if let Some(note) = &daemon.note {
-        tracing::warn!("{note}");
-    }
-    let code = tokio::select! {
-        _ = terminate.recv() => ExitCode::SUCCESS,
-        _ = interrupt.recv() => ExitCode::SUCCESS,
-        () = daemon.failed() => ExitCode::FAILURE,
-    };
-    tracing::info!("stopping; jobs that run go on, and are taken up at the next start");
-    if !daemon.drain().await {
-        tracing::warn!("not everything ended in time");
-    }
-    Ok(code)
-}
-
-/// What works, but hardly as meant.
-fn warn_about(config: &Config) {
-    if config.webhook_secrets.is_empty() {
-        tracing::warn!("github.webhook_secret_files is empty: every webhook will be refused");
-    }
-    if config.repositories.is_empty() {
-        tracing::warn!("no [[repository]] is listed: nothing will build");
-    }
-}
-
-fn check_report(config: &Config) -> String {
-    let file = config.file.as_ref().map_or("no file, only defaults".to_owned(), |file| file.display().to_string());
-    let mut lines = vec![
-        format!("configuration is right: {file}"),
-        format!("  data        {}", config.data_dir.display()),
-        format!("  database    {}", config.database.describe()),
-        format!(
-            "  webhooks    http://{}/webhooks/github, {} secret(s)",
-            config.public.listen,
-            config.webhook_secrets.len()
-        ),
-        format!("  control     unix:{}", config.control.socket.display()),
-    ];
-    for entry in &config.repositories {
-        lines.push(format!("  repository  {}", entry.name));
-    }
-    if config.webhook_secrets.is_empty() {
-        lines.push("  note: without webhook_secret_files every webhook is refused".to_owned());
-    }
-    if config.repositories.is_empty() {
-        lines.push("  note: without a [[repository]] nothing builds".to_owned());
-    }
-    lines.join("\n")
-}
-
-async fn token(command: TokenCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        TokenCommand::Create { name, role, config } => {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-            if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-                anyhow::bail!("a token's name has 1 to 64 letters, digits or -_.@");
-            }
-            let store = Store::open(&prepared(config.load()?)?.database).await?;
-            let token = random_token();
-            let role = match role {
-                RoleName::Viewer => Role::Viewer,
-                RoleName::Operator => Role::Operator,
-                RoleName::Admin => Role::Admin,
-            };
-            store.create_token(&name, role, &sha256_hex(token.as_bytes()), clock::now()).await?;
-            print(&token);
-            store.close().await;
+/// Work that somebody may end with Ctrl-C. What it had begun is then removed by the next one.
+fn in_background(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = runtime()?;
+    let code = runtime.block_on(async {
+        tokio::select! {
+            code = work => code,
+            _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
         }
-        TokenCommand::List { json, config } => {
-            let store = Store::open(&prepared(config.load()?)?.database).await?;
-            let tokens = store.tokens().await?;
-            if json {
-                let list: Vec<_> = tokens
-                    .iter()
-                    .map(|token| {
-                        serde_json::json!({"name": token.name, "role": token.role.word(), "created_at": token.created_at})
-                    })
-                    .collect();
-                print(&serde_json::to_string_pretty(&list)?);
-            } else if tokens.is_empty() {
-                print("no tokens: make one with `windlassd token create NAME --role operator`");
-            } else {
-                for token in tokens {
-                    print(&format!("{:<24} {:<9} {}", token.name, token.role.word(), token.created_at));
-                }
-            }
-            store.close().await;
-        }
-        TokenCommand::Revoke { name, config } => {
-            let store = Store::open(&prepared(config.load()?)?.database).await?;
-            store.revoke_token(&name).await?;
-            store.close().await;
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Token commands may be the first to touch the data folder.
-fn prepared(config: Config) -> Result<Config, StartError> {
-    std::fs::create_dir_all(&config.data_dir).map_err(|source| StartError::Folder {
-        what: format!("data_dir {} cannot be used", config.data_dir.display()),
-        source,
-    })?;
-    Ok(config)
-}
-
-#[expect(clippy::print_stdout, reason = "the one place where windlassd answers on standard output")]
-fn print(text: &str) {
-    println!("{text}");
+    });
+    runtime.shutdown_background();
+    code
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where a fatal error is told")]
@@ -313,8 +125,17 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<ConfigError>().is_some() {
         return 3;
     }
+    if error.downcast_ref::<DataDirError>().is_some() {
+        return 4;
+    }
+    match error.downcast_ref::<Refused>() {
+        Some(Refused::Data(_)) => return 4,
+        Some(Refused::Database(_)) => return 6,
+        Some(Refused::File(_)) => return 1,
+        None => {}
+    }
     match error.downcast_ref::<StartError>() {
-        Some(StartError::Folder { .. } | StartError::InUse { .. } | StartError::Logs(_) | StartError::Git(_)) => 4,
+        Some(StartError::Data(_) | StartError::Logs(_) | StartError::Git(_)) => 4,
         Some(StartError::Listen { .. }) => 5,
         Some(StartError::Store(_)) => 6,
         Some(StartError::Engine(EngineError::Trouble { .. } | EngineError::Gone { .. })) => 7,

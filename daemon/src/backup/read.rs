@@ -1,18 +1,16 @@
-//! Reads a backup: checks every member against the manifest, and unpacks into a folder beside the place where it is to be,
-//! which is taken only when all of it was right. Member names are not trusted.
+//! Reads a backup in one pass: checks every member against the manifest, and unpacks it where that is wanted. Member names
+//! are not trusted. Must not know where a backup goes in the end.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, BufReader, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{FORMAT, Hashing, MANIFEST, Manifest, Member, POSTGRES, Progress, SQLITE, postgres, told, with_suffix};
-use crate::config::{Config, Database};
-use crate::secret::random_token;
-use crate::store::{Store, newest_schema};
+use super::{FORMAT, Hashing, MANIFEST, Manifest, Member, POSTGRES, Progress, Refused, SQLITE, told};
+use crate::store::newest_schema;
 
 /// More cannot be a manifest.
 const MOST_MANIFEST: u64 = 1 << 30;
@@ -22,78 +20,10 @@ pub fn verify(file: &Path, progress: Progress<'_>) -> anyhow::Result<Manifest> {
     read(file, None, progress)
 }
 
-/// Puts a backup in place: into a data folder that is not there or empty, and a database that is not there.
-pub async fn restore(config: &Config, file: &Path, progress: Progress<'_>) -> anyhow::Result<Manifest> {
-    let data = &config.data_dir;
-    if std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some()) {
-        anyhow::bail!(
-            "the data folder {} is not empty: stop its windlassd, move the folder away, and restore again",
-            data.display()
-        );
-    }
-    let inside = match &config.database {
-        Database::Sqlite(path) if path.exists() => {
-            anyhow::bail!("the database {} exists already: move it away, and restore again", path.display())
-        }
-        Database::Sqlite(path) => path.strip_prefix(data).ok().map(Path::to_owned),
-        Database::Postgres(_) => match Store::health(&config.database).await?.schema {
-            0 => None,
-            _ => {
-                anyhow::bail!("the database {} holds a Windlass already: name an empty one", config.database.describe())
-            }
-        },
-    };
-    if let Some(parent) = data.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|error| told(&format!("{} cannot be made", parent.display()), error))?;
-    }
-    let new = Folder(with_suffix(data, &format!(".restore-{}", &random_token()[..8])));
-    let manifest = read(file, Some(&new.0), progress)?;
-    progress("putting it in place");
-    let kind = match &config.database {
-        Database::Sqlite(_) => "sqlite",
-        Database::Postgres(_) => "postgres",
-    };
-    if manifest.database != kind {
-        anyhow::bail!(
-            "the backup is of a {} database, but database.url names a {kind} one: change it, and restore again",
-            manifest.database
-        );
-    }
-    match &config.database {
-        Database::Sqlite(path) => {
-            let copy = new.0.join(SQLITE);
-            let health = Store::health(&Database::Sqlite(copy.clone())).await?;
-            if !health.damage.is_empty() {
-                anyhow::bail!("the database in the backup is damaged: {}", health.damage.join("; "));
-            }
-            let place = inside.map_or_else(|| path.clone(), |inside| new.0.join(inside));
-            if let Some(parent) = place.parent() {
-                private_folder(parent)?;
-            }
-            if std::fs::rename(&copy, &place).is_err() {
-                // Another file system.
-                std::fs::copy(&copy, &place)
-                    .and_then(|_| std::fs::remove_file(&copy))
-                    .map_err(|error| told(&format!("{} cannot be written", place.display()), error))?;
-            }
-        }
-        Database::Postgres(url) => {
-            let copy = new.0.join(POSTGRES);
-            postgres::load(url, &copy)?;
-            std::fs::remove_file(&copy)?;
-        }
-    }
-    // Fails when somebody put something there meanwhile, and nothing is lost then.
-    let _ = std::fs::remove_dir(data);
-    std::fs::rename(&new.0, data)
-        .map_err(|error| told(&format!("cannot take the place of {}", data.display()), error))?;
-    Ok(manifest)
-}
-
 /// One pass through the archive. With a folder, everything but the manifest is written below it.
-fn read(file: &Path, into: Option<&Path>, progress: Progress<'_>) -> anyhow::Result<Manifest> {
-    let wrong = |what: &str| anyhow::anyhow!("{} is no whole backup: {what}", file.display());
+pub(super) fn read(file: &Path, into: Option<&Path>, progress: Progress<'_>) -> anyhow::Result<Manifest> {
+    let refused = |what: String| anyhow::Error::new(Refused::File(what));
+    let wrong = |what: &str| refused(format!("{} is no whole backup: {what}", file.display()));
     let opened = File::open(file).map_err(|error| told(&format!("{} cannot be read", file.display()), error))?;
     let decoder = zstd::Decoder::new(BufReader::with_capacity(1 << 20, opened))?;
     let mut archive = tar::Archive::new(decoder);
@@ -116,30 +46,37 @@ fn read(file: &Path, into: Option<&Path>, progress: Progress<'_>) -> anyhow::Res
             entry.take(MOST_MANIFEST).read_to_end(&mut text).map_err(|error| wrong(&error.to_string()))?;
             let format: Format = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
             if format.format != FORMAT {
-                anyhow::bail!("{} was made by a newer windlassd: use that one", file.display());
+                return Err(refused(format!("{} was made by a newer windlassd: use that one", file.display())));
             }
             manifest = Some(serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?);
             continue;
         }
-        if seen.len().is_multiple_of(100) {
-            progress(&format!("checking: {} files", seen.len()));
-        }
+        progress(&format!("checking: {} files", seen.len()));
         let mut hashing = Hashing { from: entry, hash: Sha256::new(), read: 0 };
-        match into {
-            Some(into) => write(&into.join(place(&name)), &mut hashing)
-                .map_err(|error| told(&format!("{name} cannot be unpacked"), error))?,
-            None => io::copy(&mut hashing, &mut io::sink()).map(drop).map_err(|error| wrong(&error.to_string()))?,
+        match into.map(|into| into.join(place(&name))) {
+            Some(path) => {
+                let mut to =
+                    create(&path).map_err(|error| told(&format!("{} cannot be made", path.display()), error))?;
+                copy(&mut hashing, &mut to).and_then(|()| to.sync_data()).map_err(|error| match error.kind() {
+                    // Of the archive's end, or of what is no zstd.
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::Other => {
+                        wrong(&error.to_string())
+                    }
+                    _ => told(&format!("{} cannot be written", path.display()), error),
+                })?;
+            }
+            None => copy(&mut hashing, &mut io::sink()).map_err(|error| wrong(&error.to_string()))?,
         }
         seen.insert(name, (hashing.read, hex::encode(hashing.hash.finalize())));
     }
     let manifest = manifest.ok_or_else(|| wrong("it ends without its manifest"))?;
     if manifest.schema > newest_schema() {
-        anyhow::bail!(
+        return Err(refused(format!(
             "the backup has schema {}, made by windlassd {}; this one only knows schemas up to {}: use a newer windlassd",
             manifest.schema,
             manifest.windlass,
             newest_schema()
-        );
+        )));
     }
     compare(&manifest.members, seen).map_err(|what| wrong(&what))?;
     Ok(manifest)
@@ -170,7 +107,7 @@ fn compare(members: &[Member], mut seen: BTreeMap<String, (u64, String)>) -> Res
 fn is_ours(name: &str) -> bool {
     let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     let depth = name.split('/').count();
-    let known = matches!(name, MANIFEST | SQLITE | POSTGRES | "owner")
+    let known = matches!(name, MANIFEST | SQLITE | POSTGRES)
         || (name.starts_with("logs/") && depth == 5)
         || (name.starts_with("secrets/") && depth == 2);
     plain && known && !name.contains("//") && !name.ends_with('/')
@@ -181,27 +118,19 @@ fn place(name: &str) -> PathBuf {
     name.strip_prefix("secrets/").map_or_else(|| name.into(), |secret| Path::new("restored-secrets").join(secret))
 }
 
-fn write(path: &Path, from: &mut impl io::Read) -> io::Result<()> {
+fn create(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         private_folder(parent)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    io::copy(from, &mut file)?;
-    file.flush()?;
-    file.sync_data()
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-fn private_folder(path: &Path) -> io::Result<()> {
+fn copy(from: &mut impl io::Read, to: &mut impl io::Write) -> io::Result<()> {
+    io::copy(from, to).map(drop)
+}
+
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Removed with all that is in it, unless it was put in place.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]
@@ -213,7 +142,7 @@ mod tests {
         let table = [
             ("manifest.json", true),
             ("database.sqlite", true),
-            ("owner", true),
+            ("owner", false),
             ("logs/42/test/1/log", true),
             ("secrets/control.key", true),
             ("logs/42/test/1", false),

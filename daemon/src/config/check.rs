@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -132,6 +133,7 @@ fn check(raw: Raw, file: Option<PathBuf>, overrides: &Overrides) -> Result<Confi
         public,
         control,
         webhook_secrets,
+        webhook_secret_files: raw.github.webhook_secret_files.iter().map(|file| absolute(&base, file)).collect(),
         engine,
         docker_socket,
         frames_over_stdout,
@@ -246,7 +248,7 @@ fn limits(raw: &Raw, problems: &mut Problems) -> Limits {
     if !(0.0..=4096.0).contains(&cpus) {
         problems.add("limits.cpus", "must be between 0 (no limit) and 4096");
     }
-    let grace = raw.grace.as_deref().map_or(Ok(std::time::Duration::from_secs(10)), units::duration);
+    let grace = raw.grace.as_deref().map_or(Ok(Duration::from_secs(10)), units::duration);
     let grace = problems.take("limits.grace", grace).unwrap_or_default();
     let some = |n: u64| (n != 0).then_some(n);
     Limits {
@@ -263,23 +265,21 @@ fn limits(raw: &Raw, problems: &mut Problems) -> Limits {
 
 fn retention(raw: &Raw, problems: &mut Problems) -> Retention {
     let raw = &raw.retention;
-    let keep_days = raw.keep_days.unwrap_or(90);
-    if keep_days > 36_500 {
-        problems.add("retention.keep_days", "must be between 0 (no limit) and 36500");
-    }
+    let keep_for = raw.keep_for.as_deref().map_or(Ok(Duration::from_hours(90 * 24)), units::duration);
+    let keep_for = problems.take("retention.keep_for", keep_for).unwrap_or_default();
     let mut size = |key: &str, text: &Option<String>| {
         text.as_deref().map_or(Some(10 << 30), |text| problems.take(key, units::bytes(text))).unwrap_or_default()
     };
     let log_bytes = size("retention.logs", &raw.logs);
     let cache_bytes = size("retention.caches", &raw.caches);
-    let every = raw.every.as_deref().map_or(Ok(std::time::Duration::from_secs(3600)), units::duration);
+    let every = raw.every.as_deref().map_or(Ok(Duration::from_secs(3600)), units::duration);
     let every = problems.take("retention.every", every).unwrap_or_default();
-    if every < std::time::Duration::from_secs(1) {
+    if every < Duration::from_secs(1) {
         problems.add("retention.every", "must be at least 1s");
     }
     let some = |n: u64| (n != 0).then_some(n);
     Retention {
-        keep_days: some(keep_days),
+        keep_for: (!keep_for.is_zero()).then_some(keep_for),
         keep_builds: some(raw.keep_builds.unwrap_or(100)),
         log_bytes: some(log_bytes),
         cache_bytes: some(cache_bytes),

@@ -27,6 +27,8 @@ pub struct Config {
     pub control: Control,
     /// Empty: every webhook is refused.
     pub webhook_secrets: Vec<SecretString>,
+    /// Where they are.
+    pub webhook_secret_files: Vec<PathBuf>,
     pub engine: EngineChoice,
     pub docker_socket: PathBuf,
     /// What a job writes comes over its container's standard output even where the engine sees our files.
@@ -84,7 +86,7 @@ pub struct Limits {
 /// What is kept, and how long. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
-    pub keep_days: Option<u64>,
+    pub keep_for: Option<Duration>,
     /// Of each repository and branch.
     pub keep_builds: Option<u64>,
     pub log_bytes: Option<u64>,

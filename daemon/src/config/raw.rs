@@ -68,7 +68,7 @@ pub(super) struct Limits {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Retention {
-    pub(super) keep_days: Option<u64>,
+    pub(super) keep_for: Option<String>,
     pub(super) keep_builds: Option<u64>,
     pub(super) logs: Option<String>,
     pub(super) caches: Option<String>,

@@ -19,7 +19,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(|| format!("{text:?} is too large"))
 }
 
-/// A duration: `90s`, `5m`, `1h30m`, `500ms`.
+/// A duration: `90s`, `5m`, `1h30m`, `500ms`, `7d`; `0` is none.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no duration: write 90s, 5m or 1h30m");
     let mut rest = text.trim();
@@ -38,6 +38,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
             "s" => 1000,
             "m" => 60_000,
             "h" => 3_600_000,
+            "d" => 86_400_000,
+            "" if number == 0 => 0,
             _ => return Err(wrong()),
         };
         total =
@@ -73,6 +75,8 @@ mod tests {
             ("10s", Some(10_000)),
             ("1h30m", Some(5_400_000)),
             ("250ms", Some(250)),
+            ("90d", Some(7_776_000_000)),
+            ("0", Some(0)),
             ("10", None),
             ("", None),
             ("s", None),

@@ -115,6 +115,35 @@ impl Folders {
     }
 }
 
+/// An attempt's folder, as somebody else than its engine sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobFolder {
+    pub attempt: AttemptId,
+    pub path: PathBuf,
+}
+
+/// The folders that an engine has below `root`. Changes nothing; none where there is no such folder.
+#[must_use]
+pub fn job_folders(root: &Path) -> Vec<JobFolder> {
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let folder = |path: PathBuf| {
+        let attempt: AttemptId = std::fs::read_to_string(path.join(ATTEMPT)).ok()?.parse().ok()?;
+        // What says to be another's folder is not believed.
+        (name(&attempt).ok()? == path.file_name()?.to_str()?).then_some(JobFolder { attempt, path })
+    };
+    let mut found: Vec<JobFolder> = entries.filter_map(|entry| folder(entry.path())).collect();
+    found.sort_by(|a, b| a.attempt.cmp(&b.attempt));
+    found
+}
+
+/// Removes a folder that no engine knows of any more, with all that is in it.
+///
+/// # Errors
+/// When something in it cannot be removed.
+pub fn remove_job_folder(folder: &JobFolder) -> io::Result<()> {
+    remove_tree(&folder.path)
+}
+
 /// The name of an attempt's folder, also part of its container's name. It begins with a digit, so it is never `.` or `..`,
 /// and tells any two attempts apart.
 pub(super) fn name(id: &AttemptId) -> Result<String, EngineError> {

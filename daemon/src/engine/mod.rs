@@ -19,6 +19,7 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 
 pub use self::any::{AnyEngine, Choice, Engines, Kind};
+pub use self::folder::{JobFolder, job_folders, remove_job_folder};
 use self::handover::{STALLED, hand_over};
 use crate::frame::Frame;
 use crate::plan::AttemptPlan;

@@ -1,13 +1,15 @@
 //! Which builds, logs and mirrors are to go. Pure: moments and sizes come in, names go out.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use windlass_protocol::time::Timestamp;
 
 use crate::config::Retention;
 use crate::store::KeptBuild;
 
-pub(super) const DAY: u64 = 24 * 60 * 60 * 1000;
+#[cfg(test)]
+const DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// The builds that retention lets go, oldest first. The newest of each repository and branch stays, and whatever is not
 /// finished.
@@ -20,7 +22,8 @@ pub fn builds(all: &[KeptBuild], rules: &Retention, now: Timestamp) -> Vec<u64> 
     for build in newest_first {
         let newer = newer.entry((&build.repository, &build.branch)).or_default();
         let too_many = rules.keep_builds.is_some_and(|most| *newer >= most);
-        let too_old = rules.keep_days.is_some_and(|days| now.since(build.created_at) > days.saturating_mul(DAY));
+        let age = Duration::from_millis(now.since(build.created_at));
+        let too_old = rules.keep_for.is_some_and(|most| age > most);
         if build.finished && *newer > 0 && (too_many || too_old) {
             go.push(build.number);
         }
@@ -59,7 +62,8 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000 * DAY as i64);
 
     fn rules(keep_days: Option<u64>, keep_builds: Option<u64>) -> Retention {
-        Retention { keep_days, keep_builds, ..Retention::default() }
+        let keep_for = keep_days.map(|days| Duration::from_millis(days * DAY));
+        Retention { keep_for, keep_builds, ..Retention::default() }
     }
 
     /// A finished build of so many days ago.

@@ -125,7 +125,7 @@ impl Drop for Compression {
 }
 
 /// Hands out the first `bytes` bytes in blocks of one size, and returns their sum.
-fn each_block(
+pub(super) fn each_block(
     log: &Bytes,
     bytes: u64,
     block: usize,

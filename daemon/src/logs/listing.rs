@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, io};
 
 use windlass_protocol::id::AttemptId;
@@ -19,13 +20,21 @@ pub struct StoredLog {
     pub id: AttemptId,
     /// What it takes of the disk, all its files together.
     pub bytes: u64,
+    /// Its length, where it is not compressed.
+    pub plain: Option<u64>,
+    /// Since anything of it was written.
+    pub idle: Duration,
 }
 
 impl LogStore {
     /// Every log on the disk, in order. What goes away meanwhile, what cannot be looked at, and what is no log is left out.
     pub fn list(&self) -> Result<Vec<StoredLog>, LogError> {
-        let logs = self.folders()?;
-        Ok(logs.into_iter().filter_map(|(id, path)| Some(StoredLog { id, bytes: taken(&path).ok()? })).collect())
+        let stored = |(id, path): (AttemptId, PathBuf)| {
+            let bytes = taken(&path).ok()?;
+            let plain = fs::symlink_metadata(path.join(PLAIN)).ok().filter(fs::Metadata::is_file).map(|log| log.len());
+            Some(StoredLog { id, bytes, plain, idle: idle(&path) })
+        };
+        Ok(self.folders()?.into_iter().filter_map(stored).collect())
     }
 
     /// What a log takes of the disk, all its files together.
@@ -77,6 +86,14 @@ fn taken(folder: &Path) -> io::Result<u64> {
     let entries = fs::read_dir(folder)?.filter_map(Result::ok);
     let files = entries.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file);
     Ok(files.map(|file| file.len().max(file.blocks().saturating_mul(512))).fold(0, u64::saturating_add))
+}
+
+/// Since the folder or a file in it was last written. One from the future was written just now.
+fn idle(folder: &Path) -> Duration {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let seen = entries.filter_map(|entry| entry.metadata().ok()).chain(fs::symlink_metadata(folder).ok());
+    let newest = seen.filter_map(|seen| seen.modified().ok()).max();
+    newest.and_then(|newest| newest.elapsed().ok()).unwrap_or_default()
 }
 
 fn is_uncompressed(folder: &Path) -> io::Result<bool> {

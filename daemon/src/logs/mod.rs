@@ -26,6 +26,7 @@ mod reader;
 mod records; // files of fixed-size records
 mod recover;
 mod search;
+mod sum; // end to end, changing nothing
 mod watch;
 mod writer;
 
@@ -42,6 +43,7 @@ use windlass_protocol::id::AttemptId;
 pub use listing::StoredLog;
 pub use reader::{Head, LogReader, StepStart};
 pub use search::{BadPattern, Found, Pattern, Search};
+pub use sum::Sum;
 pub use watch::LogWatch;
 pub use writer::{LogSummary, LogWriter};
 

@@ -1,10 +1,12 @@
-//! Looks at a database without changing it: whether it opens, is whole, and is of this version's schema. `vacuum into` and
+//! Looks at a database without changing it: whether it opens, is whole, is of this version's schema, and makes sense. `vacuum into` and
 //! `pg_dump` copy it while a daemon works on it. Must not migrate.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use sqlx::{AnyConnection, Connection as _, Executor as _, FromRow, Row as _};
+
+use windlass_protocol::id::AttemptId;
 
 use super::{Kind, Store, StoreError, sql, sqlite_url};
 use crate::config::Database;
@@ -22,7 +24,9 @@ pub struct Health {
     /// What the database says of itself when asked whether it is whole.
     pub damage: Vec<String>,
     /// Attempts whose state contradicts itself: which, and what.
-    pub odd: Vec<(String, String)>,
+    pub odd: Vec<(AttemptId, String)>,
+    /// Builds because of which the line of their group stands still.
+    pub stuck: Vec<u64>,
 }
 
 #[derive(Debug, FromRow)]
@@ -112,8 +116,12 @@ async fn look(connection: &mut AnyConnection, kind: Kind) -> Result<Health, Stor
             .fetch_all(&mut *connection)
             .await
             .map_err(StoreError::at("keeper_odd_attempts"))?;
-        health.odd =
-            odd.into_iter().map(|row| (format!("{}/{}#{}", row.build, row.job, row.number), row.what)).collect();
+        health.odd = odd.into_iter().map(|row| (super::keeper::id(row.build, row.job, row.number), row.what)).collect();
+        let stuck: Vec<i64> = sqlx::query_scalar(sql!("group_stuck"))
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(StoreError::at("group_stuck"))?;
+        health.stuck = stuck.into_iter().map(super::unsigned).collect();
     }
     Ok(health)
 }

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 
-use super::{Store, StoreError, signed, sql, unsigned};
+use super::{Store, StoreError, groups, orders, signed, sql, touch, unsigned};
 
 /// A build as retention looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,15 @@ pub struct FinishedLog {
     pub finished_at: Timestamp,
     pub bytes: u64,
     pub sha256: Option<String>,
+}
+
+/// The log of a finished attempt that is not kept any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedLog {
+    pub id: AttemptId,
+    /// It had so many.
+    pub bytes: u64,
+    pub removed_at: Timestamp,
 }
 
 /// How much there is.
@@ -58,6 +67,15 @@ struct LogRow {
 }
 
 #[derive(Debug, FromRow)]
+struct RemovedRow {
+    build: i64,
+    job: String,
+    number: i64,
+    log_bytes: i64,
+    log_removed_at: i64,
+}
+
+#[derive(Debug, FromRow)]
 struct IdRow {
     build: i64,
     job: String,
@@ -70,7 +88,7 @@ struct DroppedRow {
     number: i64,
 }
 
-fn id(build: i64, job: String, number: i64) -> AttemptId {
+pub(super) fn id(build: i64, job: String, number: i64) -> AttemptId {
     AttemptId { build: unsigned(build), job, attempt: u32::try_from(number).unwrap_or(0) }
 }
 
@@ -145,7 +163,7 @@ impl Store {
         Ok(rows.into_iter().map(log).collect())
     }
 
-    /// Notes that logs were removed on purpose.
+    /// Notes that logs are removed on purpose; to be called before it is done.
     pub async fn note_removed_logs(&self, ids: &[AttemptId], now: Timestamp) -> Result<(), StoreError> {
         let mut writing = self.write().await?;
         for id in ids {
@@ -189,6 +207,36 @@ impl Store {
         Ok(done.rows_affected())
     }
 
+    /// Where all builds that are known come from.
+    pub async fn clone_urls(&self) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(sql!("keeper_clone_urls"))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("keeper_clone_urls"))
+    }
+
+    /// Ends as lost what `Store::health` found odd, and lets its build go on; what is not odd any more stays as it is.
+    pub async fn end_odd(&self, id: &AttemptId, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.write().await?;
+        let tx = &mut writing.tx;
+        let row: Option<i64> = sqlx::query_scalar(sql!("keeper_end_odd"))
+            .bind(signed(id.build))
+            .bind(&id.job)
+            .bind(i64::from(id.attempt))
+            .bind(reason)
+            .bind(now.0)
+            .fetch_optional(&mut **tx)
+            .await
+            .map_err(StoreError::at("keeper_end_odd"))?;
+        if row.is_none() {
+            return Err(StoreError::Conflict { why: format!("{id} is not odd any more") });
+        }
+        orders::settle(tx, id.build, now).await?;
+        groups::leave(tx, id.build, now).await?;
+        touch(tx, id.build).await?;
+        writing.commit().await
+    }
+
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         sqlx::query_as(sql!("keeper_counts")).fetch_one(&self.pool).await.map_err(StoreError::at("keeper_counts"))
     }
@@ -198,9 +246,18 @@ impl Store {
         self.attempt_ids("keeper_begun", sql!("keeper_begun")).await
     }
 
-    /// Attempts whose log was removed on purpose.
-    pub async fn removed_logs(&self) -> Result<Vec<AttemptId>, StoreError> {
-        self.attempt_ids("keeper_removed_logs", sql!("keeper_removed_logs")).await
+    /// Attempts whose log was removed on purpose, or is to be: noted first, removed then.
+    pub async fn removed_logs(&self) -> Result<Vec<RemovedLog>, StoreError> {
+        let rows: Vec<RemovedRow> = sqlx::query_as(sql!("keeper_removed_logs"))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("keeper_removed_logs"))?;
+        let removed = |row: RemovedRow| RemovedLog {
+            id: id(row.build, row.job, row.number),
+            bytes: unsigned(row.log_bytes),
+            removed_at: Timestamp(row.log_removed_at),
+        };
+        Ok(rows.into_iter().map(removed).collect())
     }
 
     async fn attempt_ids(&self, name: &'static str, statement: &'static str) -> Result<Vec<AttemptId>, StoreError> {

@@ -29,7 +29,7 @@ pub use builds::{
 };
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
 pub use health::{Health, newest_schema};
-pub use keeper::{Counts, FinishedLog, KeptBuild};
+pub use keeper::{Counts, FinishedLog, KeptBuild, RemovedLog};
 pub use orders::{CancelDone, HeadRetry};
 pub use pauses::StoredPause;
 pub use rows::{Attempt, CancelAsked, Summary};
@@ -261,4 +261,4 @@ fn signed(value: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,6 +5,7 @@ mod attempts; // the life of one attempt
 mod builds; // create, read, the list and its filters
 mod deliveries; // webhooks, and tokens
 mod groups; // builds that run one at a time
+mod keeper; // what is removed when it is old
 mod interleavings; // whatever happens in whatever order
 mod orders; // cancel, retry, advance
 mod queue; // whose turn it is, pauses, attempts that follow by themselves
@@ -178,7 +179,7 @@ async fn sketch(store: &Store, jobs: &[(&str, &[&str])]) -> NewBuild {
     }
 }
 
-async fn made(store: &Store, jobs: &[(&str, &[&str])]) -> u64 {
+pub(crate) async fn made(store: &Store, jobs: &[(&str, &[&str])]) -> u64 {
     let build = sketch(store, jobs).await;
     store.create_build(&build).await.expect("made");
     build.number
@@ -193,13 +194,13 @@ fn site() -> Site {
 }
 
 /// Claimed and started.
-async fn running(store: &Store, token: &str) -> AttemptId {
+pub(crate) async fn running(store: &Store, token: &str) -> AttemptId {
     let claimed = claimed(store, token).await;
     store.start_attempt(&claimed, &site(), at(3_000)).await.expect("started");
     claimed.id
 }
 
-fn ended(outcome: Outcome) -> Finish {
+pub(crate) fn ended(outcome: Outcome) -> Finish {
     let verdict = match outcome {
         Outcome::Passed => Verdict::passed(),
         other => Verdict::because(other, format!("it {other}")),

@@ -7,6 +7,7 @@
 mod call;
 mod follow;
 mod image;
+mod leftovers; // what has our labels and is nobody's
 mod prepare;
 mod presence;
 mod pulls;
@@ -31,6 +32,7 @@ use windlass_protocol::view::EngineView;
 
 pub use self::call::Deadlines;
 use self::call::{Client, Failure, trouble};
+pub use self::leftovers::Leftover;
 use self::prepare::Prepared;
 use self::presence::Presence;
 use self::pulls::Pulls;
@@ -199,6 +201,14 @@ impl DockerEngine {
     /// When the engine has trouble with it.
     pub async fn prepare(&self) -> Result<(), EngineError> {
         self.0.prepared().await.map(drop)
+    }
+
+    /// Whether containers see files of this host. Makes what the engine needs where that is not done yet.
+    ///
+    /// # Errors
+    /// When the engine has trouble with it.
+    pub async fn shares_files(&self) -> Result<bool, EngineError> {
+        self.0.prepared().await.map(|prepared| prepared.shares_files)
     }
 
     /// Since when it does not answer, when it does not.

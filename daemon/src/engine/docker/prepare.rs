@@ -26,9 +26,9 @@ use crate::engine::{EngineError, TroubleKind};
 /// Marks everything that daemons on one engine share.
 pub(super) const SHARED_LABEL: &str = "windlass.shared";
 /// On a runner's volume: when it was made, in seconds since the epoch.
-const MADE_LABEL: &str = "windlass.made";
+pub(super) const MADE_LABEL: &str = "windlass.made";
 /// A runner's volume that nobody uses goes after so long.
-const OLD: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const OLD: Duration = Duration::from_secs(7 * 24 * 3600);
 const NO_TRAFFIC_BETWEEN: &str = "com.docker.network.bridge.enable_icc";
 /// The last file that is put into the runner's volume: the executable's SHA-256. Without it the volume is not filled.
 const COMPLETE: &str = "complete";
@@ -95,7 +95,7 @@ async fn sweep(docker: &Client, settings: &DockerSettings, keep: &str) {
     }
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
