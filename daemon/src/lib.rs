@@ -35,6 +35,7 @@ pub mod config; // the operator's file
 pub mod daemon; // build, run, drain
 pub mod demo; // `windlassd demo`
 pub mod error_chain; // an error and its causes in one line
+pub mod failpoint; // where tests end the daemon
 pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes
 pub mod tasks; // every task is owned

@@ -10,6 +10,8 @@ use windlass_daemon::config::{self, Config, ConfigError, Overrides};
 use windlass_daemon::daemon::{Daemon, StartError, raise_open_files};
 use windlass_daemon::engine::EngineError;
 use windlass_daemon::error_chain::chain;
+#[cfg(debug_assertions)]
+use windlass_daemon::failpoint::{POINTS, Point};
 use windlass_daemon::secret::{random_token, sha256_hex};
 use windlass_daemon::store::{Role, Store, StoreError};
 use windlass_daemon::{clock, demo};
@@ -49,6 +51,10 @@ enum Command {
     /// The program inside of containers; not for people
     #[command(hide = true)]
     Runner,
+    /// The points at which tests end the daemon: name, engine, and the point at which the one before it has to have died
+    #[cfg(debug_assertions)]
+    #[command(hide = true)]
+    FailPoints,
 }
 
 #[derive(Debug, Args)]
@@ -171,6 +177,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Token(command) => runtime()?.block_on(token(command)),
         Command::Runner => Ok(windlass_daemon::runner::main()),
+        #[cfg(debug_assertions)]
+        Command::FailPoints => {
+            for Point { name, on, after } in POINTS {
+                println!("{name}\t{}\t{after}", on.word());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::steps::Steps;
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Made, Source, Stop};
 use crate::error_chain::chain;
+use crate::failpoint;
 use crate::git::{Commit, GitError};
 use crate::logs::LogWriter;
 use crate::plan::AttemptPlan;
@@ -63,6 +64,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
             return None;
         }
     };
+    failpoint::reached!("place.loaded");
     let mut writer = match executor.logs.writer(id) {
         Ok(writer) => writer,
         Err(error) => {
@@ -70,6 +72,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
             return None;
         }
     };
+    failpoint::reached!("place.log-open");
     let engine = match executor.engine_for(&build.facts.request).await {
         Ok(engine) => engine,
         Err(error) => {
@@ -87,6 +90,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
         // The one-time claim: from here on, and only here, plan and source may leave the daemon.
         Ok((made, source)) => match executor.store.start_attempt(claimed, &made.site, clock::now()).await {
             Ok(()) => {
+                failpoint::reached!("place.claimed");
                 executor.wake.wake();
                 return Some(Placed { plan, made, source, engine, writer });
             }
@@ -144,6 +148,7 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
             site
         }
     };
+    failpoint::reached!("feed.done");
     let steps = Steps::planned(&plan.job);
     let limits = Limits::of(&plan.job, executor.config.limits.grace);
     Some(Following { id, site, engine, writer, steps, limits, ready: true, evidence, cancel, image_digest })
@@ -209,6 +214,7 @@ async fn prepare(
         }
     };
     let (both, ()) = tokio::join!(both, listen);
+    failpoint::reached!("place.prepared");
     both.map(|(made, archive)| (made, Source { archive }))
 }
 

@@ -17,6 +17,7 @@ use self::disk::{Cached, LogFolder};
 use crate::clock;
 use crate::config::Config;
 use crate::error_chain::chain;
+use crate::failpoint;
 use crate::git::Git;
 use crate::logs::{LogError, LogStore};
 use crate::store::{FinishedLog, KeptBuild, Store, StoreError};
@@ -104,10 +105,12 @@ impl Keeper {
     /// Everything once.
     pub async fn pass(&self, now: Timestamp) -> Result<(), StoreError> {
         let survey = self.survey(now).await?;
+        failpoint::reached!("keeper.surveyed");
         self.drop_builds(&survey.builds).await?;
         self.drop_logs(&survey.logs, now).await?;
         self.drop_orphans(&survey.orphans).await;
         self.trim_deliveries(now).await?;
+        failpoint::reached!("keeper.trimmed");
         for mirror in &survey.mirrors {
             match self.git.forget(&mirror.path).await {
                 Ok(()) => tracing::info!(mirror = %mirror.path.display(), bytes = mirror.bytes, "a mirror was removed"),

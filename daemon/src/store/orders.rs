@@ -12,6 +12,7 @@ use super::{
     DeliveryState, FirstState, NewDelivery, Recorded, Store, StoreError, Writing, groups, rows, signed, sql, text,
     touch, unsigned,
 };
+use crate::failpoint;
 use crate::plan::JobPlan;
 use crate::plan::graph::{self, Begins, Next, NoRetry, Node, Standing};
 use crate::secret::{random_token, sha256_hex};
@@ -113,6 +114,7 @@ impl Store {
         settle(tx, build, now).await?;
         groups::leave(tx, build, now).await?;
         touch(tx, build).await?;
+        failpoint::reached!("cancel.before-commit");
         writing.commit().await?;
         Ok(done)
     }
@@ -168,6 +170,7 @@ impl Store {
         settle(tx, build, now).await?;
         groups::leave(tx, build, now).await?;
         touch(tx, build).await?;
+        failpoint::reached!("retry.before-commit");
         writing.commit().await?;
         Ok(made)
     }
