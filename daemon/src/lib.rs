@@ -37,6 +37,7 @@ pub mod data_dir; // held by one process, and who it is
 pub mod demo; // `windlassd demo`
 pub mod doctor; // what is wrong, and mended
 pub mod error_chain; // an error and its causes in one line
+pub mod failpoint; // where tests end the daemon
 pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes
 pub mod shortage; // what this host may lack for a moment

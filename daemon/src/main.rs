@@ -13,6 +13,8 @@ use windlass_daemon::data_dir::DataDirError;
 use windlass_daemon::demo;
 use windlass_daemon::engine::EngineError;
 use windlass_daemon::error_chain::chain;
+#[cfg(debug_assertions)]
+use windlass_daemon::failpoint::{POINTS, Point};
 use windlass_daemon::store::StoreError;
 
 use commands::backup::BackupArgs;
@@ -63,6 +65,10 @@ enum Command {
     /// The program inside of containers; not for people
     #[command(hide = true)]
     Runner,
+    /// The points at which tests end the daemon: name, engine, and the point at which the one before it has to have died
+    #[cfg(debug_assertions)]
+    #[command(hide = true)]
+    FailPoints,
 }
 
 fn main() -> ExitCode {
@@ -95,6 +101,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => in_background(restore::run(args)),
         Command::Token(command) => runtime()?.block_on(token::run(command)),
         Command::Runner => Ok(windlass_daemon::runner::main()),
+        #[cfg(debug_assertions)]
+        Command::FailPoints => {
+            for Point { name, on, after } in POINTS {
+                println!("{name}\t{}\t{after}", on.word());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

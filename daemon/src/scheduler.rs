@@ -8,6 +8,7 @@ use crate::clock::{self, Steady};
 use crate::config::Repository;
 use crate::error_chain::chain;
 use crate::executor::Executor;
+use crate::failpoint;
 use crate::secret::random_token;
 use crate::store::{Store, StoreError};
 
@@ -108,6 +109,7 @@ async fn pass(executor: &Executor, look_at_blocked: bool) -> Result<Duration, St
         && let Some(claimed) = store.claim_attempt(&random_token(), limit, clock::now(), &away).await?
     {
         tracing::info!(attempt = %claimed.id, "claimed");
+        failpoint::reached!("claim.committed");
         executor.wake.wake();
         executor.begin(claimed);
     }

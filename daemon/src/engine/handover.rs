@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{EngineError, Source, TroubleKind};
+use crate::failpoint;
 use crate::plan::AttemptPlan;
 use crate::plan::feed::{SourceEncoder, encode_plan};
 
@@ -34,6 +35,7 @@ pub(super) async fn hand_over(
     };
 
     put(input, &head, stalled).await.map_err(refused)?;
+    failpoint::reached!("feed.plan");
     let mut encoder = SourceEncoder::new();
     // Room for the chunk's length in front of it: one write for both.
     let mut buffer = vec![0; 4 + CHUNK];
@@ -45,8 +47,10 @@ pub(super) async fn hand_over(
         let length = encoder.chunk(&buffer[4..4 + count]);
         buffer[..4].copy_from_slice(&length);
         put(input, &buffer[..4 + count], stalled).await.map_err(refused)?;
+        failpoint::reached!("feed.middle");
     }
     put(input, &encoder.end(), stalled).await.map_err(refused)?;
+    failpoint::reached!("feed.written");
     let end = async {
         input.flush().await?;
         input.shutdown().await

@@ -14,6 +14,7 @@ use super::end::{End, end_unstarted, finish, note};
 use super::follow::{Following, follow};
 use super::steps::Steps;
 use crate::engine::{Engine as _, Found, FoundState, Kind};
+use crate::failpoint;
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
 use crate::store::{Attempt, StoreError};
@@ -41,6 +42,7 @@ impl Executor {
             }
             tokio::time::sleep(AGAIN).await;
         };
+        failpoint::reached!("adopt.begun");
         let (claimed, running): (Vec<_>, Vec<_>) =
             begun.into_iter().partition(|attempt| attempt.state == State::Claimed);
         for attempt in claimed {
@@ -72,6 +74,7 @@ impl Executor {
             }
             tokio::time::sleep(AGAIN).await;
         }
+        failpoint::reached!("adopt.put-back");
         tracing::info!(attempt = %id, "had not begun; it waits again");
     }
 
@@ -86,6 +89,7 @@ impl Executor {
         };
         // Without the engine that runs them nothing can be said of these: neither lost nor ended.
         let Some(found) = found else { return self.give_up_forced(attempts).await };
+        failpoint::reached!("adopt.asked");
         let by_id: HashMap<&AttemptId, &Found> = found.iter().map(|found| (&found.attempt, found)).collect();
         let mut left = Vec::new();
         for attempt in attempts {
@@ -168,11 +172,13 @@ impl Executor {
             cancel: attempt.cancel.clone(),
             image_digest: None,
         };
+        failpoint::reached!("adopt.taken-up");
         tracing::info!(attempt = %id, state = ?found.state, "taken up again");
         let (executor, state) = (self.clone(), found.state);
         self.tasks.spawn(async move {
             let work = async {
                 let Some(following) = executor.once_started(following, state).await else { return };
+                failpoint::reached!("adopt.following");
                 follow(&executor, following).await;
             };
             executor.until_stopped(work).await;
@@ -189,6 +195,7 @@ impl Executor {
             if state != FoundState::Created {
                 return Some(following);
             }
+            failpoint::reached!("adopt.unfed");
             tokio::time::sleep(LOOK).await;
             let found = following.engine.adopt().await.unwrap_or_default();
             if let Some(found) = found.into_iter().find(|found| found.attempt == id) {
@@ -199,6 +206,7 @@ impl Executor {
         while !self.remove(&id, Some(&found)).await {
             tokio::time::sleep(AGAIN).await;
         }
+        failpoint::reached!("adopt.unfed-removed");
         let why = "the daemon stopped before it could hand over plan and source; nothing of it ran: retry it";
         let verdict = Verdict::infrastructure(Outcome::Lost, why, false);
         loop {

@@ -16,6 +16,7 @@ use super::steps::Steps;
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Made, Source, Stop, TroubleKind};
 use crate::error_chain::chain;
+use crate::failpoint;
 use crate::git::{Commit, GitError};
 use crate::logs::LogWriter;
 use crate::plan::{AttemptPlan, Site};
@@ -63,6 +64,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
             return None;
         }
     };
+    failpoint::reached!("place.loaded");
     let mut writer = match executor.logs.writer(id) {
         Ok(writer) => writer,
         Err(error) => {
@@ -70,6 +72,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
             return None;
         }
     };
+    failpoint::reached!("place.log-open");
     let engine = match executor.engine_for(&build.facts.request).await {
         Ok(engine) => engine,
         // Its engine has not been found yet, or went a moment ago: it waits for that.
@@ -92,6 +95,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
         // The one-time claim: from here on, and only here, plan and source may leave the daemon.
         Ok((made, source)) => match won(executor, claimed, &made.site).await {
             Won::Yes => {
+                failpoint::reached!("place.claimed");
                 executor.wake.wake();
                 return Some(Placed { plan, made, source, engine, writer });
             }
@@ -184,6 +188,7 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
             site
         }
     };
+    failpoint::reached!("feed.done");
     let steps = Steps::planned(&plan.job);
     let limits = Limits::of(&plan.job, executor.config.limits.grace, executor.patience);
     Some(Following { id, site, engine, writer, steps, limits, ready: true, evidence, cancel, image_digest })
@@ -260,6 +265,7 @@ async fn prepare(
         }
     };
     let (both, ()) = tokio::join!(both, listen);
+    failpoint::reached!("place.prepared");
     both.map(|(made, archive)| (made, Source { archive }))
 }
 

@@ -10,6 +10,7 @@ use super::Executor;
 use super::steps::Steps;
 use crate::clock;
 use crate::error_chain::chain;
+use crate::failpoint::{self, Sabotage};
 use crate::frame::Report;
 use crate::logs::LogWriter;
 use crate::plan::JobPlan;
@@ -80,10 +81,12 @@ pub(super) async fn close_log(id: &AttemptId, mut writer: LogWriter) -> LogSumma
     let (summary, sha256) = loop {
         match writer.finish(clock::now().0) {
             Ok(summary) => {
+                failpoint::reached!("end.log-finished");
                 if let Err(error) = writer.sync() {
                     tracing::warn!(attempt = %id, error = %chain(&error), "its log may not survive a power cut");
                 }
                 let sha256 = Some(summary.sha256.clone());
+                failpoint::reached!("end.log-synced");
                 break (summary, sha256);
             }
             Err(error) if error.is_full() => {
@@ -101,7 +104,13 @@ pub(super) async fn close_log(id: &AttemptId, mut writer: LogWriter) -> LogSumma
 
 /// Records the end; tried until it is recorded, or somebody else recorded one.
 pub(super) async fn finish(executor: &Executor, id: &AttemptId, end: End) {
-    let End { verdict, steps, log, image_digest } = end;
+    let End { mut verdict, steps, log, image_digest } = end;
+    if failpoint::is_sabotaged(Sabotage::ForgetFinish) && id.build.is_multiple_of(3) {
+        return;
+    }
+    if failpoint::is_sabotaged(Sabotage::AlwaysPassed) && verdict.outcome == Outcome::Failed {
+        verdict = Verdict::passed();
+    }
     let fault = verdict.fault;
     tracing::info!(attempt = %id, outcome = %verdict.outcome, reason = verdict.reason, ?fault, image_digest, "finished");
     let finish = Finish { verdict, at: clock::now(), steps, log, image_digest };
@@ -122,6 +131,7 @@ pub(super) async fn finish(executor: &Executor, id: &AttemptId, end: End) {
             }
         }
     }
+    failpoint::reached!("finish.committed");
     executor.wake.wake();
     compress_later(executor, id.clone());
 }

@@ -12,6 +12,7 @@ use super::steps::Steps;
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Exit, FramePosition, Stop};
 use crate::error_chain::chain;
+use crate::failpoint;
 use crate::frame::{Body, Frame};
 use crate::logs::{LogError, LogWriter};
 use crate::plan::Site;
@@ -60,6 +61,7 @@ struct Follower<'e> {
 /// Follows frames and process to their end, then records it.
 pub(super) async fn follow(executor: &Executor, following: Following) {
     let Following { id, site, engine, writer, steps, limits, ready, mut evidence, cancel, image_digest } = following;
+    failpoint::reached!("follow.begun");
     let mut deadlines = Deadlines::new(limits, ready);
     if let Some(cancel) = &cancel {
         evidence.cancelled_by = Some(cancel.by.clone());
@@ -100,6 +102,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
                     tracing::warn!(attempt = %it.id, error = %chain(error), "its end could not be observed");
                 }
                 exit = Some(how);
+                failpoint::reached!("follow.exited");
                 it.deadlines.exited();
             }
             (watch, cancel) = &mut asked => {
@@ -109,6 +112,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
             due = it.deadlines.due(ended, holding) => it.act(due).await,
         }
     }
+    failpoint::reached!("follow.over");
     it.conclude(exit).await;
 }
 
@@ -131,6 +135,7 @@ impl Follower<'_> {
 
     async fn take_frame(&mut self, frame: Frame, position: FramePosition) {
         self.deadlines.frame_came();
+        failpoint::reached!("frame.came");
         // A step's end has to be recorded before the position passes it: after a restart it would not be told again.
         if matches!(frame.body, Body::StepStarted { .. }) && self.deadlines.take_record() {
             self.record_steps().await;
@@ -180,16 +185,19 @@ impl Follower<'_> {
                 let starts = self.executor.logs.reader(&self.id).and_then(|reader| reader.steps()).unwrap_or_default();
                 let first_line = starts.iter().find(|start| start.step == *step).map(|start| start.line);
                 self.steps.started(*step, clock::now(), first_line);
+                failpoint::reached!("step.started");
                 Ok(true)
             }
             Body::StepEnded { step, end } => {
                 self.steps.ended(*step, clock::now(), end);
+                failpoint::reached!("step.ended");
                 Ok(true)
             }
             Body::Notice { text } => write(self.writer.runner_notice(at, text, position)).map(|()| false),
             Body::Finished { report } => {
                 self.evidence.report = Some(report.clone());
                 self.deadlines.reported();
+                failpoint::reached!("frame.last");
                 Ok(false)
             }
         }
@@ -199,6 +207,7 @@ impl Follower<'_> {
     fn cancel(&mut self, cancel: CancelAsked) {
         let how = if cancel.force { Stop::Now } else { Stop::Gently };
         tracing::info!(attempt = %self.id, by = cancel.by, force = cancel.force, "stopping");
+        failpoint::reached!("cancel.seen");
         self.deadlines.cancelled(cancel.force);
         let then = match (cancel.force, self.limits.finally.is_zero()) {
             (false, false) => format!("TERM now, KILL in {} s, then `finally` steps", self.limits.grace.as_secs()),
@@ -207,6 +216,7 @@ impl Follower<'_> {
             (true, true) => "KILL now".to_owned(),
         };
         note(&mut self.writer, &format!("[windlass] asked to stop by {}: {then}", cancel.by));
+        failpoint::reached!("cancel.noted");
         self.evidence.cancelled_by = Some(cancel.by);
         self.stop(how);
     }
@@ -245,6 +255,7 @@ impl Follower<'_> {
         if let Err(error) = self.executor.store.record_steps(&self.id, &self.steps.views).await {
             tracing::warn!(attempt = %self.id, error = %chain(&error), "how far its steps are could not be recorded");
         }
+        failpoint::reached!("steps.recorded");
         self.executor.wake.wake();
     }
 
@@ -263,6 +274,7 @@ impl Follower<'_> {
         let mut verdict = judge(&self.evidence, |step| self.steps.name(step));
         self.steps.close(clock::now(), verdict.outcome);
         end::compare(self.evidence.report.as_ref(), &mut self.writer, &mut verdict);
+        failpoint::reached!("end.judged");
         let log = end::close_log(&self.id, self.writer).await;
         let end = End { verdict, steps: self.steps.views, log, image_digest: self.image_digest };
         end::finish(self.executor, &self.id, end).await;
@@ -278,5 +290,6 @@ pub(super) fn stop(executor: &Executor, engine: &AnyEngine, id: &AttemptId, site
         if let Some(Err(error)) = executor.until_stopped(engine.stop(&id, &site, how)).await {
             tracing::warn!(attempt = %id, error = %chain(&error), "could not be told to stop");
         }
+        failpoint::reached!("cancel.sent");
     });
 }

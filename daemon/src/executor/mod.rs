@@ -20,6 +20,7 @@ pub use self::deadlines::Patience;
 use crate::config::{Config, EngineChoice};
 use crate::engine::{AnyEngine, Engine as _, EngineError, Engines, Kind};
 use crate::event::{self, BuildRequest};
+use crate::failpoint::{self, Sabotage};
 use crate::git::Git;
 use crate::logs::LogStore;
 use crate::plan::{AttemptPlan, JobPlan, Transport};
@@ -113,10 +114,15 @@ impl Executor {
 
     /// Removes what an ended attempt leaves; in the background, for nobody waits for it.
     fn clean_later(&self, engine: AnyEngine, id: AttemptId) {
+        if failpoint::is_sabotaged(Sabotage::LeaveBehind) {
+            return;
+        }
         self.tasks.spawn(async move {
+            failpoint::reached!("clean.begun");
             if let Err(error) = engine.clean(&id).await {
                 tracing::warn!(attempt = %id, %error, "its leftovers could not be removed; the next start tries again");
             }
+            failpoint::reached!("clean.done");
         });
     }
 }

@@ -8,6 +8,7 @@ use windlass_protocol::id::AttemptId;
 use super::Executor;
 use crate::engine::{Engine as _, Found, Kind};
 use crate::error_chain::chain;
+use crate::failpoint::{self, Sabotage};
 use crate::state::attempt::State;
 use crate::store::Attempt;
 
@@ -39,7 +40,9 @@ impl Executor {
         // An attempt that ended a moment ago is being removed already; twice does no harm.
         for found in found.into_iter().filter(|found| !open.contains(&found.attempt)) {
             tracing::info!(attempt = %found.attempt, "is finished, or unknown; removing what is left of it");
+            failpoint::reached!("sweep.found");
             self.remove(&found.attempt, Some(&found)).await;
+            failpoint::reached!("sweep.removed");
         }
     }
 
@@ -52,6 +55,9 @@ impl Executor {
 
     /// Whether it is gone.
     pub(super) async fn remove(&self, id: &AttemptId, found: Option<&Found>) -> bool {
+        if failpoint::is_sabotaged(Sabotage::LeaveBehind) {
+            return true;
+        }
         let removed = match found {
             Some(found) => match self.engines.of(&found.site) {
                 Ok(engine) => engine.clean(id).await,

@@ -4,11 +4,13 @@ use windlass_protocol::live::{Response, RetryWhat};
 
 use super::{App, snapshot};
 use crate::clock;
+use crate::failpoint;
 use crate::store::StoreError;
 
 /// Stops what waits or runs of a build or of one job.
 pub async fn cancel(app: &App, build: u64, job: Option<&str>, force: bool, by: &str) -> Result<Response, StoreError> {
     let done = app.store.cancel(build, job, force, by, clock::now()).await?;
+    failpoint::reached!("cancel.ordered");
     tracing::info!(build, job, force, by, stopping = ?done.stopping, cancelled = ?done.cancelled, "cancel");
     app.wake.wake();
     Ok(Response::Cancel { stopping: done.stopping, killing: done.killing, cancelled: done.cancelled })
@@ -17,6 +19,7 @@ pub async fn cancel(app: &App, build: u64, job: Option<&str>, force: bool, by: &
 /// Makes new attempts.
 pub async fn retry(app: &App, build: u64, what: &RetryWhat, by: &str) -> Result<Response, StoreError> {
     let attempts = app.store.retry(build, what, by, clock::now()).await?;
+    failpoint::reached!("retry.made");
     tracing::info!(build, ?what, by, attempts = attempts.len(), "retry");
     app.wake.wake();
     Ok(Response::Retry { attempts, delivery: None })
@@ -25,6 +28,7 @@ pub async fn retry(app: &App, build: u64, what: &RetryWhat, by: &str) -> Result<
 /// A new build of the newest commit of the same branch, tag or pull request.
 pub async fn retry_head(app: &App, build: u64, by: &str) -> Result<Response, StoreError> {
     let delivery = app.store.retry_head(build, by, clock::now()).await?;
+    failpoint::reached!("retry.head");
     tracing::info!(build, by, delivery, "retry of the head");
     app.wake.wake();
     Ok(Response::Retry { attempts: Vec::new(), delivery: Some(delivery) })

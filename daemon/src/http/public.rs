@@ -20,6 +20,7 @@ use windlass_protocol::view::{BuildView, DeliveryAnswer, DeliveryState};
 
 use super::failure::{Failure, in_our_words};
 use super::{App, view};
+use crate::failpoint;
 use crate::github::signature;
 use crate::intake::{self, Received};
 use crate::logs::LogReader;
@@ -102,6 +103,7 @@ async fn webhook(
         failure.retry_after = Some(30);
         failure
     })?;
+    failpoint::reached!("inbox.answering");
     let (state, reason) = match recorded {
         Recorded::New => (state, reason),
         Recorded::Duplicate { of } => (DeliveryState::Duplicate, Some(format!("seen before as delivery {of}"))),

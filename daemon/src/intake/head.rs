@@ -5,6 +5,7 @@ use super::planning::{self, PATIENCE};
 use super::{Intake, made, not_listed};
 use crate::clock;
 use crate::event::{self, BuildRequest, Sha, clean};
+use crate::failpoint;
 use crate::git::{Commit, GitError};
 use crate::spec;
 use crate::store::{HeadRetry, StoreError};
@@ -56,6 +57,7 @@ async fn request(intake: &Intake, body: &str) -> anyhow::Result<Result<BuildRequ
         }
         Err(reason) => return Ok(Err(reason)),
     };
+    failpoint::reached!("head.tip");
     let Some(tip) = Sha::parse(&tip) else {
         return Ok(Err(format!("the server names {} as the newest commit", clean(&tip, 100))));
     };

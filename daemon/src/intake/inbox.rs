@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::failpoint::{self, Sabotage};
 use crate::store::{NewDelivery, Recorded, Store, StoreError};
 use crate::tasks::Tasks;
 
@@ -70,8 +71,16 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Letter>) {
     while receiver.recv_many(&mut letters, BATCH).await > 0 {
         let (deliveries, answers): (Vec<_>, Vec<_>) =
             letters.drain(..).map(|letter| (letter.delivery, letter.answer)).unzip();
-        match store.record_deliveries(&deliveries).await {
+        failpoint::reached!("inbox.received");
+        let lost =
+            failpoint::is_sabotaged(Sabotage::LoseDelivery) && deliveries.iter().any(|one| one.id.ends_with('3'));
+        let recorded = match lost {
+            true => Ok(deliveries.iter().map(|_| Recorded::New).collect()),
+            false => store.record_deliveries(&deliveries).await,
+        };
+        match recorded {
             Ok(recorded) => {
+                failpoint::reached!("inbox.committed");
                 for (answer, recorded) in answers.into_iter().zip(recorded) {
                     // Whoever hung up gets a "duplicate" when it delivers again.
                     let _ = answer.send(Ok(recorded));

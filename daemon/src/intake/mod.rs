@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::error_chain::chain;
 use crate::event::{self, BuildRequest, Decision};
+use crate::failpoint;
 use crate::git::Git;
 use crate::github::payload::{self, PayloadError};
 use crate::logs::LogStore;
@@ -152,6 +153,7 @@ async fn work_on(intake: &Intake, delivery: &PendingDelivery) {
 async fn settle(intake: &Intake, delivery: &PendingDelivery) -> anyhow::Result<()> {
     let id = &delivery.delivery_id;
     let body = intake.store.delivery_body(id).await?;
+    failpoint::reached!("intake.taken");
     if delivery.event == HeadRetry::EVENT {
         return head::settle(intake, id, &body).await;
     }

@@ -10,6 +10,7 @@ use super::Intake;
 use crate::clock;
 use crate::config::{EngineChoice, Repository};
 use crate::event::{BuildRequest, clean, skip_word};
+use crate::failpoint;
 use crate::git::{Commit, FileAtCommit, GitError};
 use crate::plan::group::{Facts, concurrency};
 use crate::plan::{JobPlan, Network, Pull, Resources, Retry};
@@ -53,7 +54,9 @@ pub(super) async fn make_build(
         (None, Some(reason)) => Err(Unplanned { outcome: Outcome::Broken, log: vec![reason.clone()], reason }),
         (None, None) => plan(intake, &request, entry).await?,
     };
+    failpoint::reached!("intake.planned");
     let number = intake.store.next_build_number().await?;
+    failpoint::reached!("intake.numbered");
     let (jobs, concurrency) = match planned {
         Ok(spec) => {
             let first = |plan: &JobPlan| {
@@ -70,6 +73,7 @@ pub(super) async fn make_build(
     let engine = Some(entry.engine_kind().to_owned());
     let build = NewBuild { number, facts, jobs, priority, engine, concurrency };
     let outdated = intake.store.create_build(&build).await?;
+    failpoint::reached!("build.made");
     if !outdated.is_empty() {
         tracing::info!(build = number, ?outdated, "older builds of its group are cancelled");
     }
@@ -116,6 +120,7 @@ async fn plan(
             Err(error) => return Err(error.into()),
         }
     };
+    failpoint::reached!("intake.fetched");
     // A push says it itself; of a pull request only the commit does.
     if let Some(word) = skip_word(&looked.message) {
         let reason = format!("the head commit's message says {word}");
@@ -185,6 +190,7 @@ fn told(intake: &Intake, build: u64, unplanned: Unplanned) -> anyhow::Result<New
             writer.notice(now, line)?;
         }
         let summary = writer.finish(now)?;
+        failpoint::reached!("intake.told");
         log = LogSummary { lines: summary.lines, bytes: summary.bytes, sha256: Some(summary.sha256), dropped_bytes: 0 };
     }
     let plan = JobPlan {

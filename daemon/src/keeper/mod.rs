@@ -20,6 +20,7 @@ pub use self::logs::LogSurvey;
 use crate::clock;
 use crate::config::Config;
 use crate::error_chain::chain;
+use crate::failpoint;
 use crate::git::Git;
 use crate::logs::LogStore;
 use crate::store::{KeptBuild, Store, StoreError};
@@ -110,10 +111,12 @@ impl Keeper {
     pub async fn pass(&self, now: Timestamp) -> Result<(), StoreError> {
         self.compress().await;
         let survey = survey(&self.config, &self.store, &self.logs, SETTLED, now).await?;
+        failpoint::reached!("keeper.surveyed");
         self.drop_builds(&survey.builds).await?;
         self.drop_logs(&survey.logs, now).await?;
         self.remove_logs(survey.logs.orphans).await;
         self.trim_deliveries(now).await?;
+        failpoint::reached!("keeper.trimmed");
         for mirror in &survey.mirrors {
             match self.git.forget(&mirror.path).await {
                 Ok(()) => tracing::info!(mirror = %mirror.path.display(), bytes = mirror.bytes, "a mirror was removed"),

@@ -17,6 +17,7 @@ use super::files::{self, Bytes, Files, UNFINISHED};
 use super::packed::{BLOCK, Packed, Packer};
 use super::watch::Extent;
 use super::{LogError, LogStore, Shared, damaged, lock, open};
+use crate::failpoint;
 
 /// Smaller logs stay as they are: a file takes a page of the disk anyway.
 pub(super) const LEAST: u64 = 4 << 10;
@@ -108,6 +109,7 @@ impl Compression {
         if usage.compressing != Some(self.turn) {
             return Ok(false);
         }
+        failpoint::reached!("compress.written");
         files::take_over(&self.folder)?;
         Ok(true)
     }

@@ -11,6 +11,7 @@ use super::index::LineStart;
 use super::marks::Mark;
 use super::packed::Packed;
 use super::records::Records;
+use crate::failpoint;
 
 /// The bytes as they were appended. Where it exists, it is the log, whatever lies beside it.
 pub(super) const PLAIN: &str = "log";
@@ -141,6 +142,7 @@ pub(super) fn make_unfinished(folder: &Path) -> io::Result<File> {
 /// The finished [`UNFINISHED`] takes the place of the plain log. Killed at any moment of it, one of them is there, whole.
 pub(super) fn take_over(folder: &Path) -> io::Result<()> {
     fs::rename(folder.join(UNFINISHED), folder.join(PACKED))?;
+    failpoint::reached!("compress.renamed");
     // The new name must not be forgotten by a loss of power that remembers that the old one is gone.
     File::open(folder)?.sync_all()?;
     fs::remove_file(folder.join(PLAIN))

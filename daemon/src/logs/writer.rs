@@ -13,11 +13,12 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::log::NO_STEP;
 
 use super::files::Files;
-use super::index::Indexer;
+use super::index::{Indexer, LineStart};
 use super::marks::{Kind, Mark};
 use super::recover::Recovered;
 use super::watch::Extent;
 use super::{LogError, Shared, lock};
+use crate::failpoint::{self, Sabotage};
 
 /// What the runner's notices may take beyond the cap, and the daemon's beyond that: a full log still tells how its job ended.
 const NOTICE_ROOM: u64 = 64 << 10;
@@ -90,6 +91,10 @@ impl LogWriter {
 
     /// Bytes that a step wrote, from the frame that ends at `position`.
     pub fn append(&mut self, step: u16, at: i64, bytes: &[u8], position: u64) -> Result<(), LogError> {
+        let bytes = match bytes {
+            [most @ .., _] if failpoint::is_sabotaged(Sabotage::TruncateLog) && !most.is_empty() => most,
+            all => all,
+        };
         // Once something was left out, all that follows is, even if the cap was raised since: one gap, at the end.
         let room = if self.dropped > 0 { 0 } else { self.cap.saturating_sub(self.extent.bytes) };
         let kept = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
@@ -198,9 +203,7 @@ impl LogWriter {
         let dropped = self.dropped + append.dropped;
         let Extent { bytes, records, .. } = self.extent;
         let (first_mark, marks) = self.marks_for(&append, dropped, records + starts.len() as u64);
-        let written = (self.files.log.write(bytes, append.bytes))
-            .and_then(|()| self.files.index.write(records, &starts))
-            .and_then(|()| self.files.marks.write(first_mark, &marks));
+        let written = self.write(&append, &starts, first_mark, &marks);
         if let Err(source) = written {
             // What was written of it does not count, and is written over by the next try; this only gives back the room.
             let _ = self.files.truncate(bytes, records, self.extent.marks);
@@ -226,6 +229,18 @@ impl LogWriter {
             finished: matches!(append.kind, Kind::Finished | Kind::Gap),
         };
         self.shared.extent.set(Some(self.extent));
+        Ok(())
+    }
+
+    /// In the order in which a kill in between does no harm: the mark counts.
+    fn write(&self, append: &Append<'_>, starts: &[LineStart], first_mark: u64, marks: &[Mark]) -> io::Result<()> {
+        let Extent { bytes, records, .. } = self.extent;
+        self.files.log.write(bytes, append.bytes)?;
+        failpoint::reached!("log.bytes");
+        self.files.index.write(records, starts)?;
+        failpoint::reached!("log.index");
+        self.files.marks.write(first_mark, marks)?;
+        failpoint::reached!("log.marked");
         Ok(())
     }
 

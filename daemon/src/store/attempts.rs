@@ -13,6 +13,7 @@ use super::rows::AttemptRow;
 use super::{
     Attempt, FirstState, Store, StoreError, groups, next, orders, signed, sql, text, touch, unsigned, waiting,
 };
+use crate::failpoint;
 use crate::plan::{JobPlan, Site};
 use crate::state::again::{self, Tried};
 use crate::state::attempt::{Fault, Verdict};
@@ -141,6 +142,7 @@ impl Store {
             .map_err(StoreError::at("repository_served"))?;
         let id =
             AttemptId { build: unsigned(row.build), job: row.job, attempt: u32::try_from(row.number).unwrap_or(0) };
+        failpoint::reached!("claim.before-commit");
         touch(tx, id.build).await?;
         writing.commit().await?;
         Ok(Some(Claimed { id, token: token.to_owned() }))
@@ -175,6 +177,7 @@ impl Store {
     /// The one-time claim: exactly one caller ever succeeds for an attempt, and may then hand out plan and source.
     pub async fn start_attempt(&self, claimed: &Claimed, site: &Site, now: Timestamp) -> Result<(), StoreError> {
         let site = serde_json::to_string(site).expect("a site is data that always serialises");
+        failpoint::reached!("start.before-commit");
         self.change(
             &claimed.id,
             "was cancelled or is not claimed any more",
@@ -188,6 +191,7 @@ impl Store {
     /// How far its steps are.
     pub async fn record_steps(&self, id: &AttemptId, steps: &[StepView]) -> Result<(), StoreError> {
         let steps = serde_json::to_string(steps).expect("steps are data that always serialise");
+        failpoint::reached!("steps.before-commit");
         self.change(id, "does not run any more", "attempt_steps", |q| q.bind(steps), sql!("attempt_steps")).await
     }
 
@@ -228,6 +232,7 @@ impl Store {
         orders::settle(tx, id.build, finish.at).await?;
         groups::leave(tx, id.build, finish.at).await?;
         touch(tx, id.build).await?;
+        failpoint::reached!("finish.before-commit");
         writing.commit().await?;
         Ok(followed)
     }
@@ -338,6 +343,7 @@ async fn follow(
     };
     // What ended before it was its build's turn begins where it ended.
     insert_attempt(tx, &at, if line.waits { &FirstState::Blocked } else { &FirstState::Waiting }).await?;
+    failpoint::reached!("finish.followed");
     Ok(Some(AttemptId { build: id.build, job: id.job.clone(), attempt }))
 }
 

@@ -8,6 +8,7 @@ use windlass_protocol::view::{LogSummary, Outcome, Status};
 use super::rows::{AttemptRow, BuildRow, SummaryRow};
 use super::{Attempt, Store, StoreError, Summary, groups, next, signed, sql, text, unsigned};
 use crate::event::BuildRequest;
+use crate::failpoint;
 use crate::plan::{CancelOlder, Concurrency, JobPlan};
 use crate::state::again::Tried;
 use crate::state::attempt::{State, Verdict};
@@ -207,6 +208,7 @@ impl Store {
                 first => insert_attempt(tx, &at, first).await?,
             }
         }
+        failpoint::reached!("build.before-commit");
         writing.commit().await?;
         Ok(outdated)
     }

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 use windlass_protocol::time::Timestamp;
 
 use super::{Store, StoreError, sql, text, unsigned};
+use crate::failpoint;
 
 /// A webhook to be stored.
 #[derive(Debug, Clone)]
@@ -121,6 +122,7 @@ impl Store {
                 }
             });
         }
+        failpoint::reached!("inbox.before-commit");
         writing.commit().await?;
         Ok(recorded)
     }

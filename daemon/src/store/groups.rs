@@ -7,6 +7,7 @@ use windlass_protocol::time::Timestamp;
 
 use super::builds::Lane;
 use super::{Store, StoreError, next, orders, signed, sql, touch, unsigned};
+use crate::failpoint;
 
 /// Where a build's attempts belong.
 pub(super) struct Line {
@@ -58,6 +59,7 @@ pub(super) async fn enter(tx: &mut Transaction<'static, Any>, build: u64) -> Res
 /// Takes a build of which nothing is left to run out of its group's line, and lets the next one begin.
 pub(super) async fn leave(tx: &mut Transaction<'static, Any>, build: u64, now: Timestamp) -> Result<bool, StoreError> {
     let Some(left) = left(tx, build).await? else { return Ok(false) };
+    failpoint::reached!("group.left");
     give_turn(tx, &left.repository, &left.group_name, now).await?;
     Ok(true)
 }
@@ -85,6 +87,7 @@ async fn give_turn(
             .await
             .map_err(StoreError::at("group_next"))?;
         let Some(build) = turn.map(unsigned) else { return Ok(()) };
+        failpoint::reached!("group.turned");
         orders::settle(tx, build, now).await?;
         touch(tx, build).await?;
         if left(tx, build).await?.is_none() {
@@ -116,6 +119,7 @@ pub(super) async fn cancel_older(
         orders::settle(tx, *build, now).await?;
         leave(tx, *build, now).await?;
         touch(tx, *build).await?;
+        failpoint::reached!("group.outdated");
     }
     Ok(older)
 }

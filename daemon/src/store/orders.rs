@@ -12,6 +12,7 @@ use super::{
     DeliveryState, FirstState, NewDelivery, Recorded, Store, StoreError, Writing, groups, rows, signed, sql, text,
     touch, unsigned,
 };
+use crate::failpoint;
 use crate::plan::JobPlan;
 use crate::plan::graph::{self, Begins, Next, NoRetry, Node, Standing};
 use crate::secret::{random_token, sha256_hex};
@@ -115,6 +116,7 @@ impl Store {
         settle(tx, build, now).await?;
         groups::leave(tx, build, now).await?;
         touch(tx, build).await?;
+        failpoint::reached!("cancel.before-commit");
         writing.commit().await?;
         Ok(done)
     }
@@ -170,6 +172,7 @@ impl Store {
         settle(tx, build, now).await?;
         groups::leave(tx, build, now).await?;
         touch(tx, build).await?;
+        failpoint::reached!("retry.before-commit");
         writing.commit().await?;
         Ok(made)
     }

@@ -43,6 +43,7 @@ use super::{
     Away, Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, Site, Source, Stop,
     TroubleKind, hand_over, tail,
 };
+use crate::failpoint;
 use crate::plan::{AttemptPlan, Pull, Transport};
 
 /// What [`Site::engine`] says.
@@ -476,6 +477,7 @@ impl Engine for DockerEngine {
         inner.making().insert(plan.id.clone());
         let _making = Making(inner, &plan.id);
         inner.folders.make(&plan.id)?;
+        failpoint::reached!("docker.folder");
         let frames = match prepared.shares_files {
             true => inner.folders.make_frames(&plan.id)?,
             false => PathBuf::new(),
@@ -483,10 +485,14 @@ impl Engine for DockerEngine {
         let body = inner.wanted(plan, &prepared, &frames)?;
         let image = body.image.clone().unwrap_or_default();
         let digest = inner.image(plan, &image, say).await?;
+        failpoint::reached!("docker.image");
         let made = |site| Made { site, image_digest: Some(digest.clone()) };
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         match inner.docker.slow(inner.docker.create_container(Some(options), body)).await {
-            Ok(created) => Ok(made(inner.site(created.id))),
+            Ok(created) => {
+                failpoint::reached!("docker.created");
+                Ok(made(inner.site(created.id)))
+            }
             Err(failure) if failure.is_conflict() => inner.existing(&name).await.map(made),
             Err(Failure::No { status: 400, message }) => {
                 let what = format!("the engine refuses a container of image {image}: {}", message.trim());
@@ -527,6 +533,7 @@ impl Engine for DockerEngine {
         if made.state.as_ref().and_then(|state| state.status) != Some(ContainerStateStatusEnum::CREATED) {
             return Err(trouble(TroubleKind::Fault, format!("the container of {} was started before", plan.id)));
         }
+        failpoint::reached!("docker.attached");
         let differences = shape::differences(&wanted, &made);
         if !differences.is_empty() {
             let what = format!("made another container than it was asked for: {}", differences.join("; "));
@@ -534,6 +541,7 @@ impl Engine for DockerEngine {
         }
 
         let start = async {
+            failpoint::reached!("docker.starting");
             inner.docker.slow(inner.docker.start_container(handle, None)).await.map_err(|failure| match failure {
                 // A network that is gone is not found, too.
                 Failure::No { status: 404, message } if message.contains("No such container") => {
@@ -544,7 +552,9 @@ impl Engine for DockerEngine {
                     EngineError::Refused { what: format!("the engine cannot start this image: {}", message.trim()) }
                 }
                 failure => failure.trouble("starting a container"),
-            })
+            })?;
+            failpoint::reached!("docker.started");
+            Ok(())
         };
         let write = hand_over(KIND, &plan, &source, &mut attached.input, inner.docker.deadlines.feed);
         let (mut start, mut write) = (std::pin::pin!(start), std::pin::pin!(write));
@@ -665,6 +675,7 @@ impl Engine for DockerEngine {
                 Err(failure) => return Err(failure.trouble("removing a container")),
             }
         }
+        failpoint::reached!("docker.removed");
         inner.folders.remove(id).await
     }
 

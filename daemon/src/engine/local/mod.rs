@@ -27,6 +27,7 @@ use super::{
     Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, STALLED, Site, Source,
     Stop, TroubleKind, hand_over, tail,
 };
+use crate::failpoint::{self, Sabotage};
 use crate::plan::{AttemptPlan, Transport};
 
 /// What [`Site::engine`] says.
@@ -112,6 +113,17 @@ impl Inner {
             .spawn()
     }
 
+    /// Starts what has been started, for whoever checks that nothing runs twice.
+    async fn run_again(&self, mut plan: AttemptPlan, source: &Source) -> Result<(), EngineError> {
+        let folder = self.folders.path(&plan.id)?;
+        plan.transport = Transport::File(folder.join("frames.again").display().to_string());
+        plan.workspace = folder.join("again").display().to_string();
+        std::fs::create_dir(&plan.workspace).map_err(|error| caused("cannot make the workspace", error))?;
+        let mut child = self.spawn(&folder).map_err(|error| caused("cannot start the runner", error))?;
+        let mut input = child.stdin.take().ok_or_else(|| trouble("the runner has no standard input"))?;
+        hand_over(KIND, &plan, source, &mut input, STALLED).await
+    }
+
     /// Waits for a child, remembers how it ended, and writes it down for the next daemon.
     fn watch(self: &Arc<Self>, handle: String, mut child: Child, folder: PathBuf) {
         let (ended, exit) = watch::channel(None);
@@ -183,12 +195,16 @@ impl Engine for LocalEngine {
             return Err(trouble(format!("the folder of {id} is there already and its runner was started before")));
         }
         let folder = inner.folders.make(id)?;
+        failpoint::reached!("local.folder");
         inner.folders.make_frames(id)?;
         match std::fs::create_dir(folder.join(WORKSPACE)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(caused("cannot make the workspace", error))
             }
-            _ => Ok(Made { site: inner.site(String::new()), image_digest: None }),
+            _ => {
+                failpoint::reached!("local.made");
+                Ok(Made { site: inner.site(String::new()), image_digest: None })
+            }
         }
     }
 
@@ -216,12 +232,17 @@ impl Engine for LocalEngine {
             .id()
             .and_then(|pid| Process::find(i32::try_from(pid).ok()?))
             .ok_or_else(|| trouble("the runner is not to be found among the processes"))?;
+        failpoint::reached!("local.spawned");
         let handle = process.to_string();
         // Written down before it gets anything to do. A daemon that dies before this leaves a runner without a plan,
         // which ends by itself.
         std::fs::write(folder.join(SITE), &handle).map_err(|error| caused("cannot write the site down", error))?;
+        failpoint::reached!("local.site-written");
         inner.watch(handle.clone(), child, folder);
         hand_over(KIND, &plan, &source, &mut input, STALLED).await?;
+        if failpoint::is_sabotaged(Sabotage::RunTwice) {
+            inner.run_again(plan, &source).await?;
+        }
         Ok(inner.site(handle))
     }
 
@@ -280,6 +301,7 @@ impl Engine for LocalEngine {
         }
         let process = inner.process(id)?;
         inner.kill(id, process).await?;
+        failpoint::reached!("local.killed");
         if let Some(process) = process {
             inner.children().remove(&process.to_string());
         }
