@@ -24,6 +24,7 @@ use crate::words;
 
 /// What the command line asks of the client.
 pub(crate) struct Options {
+    pub(crate) theme: Theme,
     pub(crate) animation: bool,
     pub(crate) mouse: bool,
 }
@@ -38,8 +39,6 @@ const BATCH: usize = 256;
 pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failure> {
     let broken = |error: io::Error| Failure::Ours(format!("the terminal cannot be used: {error}"));
     let mut signals = Signals::listen().map_err(broken)?;
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let theme = Theme::new(!no_colour);
     let size = crossterm::terminal::size().map_err(broken)?;
     let zone = TimeZone::system();
     let mut state = State::new(target.place.to_string(), size, now(), zone, options.animation, options.mouse);
@@ -50,7 +49,7 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
             link.send(message);
         }
     }
-    let mut app = App { state, theme, link, hits: Hits::default(), quit: None };
+    let mut app = App { state, theme: options.theme, link, hits: Hits::default(), quit: None };
     let result = app.turn(&mut terminal, &mut signals).await;
     drop(terminal);
     match result {

@@ -7,6 +7,8 @@ pub mod safe_text; // the one door for text from elsewhere
 mod waiting; // why something waits, in words
 mod words; // states, durations and names in words
 
+mod config; // client.toml
+
 // The connection: sockets, back-off, resume.
 pub mod link;
 

@@ -10,7 +10,7 @@ use fake::NOW;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{DeliveryState, DeliveryView, Outcome, WaitingFor};
 use windlass_tui::keymap::Key::{Char, Ctrl, Enter, Esc};
-use windlass_tui::state::{Page, State};
+use windlass_tui::state::{Event, Page, State};
 
 const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
 
@@ -92,8 +92,8 @@ async fn at_every_size(driver: &mut Driver, name: &str) {
     for size in SIZES {
         driver.resize(size);
         driver.until("the log in view", whole).await;
-        let screen = driver.screen();
-        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), screen);
+        let look = driver.look();
+        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), look);
     }
     driver.resize(SIZES[1]);
     driver.until("the log in view", whole).await;
@@ -121,7 +121,7 @@ async fn builds() {
     driver.type_text("quted"); // a letter is missing: fuzzy
     insta::assert_snapshot!("builds_filtered", driver.screen());
     driver.press(&[Esc, Char('g'), Char(' '), Char(' '), Char(' '), Char('X')]);
-    insta::assert_snapshot!("kill_many", driver.screen());
+    insta::assert_snapshot!("kill_many", driver.look());
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_build() {
     driver.press(&[Char('e'), Enter]);
     at_every_size(&mut driver, "build").await;
     driver.press(&[Char('R')]);
-    insta::assert_snapshot!("retry_menu", driver.screen());
+    insta::assert_snapshot!("retry_menu", driver.look());
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_failed_job_opens_where_it_failed() {
         .await;
     driver.until("lines", whole).await;
     driver.press(&[Char('n'), Char('t'), Char('t')]);
-    insta::assert_snapshot!("log_searched", driver.screen());
+    insta::assert_snapshot!("log_searched", driver.look());
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn a_cancel_asks_counts_down_and_says_what_came_of_it() {
         })
         .await;
     driver.now.0 += 3_500;
-    driver.happen(windlass_tui::state::Event::Deadline);
+    driver.happen(Event::Deadline);
     insta::assert_snapshot!("countdown", driver.screen());
 }
 
@@ -252,7 +252,7 @@ async fn nothing_yet() {
     let mut driver = Driver::start(SIZES[1]);
     insta::assert_snapshot!("before_the_daemon", driver.screen());
     driver.until("empty lists", |state| state.builds.loaded && state.queue.is_some()).await;
-    insta::assert_snapshot!("no_builds", driver.screen());
+    at_every_size(&mut driver, "no_builds").await;
     driver.press(&[Char('2')]);
     insta::assert_snapshot!("empty_queue", driver.screen());
 }
@@ -261,7 +261,7 @@ async fn nothing_yet() {
 async fn help() {
     let mut driver = started().await;
     driver.press(&[Char('?')]);
-    insta::assert_snapshot!("help", driver.screen());
+    at_every_size(&mut driver, "help").await;
     driver.press(&[Char('G'), Ctrl('l')]);
     insta::assert_snapshot!("help_end", driver.screen());
 }
@@ -280,6 +280,13 @@ async fn a_lost_daemon_is_said_and_what_changed_meanwhile_comes() {
     // The list was taken up where it was, not asked for anew.
     let resumed = driver.fake.change(|world| world.subscribed.iter().filter(|(_, after)| after.is_some()).count());
     assert_eq!(resumed, 1);
+}
+
+#[tokio::test]
+async fn a_lost_daemon() {
+    let mut driver = started().await;
+    driver.happen(Event::Lost { error: "connection refused".to_owned(), pause: 2_000 });
+    at_every_size(&mut driver, "lost").await;
 }
 
 #[tokio::test]

@@ -21,8 +21,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app;
+use crate::config::Config;
 use crate::exit::{self, Exit, Failure};
 use crate::link::target::{Target, Wishes};
+use crate::theme::{Palette, Theme};
 use output::Output;
 use session::Session;
 
@@ -38,6 +40,9 @@ struct Cli {
     /// Leaves the mouse to the terminal, so that its own selection works.
     #[arg(long)]
     no_mouse: bool,
+    /// The colours of the terminal client. Default: `theme` of client.toml, else dark.
+    #[arg(long, value_enum, value_name = "NAME")]
+    theme: Option<Palette>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -48,6 +53,9 @@ struct Shared {
     /// socket in this user's data folder.
     #[arg(long, global = true, env = "WINDLASS_CONNECT", value_name = "ADDRESS", hide_env_values = true)]
     connect: Option<String>,
+    /// A daemon by its name under `profiles` in client.toml.
+    #[arg(long, global = true, env = "WINDLASS_PROFILE", value_name = "NAME", hide_env_values = true)]
+    profile: Option<String>,
     /// A file that holds the token for a daemon behind TCP; WINDLASS_TOKEN may hold the token itself.
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -92,7 +100,10 @@ Examples:
 An ADDRESS is a build, a job or an attempt: 42, 42/test, 42/test#2.";
 
 const CONFIGURATION: &str = "\
-Configuration: connect, token_file and ca in client.toml in the configuration folder (~/.config/windlass on Linux).";
+Configuration, in client.toml in the configuration folder (~/.config/windlass on Linux):
+  connect, token_file, ca   the usual daemon; the same under [profiles.NAME] for others, chosen with --profile NAME
+  theme = \"light\"           dark, light, high-contrast or colour-blind
+  [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 
 /// Runs the command line and tells how it ended.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
@@ -120,14 +131,16 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { shared, no_animation, no_mouse, command } = cli;
+    let Cli { shared, no_animation, no_mouse, theme, command } = cli;
+    let config = Config::read().map_err(Failure::Usage)?;
     let wishes = Wishes {
         connect: shared.connect,
         token: std::env::var("WINDLASS_TOKEN").ok().filter(|token| !token.is_empty()),
         token_file: shared.token_file,
         ca: shared.ca,
     };
-    let target = Target::choose(wishes).map_err(Failure::Usage)?;
+    let daemon = config.daemon(shared.profile.as_deref()).map_err(Failure::Usage)?;
+    let target = Target::choose(wishes, daemon).map_err(Failure::Usage)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -138,7 +151,12 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
                          for scripts there are commands: windlass builds, show, logs, watch (see windlass --help)";
             return Err(Failure::Usage(words.to_owned()));
         }
-        return runtime.block_on(app::run(target, app::Options { animation: !no_animation, mouse: !no_mouse }));
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let theme = match no_colour {
+            true => Theme::plain(),
+            false => Theme::new(theme.unwrap_or(config.theme)).with(&config.tones),
+        };
+        return runtime.block_on(app::run(target, app::Options { theme, animation: !no_animation, mouse: !no_mouse }));
     };
     let mut output = Output::new(shared.json);
     let command = match command {

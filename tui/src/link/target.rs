@@ -1,11 +1,11 @@
-//! Where the daemon is and how to prove who we are: command line, environment, `client.toml`, default, in that order.
-//! Must not know sockets.
+//! Where the daemon is and how to prove who we are: command line, environment, configuration, default, in that order.
+//! Must not know sockets, nor where the configuration is kept.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::Deserialize;
+use crate::config::Daemon;
 
 /// A place where a daemon listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,39 +42,24 @@ pub(crate) struct Wishes {
     pub(crate) ca: Option<PathBuf>,
 }
 
-/// `client.toml` in the platform's configuration folder.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    connect: Option<String>,
-    token_file: Option<PathBuf>,
-    ca: Option<PathBuf>,
-}
-
 impl Target {
-    pub(crate) fn choose(wishes: Wishes) -> Result<Self, String> {
-        let folders = directories::ProjectDirs::from("", "", "windlass");
-        let config = folders.as_ref().map(|folders| folders.config_dir().join("client.toml"));
-        let file = match &config {
-            Some(path) => read_file(path)?,
-            None => File::default(),
-        };
-        let beside =
-            |path: PathBuf| config.as_deref().and_then(Path::parent).map_or(path.clone(), |dir| dir.join(path));
-        let place = match wishes.connect.or(file.connect) {
+    /// The command line and the environment, then what the configuration says, then the usual place.
+    pub(crate) fn choose(wishes: Wishes, daemon: Daemon) -> Result<Self, String> {
+        let place = match wishes.connect.or(daemon.connect) {
             Some(text) => text.parse().map_err(|error: NotAPlace| error.to_string())?,
             None => {
-                let folders = folders.as_ref().ok_or("this user has no home folder: name the daemon with --connect")?;
+                let folders = directories::ProjectDirs::from("", "", "windlass");
+                let folders = folders.ok_or("this user has no home folder: name the daemon with --connect")?;
                 Place::Unix(folders.data_dir().join("control.sock"))
             }
         };
-        let token = match (wishes.token_file, wishes.token, file.token_file) {
-            (Some(path), _, _) => Some(read_token(&path)?),
+        let token = match (wishes.token_file, wishes.token, daemon.token_file) {
+            (Some(path), ..) => Some(read_token(&path)?),
             (None, Some(token), _) => Some(Token::checked(&token).ok_or("WINDLASS_TOKEN holds no token")?),
-            (None, None, Some(path)) => Some(read_token(&beside(path))?),
+            (None, None, Some(path)) => Some(read_token(&path)?),
             (None, None, None) => None,
         };
-        let ca = wishes.ca.or(file.ca.map(beside));
+        let ca = wishes.ca.or(daemon.ca);
         if let Some(path) = &ca {
             std::fs::File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         }
@@ -96,14 +81,6 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(hidden)")
-    }
-}
-
-fn read_file(path: &Path) -> Result<File, String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(File::default()),
-        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     }
 }
 

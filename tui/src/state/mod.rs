@@ -224,6 +224,8 @@ impl State {
             Event::Wheel(rows) => self.wheel(rows),
             Event::Resize(width, height) => {
                 self.size = (width, height);
+                // Also when it is the size that we know: it may have been another for a moment, and what stood there is gone.
+                effects.push(Effect::Redraw);
                 if self.layout().status_only() {
                     self.dialog = None; // a question that is not seen is not asked
                 }

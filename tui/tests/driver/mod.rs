@@ -1,19 +1,21 @@
 //! The client without a terminal: a real link to the fake daemon, the real state, painted into memory. Time stands still
 //! unless a test moves it.
 
+mod look;
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use unicode_width::UnicodeWidthStr;
+use ratatui::buffer::Buffer;
 use windlass_protocol::time::Timestamp;
 use windlass_tui::keymap::Key;
 use windlass_tui::link::target::{Place, Target};
 use windlass_tui::link::{Link, LinkEvent};
 use windlass_tui::screens::{self, Hits};
 use windlass_tui::state::{Effect, Event, State};
-use windlass_tui::theme::Theme;
+use windlass_tui::theme::{Palette, Theme};
 
 use crate::fake::{Fake, NOW};
 
@@ -86,21 +88,23 @@ impl Driver {
 
     /// The screen as text.
     pub(crate) fn screen(&mut self) -> String {
+        look::text(&self.painted(Theme::new(Palette::Dark)))
+    }
+
+    /// The screen as text with its styles in dark, light and without colour.
+    pub(crate) fn look(&mut self) -> String {
+        let themes =
+            [("dark", Theme::new(Palette::Dark)), ("light", Theme::new(Palette::Light)), ("none", Theme::plain())];
+        let painted: Vec<_> = themes.into_iter().map(|(name, theme)| (name, self.painted(theme))).collect();
+        look::look(&painted)
+    }
+
+    fn painted(&mut self, theme: Theme) -> Buffer {
         let (width, height) = self.size;
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory is a terminal");
         let (state, hits) = (&self.state, &mut self.hits);
-        terminal.draw(|frame| *hits = screens::draw(state, Theme::new(true), frame)).expect("memory takes every frame");
-        let buffer = terminal.backend().buffer();
-        let row = |y: u16| {
-            let (mut text, mut x) = (String::new(), 0);
-            while x < width {
-                let symbol = buffer[(x, y)].symbol();
-                text.push_str(symbol);
-                x += u16::try_from(symbol.width().max(1)).unwrap_or(1); // a wide character owns the cell after it too
-            }
-            text.trim_end().to_owned()
-        };
-        (0..height).map(row).collect::<Vec<_>>().join("\n")
+        terminal.draw(|frame| *hits = screens::draw(state, theme, frame)).expect("memory takes every frame");
+        terminal.backend().buffer().clone()
     }
 
     pub(crate) fn resize(&mut self, size: (u16, u16)) {
