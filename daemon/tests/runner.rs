@@ -185,6 +185,25 @@ fn a_second_term_kills_at_once() {
 }
 
 #[test]
+fn asking_again_changes_nothing_and_term_after_it_kills() {
+    let text = "n=0; trap 'n=$((n+1)); echo asked $n' TERM; echo ready
+        while [ ! -e go ]; do sleep 0.01 || :; done; sleep 0.5 || :; echo there; while :; do sleep 0.01 || :; done";
+    let mut run = Run::new(vec![script(text)]);
+    run.grace_ms = 600_000;
+    let running = run.start();
+    running.until_text("ready\n");
+    running.ask();
+    running.until_text("asked 1\n");
+    running.ask();
+    fs::write(running.workspace.join("go"), "").expect("a file");
+    running.until_text("there\n");
+    running.term();
+    let told = running.end();
+    assert_eq!(told.code, Some(code::CANCELLED));
+    assert!(told.text().ends_with("asked 1\nthere\n"), "{}", told.text());
+}
+
+#[test]
 fn term_before_anything_came_ends_the_runner() {
     let mut running = Run::new(vec![script("true")]).start_unfed();
     running.until_it_handles_term();

@@ -14,6 +14,7 @@ mod tail; // follows an append-only frame file by byte offset
 
 use std::path::PathBuf;
 
+use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
@@ -56,11 +57,14 @@ pub struct Exit {
 /// How to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// TERM to the runner, which gives the step its grace and kills what is left.
+    /// The runner gives the step TERM and its grace, and kills what is left. Asking again changes nothing.
     Gently,
     /// Everything at once.
     Now,
 }
+
+/// What asks a runner to stop gently. TERM asks the same, but a second one is taken as "at once".
+const ASK: Signal = Signal::SIGUSR1;
 
 /// Something of ours that an engine still has.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use windlass_protocol::view::Outcome;
 use super::Executor;
 use super::deadlines::Limits;
 use super::end::{End, end_unstarted, finish, note};
-use super::follow::{Following, follow};
+use super::follow::{Following, follow, stop};
 use super::steps::Steps;
-use crate::engine::{Engine as _, Found, FoundState, Kind};
+use crate::engine::{Engine as _, Found, FoundState, Kind, Stop};
 use crate::failpoint;
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
@@ -178,6 +178,11 @@ impl Executor {
         self.tasks.spawn(async move {
             let work = async {
                 let Some(following) = executor.once_started(following, state).await else { return };
+                // The daemon that died may not have come to it.
+                if let Some(cancel) = &following.cancel {
+                    let how = if cancel.force { Stop::Now } else { Stop::Gently };
+                    stop(&executor, &following.engine, &following.id, &following.site, how);
+                }
                 failpoint::reached!("adopt.following");
                 follow(&executor, following).await;
             };

@@ -241,7 +241,16 @@ impl Running {
     }
 
     pub(crate) fn term(&self) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("a runner");
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// What asks for the same as TERM, however often it comes.
+    pub(crate) fn ask(&self) {
+        self.signal(Signal::SIGUSR1);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("a runner");
     }
 
     pub(crate) fn until_it_handles_term(&self) {

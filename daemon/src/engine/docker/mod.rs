@@ -40,8 +40,8 @@ pub use self::shape::Limits;
 use self::shape::Shape;
 use super::folder::{self, Folders};
 use super::{
-    Away, Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, Site, Source, Stop,
-    TroubleKind, hand_over, tail,
+    ASK, Away, Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, Site, Source,
+    Stop, TroubleKind, hand_over, tail,
 };
 use crate::failpoint;
 use crate::plan::{AttemptPlan, Pull, Transport};
@@ -600,17 +600,18 @@ impl Engine for DockerEngine {
                 while is_silent() && Instant::now() < until {
                     tokio::time::sleep(FIRST_PAUSE).await;
                 }
-                if let Err(error) = inner.signal(&handle, "SIGTERM").await {
+                if let Err(error) = inner.signal(&handle, ASK.as_str()).await {
                     tracing::warn!(%error, handle, "a container could not be told to stop");
                 }
             });
             return Ok(());
         }
-        let told = self.0.signal(&site.handle, "SIGTERM").await;
-        if how == Stop::Now {
-            // Also when it could not be told: that is no reason to let it run.
-            tokio::spawn(Arc::clone(&self.0).make_sure(site.handle.clone()));
+        if how == Stop::Gently {
+            return self.0.signal(&site.handle, ASK.as_str()).await;
         }
+        let told = self.0.signal(&site.handle, "SIGTERM").await;
+        // Also when it could not be told: that is no reason to let it run.
+        tokio::spawn(Arc::clone(&self.0).make_sure(site.handle.clone()));
         told
     }
 

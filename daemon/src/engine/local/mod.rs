@@ -24,8 +24,8 @@ use windlass_protocol::view::EngineView;
 use self::process::Process;
 use super::folder::{FRAMES, Folders};
 use super::{
-    Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, STALLED, Site, Source,
-    Stop, TroubleKind, hand_over, tail,
+    ASK, Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, STALLED, Site,
+    Source, Stop, TroubleKind, hand_over, tail,
 };
 use crate::failpoint::{self, Sabotage};
 use crate::plan::{AttemptPlan, Transport};
@@ -261,8 +261,10 @@ impl Engine for LocalEngine {
 
     async fn stop(&self, id: &AttemptId, site: &Site, how: Stop) -> Result<(), EngineError> {
         let Ok(process) = site.handle.parse::<Process>() else { return Ok(()) };
-        process.signal(Signal::SIGTERM);
-        if how == Stop::Now {
+        if how == Stop::Gently {
+            process.signal(ASK);
+        } else {
+            process.signal(Signal::SIGTERM);
             let (inner, id, handle) = (Arc::clone(&self.0), id.clone(), site.handle.clone());
             // A runner that hears TERM twice kills at once and still delivers what was written.
             tokio::spawn(async move {
