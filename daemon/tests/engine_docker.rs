@@ -2,222 +2,31 @@
 //! runner volume and images carry this process' name, and go with the last story that uses them.
 
 mod engine_common;
+#[path = "engine_common/host.rs"]
+mod host;
+#[path = "engine_common/plans.rs"]
+mod plans;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard::Docker;
-use bollard::models::{ContainerSummary, VolumeCreateRequest};
-use bollard::query_parameters::{
-    CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
-    ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptions, RemoveVolumeOptionsBuilder,
-    UploadToContainerOptionsBuilder, WaitContainerOptions,
-};
-use engine_common::{Collector, finish, in_time, plan, run, sha256, source, start};
+use bollard::models::VolumeCreateRequest;
+use bollard::query_parameters::{RemoveVolumeOptions, UploadToContainerOptionsBuilder, WaitContainerOptions};
+use engine_common::{Collector, finish, in_time, run, sha256, start};
 use futures_util::StreamExt;
-use tempfile::TempDir;
+use host::{Host, client, containers, namespace, networks, remove, remove_shared, volumes};
+use plans::plan;
 use tokio::sync::mpsc;
-use windlass_daemon::config::docker_socket;
 use windlass_daemon::engine::docker::{DockerEngine, DockerSettings};
 use windlass_daemon::engine::{Engine, EngineError, FoundState, FramePosition, Source, Stop, TroubleKind};
 use windlass_daemon::frame::How;
 use windlass_daemon::plan::{AttemptPlan, Network, Pull};
 
-const APPLETS: [&str; 24] = [
-    "cat",
-    "dd",
-    "echo",
-    "env",
-    "false",
-    "grep",
-    "head",
-    "hostname",
-    "id",
-    "ip",
-    "ls",
-    "mkdir",
-    "mount",
-    "nc",
-    "seq",
-    "sh",
-    "sha256sum",
-    "sleep",
-    "tail",
-    "tr",
-    "touch",
-    "true",
-    "wc",
-    "yes",
-];
-
-/// How many stories use what they share.
-static USERS: Mutex<usize> = Mutex::new(0);
-
-fn users() -> MutexGuard<'static, usize> {
-    USERS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn namespace() -> String {
-    format!("windlass-test-{}", std::process::id())
-}
-
-fn image() -> String {
-    format!("{}-box:1", namespace())
-}
-
-/// One story's engine; removes what the story made when it ends, also when it fails.
-struct Host {
-    home: TempDir,
-    settings: DockerSettings,
-    engine: DockerEngine,
-    source: Source,
-    docker: Docker,
-}
-
-impl Host {
-    async fn new(owner: &str) -> Self {
-        Self::with(owner, |_| {}).await
-    }
-
-    async fn with(owner: &str, change: impl FnOnce(&mut DockerSettings)) -> Self {
-        *users() += 1;
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let executable = PathBuf::from(env!("CARGO_BIN_EXE_windlassd"));
-        let owner = format!("{owner}-{}", std::process::id());
-        let mut settings = DockerSettings::new(docker_socket(), executable, home.path().join("jobs"), &owner);
-        settings.namespace = namespace();
-        change(&mut settings);
-        let engine = DockerEngine::connect(settings.clone()).await.expect("an engine answers");
-        let docker = client(&settings);
-        make_image(&docker).await;
-        let source = source(home.path());
-        Self { home, settings, engine, source, docker }
-    }
-
-    fn plan(&self, job: &str, scripts: &[&str]) -> AttemptPlan {
-        plan(job, Some(&image()), scripts)
-    }
-
-    async fn run(&self, plan: &AttemptPlan) -> engine_common::Told {
-        run(&self.engine, plan, &self.source).await
-    }
-
-    /// Everything of the story's that is on the engine.
-    async fn containers(&self) -> Vec<ContainerSummary> {
-        containers(&self.docker, &self.settings.owner).await
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let mut users = users();
-        *users -= 1;
-        let (settings, last) = (self.settings.clone(), *users == 0);
-        // A runtime of its own: the story's is at its end. The lock is held until all is gone.
-        let cleaner = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async {
-                let docker = client(&settings);
-                for container in containers(&docker, &settings.owner).await {
-                    remove(&docker, &container.id.expect("an id")).await;
-                }
-                if last {
-                    remove_shared(&docker, &namespace()).await;
-                }
-            });
-        });
-        cleaner.join().expect("cleaned");
-    }
-}
-
-fn client(settings: &DockerSettings) -> Docker {
-    Docker::connect_with_unix(&settings.socket.to_string_lossy(), 120, bollard::API_DEFAULT_VERSION).expect("a client")
-}
-
-async fn containers(docker: &Docker, owner: &str) -> Vec<ContainerSummary> {
-    let filters = std::collections::HashMap::from([("label", vec![format!("windlass.owner={owner}")])]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    docker.list_containers(Some(options)).await.expect("listed")
-}
-
-async fn remove(docker: &Docker, container: &str) {
-    let options = bollard::query_parameters::RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-    let _ = docker.remove_container(container, Some(options)).await;
-}
-
-async fn networks(docker: &Docker, name: &str) -> Vec<String> {
-    let filters = std::collections::HashMap::from([("name", vec![name])]);
-    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    let networks = docker.list_networks(Some(options)).await.expect("listed").into_iter();
-    networks.filter(|network| network.name.as_deref() == Some(name)).filter_map(|network| network.id).collect()
-}
-
-async fn volumes(docker: &Docker, namespace: &str) -> Vec<String> {
-    let filters = std::collections::HashMap::from([("label", vec![format!("windlass.shared={namespace}")])]);
-    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
-    let volumes = docker.list_volumes(Some(options)).await.expect("listed").volumes;
-    volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect()
-}
-
-async fn remove_shared(docker: &Docker, namespace: &str) {
-    for network in networks(docker, namespace).await {
-        let _ = docker.remove_network(&network).await;
-    }
-    for volume in volumes(docker, namespace).await {
-        let options = RemoveVolumeOptionsBuilder::default().force(true).build();
-        let _ = docker.remove_volume(&volume, Some(options)).await;
-    }
-    let filters = std::collections::HashMap::from([("label", vec![format!("windlass.shared={namespace}")])]);
-    let options = ListImagesOptionsBuilder::default().all(true).filters(&filters).build();
-    for image in docker.list_images(Some(options)).await.expect("listed") {
-        let options = RemoveImageOptionsBuilder::default().force(true).build();
-        let _ = docker.remove_image(&image.id, Some(options), None).await;
-    }
-}
-
-/// An image of the host's static busybox and links to it.
-async fn make_image(docker: &Docker) {
-    static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    let _making = MAKING.lock().await;
-    if docker.inspect_image(&image()).await.is_ok() {
-        return;
-    }
-    let busybox = std::fs::read("/bin/busybox").expect("busybox-static is installed");
-    let mut archive = tar::Builder::new(Vec::new());
-    let mut put = |path: &str, kind: tar::EntryType, mode: u32, content: &[u8], link: Option<&str>| {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(mode);
-        header.set_size(content.len() as u64);
-        match link {
-            Some(target) => archive.append_link(&mut header, path, target).expect("appended"),
-            None => archive.append_data(&mut header, path, content).expect("appended"),
-        }
-    };
-    for (folder, mode) in [("bin", 0o755), ("etc", 0o755), ("root", 0o700), ("run", 0o755), ("tmp", 0o1777)] {
-        put(folder, tar::EntryType::Directory, mode, &[], None);
-    }
-    put("bin/busybox", tar::EntryType::Regular, 0o755, &busybox, None);
-    put("etc/passwd", tar::EntryType::Regular, 0o644, b"root:x:0:0:root:/root:/bin/sh\n", None);
-    for applet in APPLETS {
-        put(&format!("bin/{applet}"), tar::EntryType::Symlink, 0o777, &[], Some("busybox"));
-    }
-    let body = bollard::body_full(archive.into_inner().expect("ended").into());
-    let repository = format!("{}-box", namespace());
-    let options = CreateImageOptionsBuilder::default().from_src("-").repo(&repository).tag("1");
-    let options =
-        options.changes(vec!["ENV PATH=/bin".to_owned(), format!("LABEL windlass.shared={}", namespace())]).build();
-    let mut events = std::pin::pin!(docker.create_image(Some(options), Some(body), None));
-    while let Some(event) = events.next().await {
-        event.expect("imported");
-    }
-}
-
 #[tokio::test]
 async fn a_job_has_its_source_and_leaves_nothing() {
     let host = Host::new("noop").await;
     let plan = host.plan("noop", &["pwd; cat hello.txt", "id -u; test ! -e /var/run/docker.sock"]);
-    let told = host.run(&plan).await;
+    let told = run(&host.engine, &plan, &host.source).await;
     assert_eq!(told.text(), "/workspace\nhello from the source\n0\n");
     assert_eq!(told.exit.code, 0, "{told:?}");
     assert_eq!(told.report.expect("a report").decided_by, None);
@@ -240,7 +49,7 @@ async fn fifty_megabytes_arrive_exactly_by_file_and_five_by_standard_output() {
     let by_output = Host::with("flood-out", |settings| settings.frames_over_stdout = true).await;
     for (host, length) in [(&by_file, 50_000_000), (&by_output, 5_000_000)] {
         let script = format!("yes 0123456789abcdef | head -c {length}");
-        let told = host.run(&host.plan("flood", &[&script])).await;
+        let told = run(&host.engine, &host.plan("flood", &[&script]), &host.source).await;
         let expected: Vec<u8> = b"0123456789abcdef\n".iter().copied().cycle().take(length).collect();
         let report = told.report.expect("a report");
         assert_eq!(report.output_bytes, length as u64);
@@ -252,7 +61,7 @@ async fn fifty_megabytes_arrive_exactly_by_file_and_five_by_standard_output() {
 #[tokio::test]
 async fn exit_codes_and_images_that_are_not_there() {
     let host = Host::new("codes").await;
-    let told = host.run(&host.plan("seven", &["exit 7", "echo never"])).await;
+    let told = run(&host.engine, &host.plan("seven", &["exit 7", "echo never"]), &host.source).await;
     assert_eq!(told.decided().how, How::Exited(7));
     assert_eq!((told.exit.code, told.output.len(), told.exit.out_of_memory), (1, 0, false));
 
@@ -325,13 +134,13 @@ async fn too_much_memory_is_told_as_that() {
     let host = Host::new("memory").await;
     let mut plan = host.plan("greedy", &["tail /dev/zero"]);
     plan.job.resources.memory_bytes = Some(32 << 20);
-    let told = host.run(&plan).await;
+    let told = run(&host.engine, &plan, &host.source).await;
     assert!(told.exit.out_of_memory || told.decided().out_of_memory, "{told:?}");
     assert_ne!(told.exit.code, 0);
 
     let mut modest = host.plan("modest", &["true"]);
     modest.job.resources.memory_bytes = Some(32 << 20);
-    let told = host.run(&modest).await;
+    let told = run(&host.engine, &modest, &host.source).await;
     assert!(!told.exit.out_of_memory);
     assert_eq!(told.exit.code, 0, "{told:?}");
 }
@@ -344,7 +153,7 @@ async fn a_job_has_few_powers() {
         mount -o remount,rw /windlass 2>&1 || echo 'and stays so'
         test \"$(ls /windlass/windlassd)\" = /windlass/windlassd
         ls /sys/class/net";
-    let told = host.run(&host.plan("powers", &[script])).await;
+    let told = run(&host.engine, &host.plan("powers", &[script]), &host.source).await;
     let expected = "NoNewPrivs: 1\n";
     let text = told.text();
     // CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, FSETID 4, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10
@@ -380,7 +189,7 @@ async fn two_jobs_on_the_bridge_do_not_reach_each_other() {
     let probe = format!("nc -w 3 {address} 8080 || echo not reached");
     let mut client = host.plan("client", &[&probe]);
     client.job.network = Network::Bridge;
-    let told = host.run(&client).await;
+    let told = run(&host.engine, &client, &host.source).await;
     assert_eq!(told.text().lines().last(), Some("not reached"), "{}", told.text());
     assert!(!told.text().contains("secret"));
 
@@ -522,7 +331,7 @@ async fn a_volume_or_network_that_somebody_removed_is_made_again() {
     let host = Host::with("gone", |settings| settings.namespace = shared.clone()).await;
     let mut made = Vec::new();
     let run = async {
-        let told = host.run(&host.plan("first", &["true"])).await;
+        let told = run(&host.engine, &host.plan("first", &["true"]), &host.source).await;
         assert_eq!(told.exit.code, 0);
         made = volumes(&host.docker, &shared).await;
         assert_eq!(made.len(), 1);
@@ -545,7 +354,7 @@ async fn a_volume_or_network_that_somebody_removed_is_made_again() {
             let exit = in_time(host.engine.exited(&second.id, &site)).await.expect("told");
             assert!(exit.error.is_some(), "{what}: {exit:?}");
             host.engine.clean(&second.id).await.expect("cleaned");
-            let told = host.run(&second).await;
+            let told = run(&host.engine, &second, &host.source).await;
             assert_eq!(told.exit.code, 0, "{what}");
         }
     };

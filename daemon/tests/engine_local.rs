@@ -1,10 +1,13 @@
 //! Stories about jobs as processes of this host, with the real runner.
 
 mod engine_common;
+#[path = "engine_common/plans.rs"]
+mod plans;
 
 use std::path::PathBuf;
 
-use engine_common::{Collector, finish, in_time, plan, run, sha256, source, start};
+use engine_common::{Collector, finish, in_time, run, sha256, start};
+use plans::{plan, source};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use windlass_daemon::engine::docker::DockerSettings;

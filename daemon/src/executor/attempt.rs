@@ -191,7 +191,7 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
     failpoint::reached!("feed.done");
     let steps = Steps::planned(&plan.job);
     let limits = Limits::of(&plan.job, executor.config.limits.grace, executor.patience);
-    Some(Following { id, site, engine, writer, steps, limits, ready: true, evidence, cancel, image_digest })
+    Some(Following { id, site, engine, writer, steps, limits, ready: false, evidence, cancel, image_digest })
 }
 
 fn cancelled_before(by: &str) -> Verdict {

@@ -239,7 +239,7 @@ impl Follower<'_> {
             }
             Due::Lingers => "it has said its last word and does not go",
             Due::NeverReady => {
-                self.evidence.not_handed_over = Some("the daemon stopped in the middle of it".to_owned());
+                self.evidence.not_handed_over = Some("its runner never said that it has them".to_owned());
                 "it was never fed"
             }
         };

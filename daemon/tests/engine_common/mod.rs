@@ -1,8 +1,6 @@
 //! What stories about any engine need: plans, a source, and a job that is run from its making to its end.
 //! Must not know which engine it is.
 
-mod plans;
-
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -10,8 +8,6 @@ use tokio::sync::mpsc;
 use windlass_daemon::engine::{Engine, Exit, FramePosition, Site, Source};
 use windlass_daemon::frame::{Body, Frame, Report};
 use windlass_daemon::plan::AttemptPlan;
-
-pub(crate) use self::plans::{plan, source};
 
 /// Longer than anything here takes, also on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(120);

@@ -103,24 +103,22 @@ impl Container {
 }
 
 impl Engine {
-    /// Answers at `socket`. `acts`: what happens inside of each job's container.
-    pub(crate) fn start(socket: &Path, rules: &[Rule], acts: &[Act], images: &[&str], events: &[Value]) -> Self {
+    /// Answers at `socket` once it is open. `acts`: what happens inside of each job's container.
+    pub(crate) fn new(socket: &Path, rules: &[Rule], acts: &[Act], images: &[&str], events: &[Value]) -> Self {
         let state = State {
             rules: rules.to_vec(),
             images: images.iter().map(|image| (*image).to_owned()).collect(),
             events: events.to_vec(),
             ..State::default()
         };
-        let engine = Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             socket: socket.to_owned(),
             acts: acts.to_vec(),
             state: Mutex::new(state),
             changed: watch::Sender::new(0),
             gate: watch::Sender::new(false),
             listener: Mutex::default(),
-        }));
-        engine.open();
-        engine
+        }))
     }
 
     /// From here on it answers.
@@ -152,11 +150,6 @@ impl Engine {
     pub(crate) fn heal(&self) {
         self.state().rules.clear();
         self.woken();
-    }
-
-    /// From here on this goes wrong, too.
-    pub(crate) fn hurt(&self, rule: Rule) {
-        self.state().rules.push(rule);
     }
 
     /// Lets what waits in containers go on.

@@ -29,8 +29,6 @@ pub(crate) enum Act {
     HalfFrame,
     /// Until the story lets it go on.
     Gate,
-    /// Until TERM or KILL comes.
-    Signal,
     /// Until KILL comes.
     Kill,
     OutOfMemory,
@@ -125,7 +123,6 @@ impl Player {
                 self.put(&bytes);
             }
             Act::Gate => self.engine.gate().await,
-            Act::Signal => self.engine.until(&self.id, |container| !container.signals.is_empty()).await,
             Act::Kill => {
                 let killed = |signals: &[String]| signals.iter().any(|signal| signal == "SIGKILL");
                 self.engine.until(&self.id, move |container| killed(&container.signals)).await;

@@ -49,7 +49,9 @@ pub(crate) async fn send(
             Some(Fault::BreakAfter(most)) => {
                 connection.write_all(http::UPGRADED).await?;
                 let mut taken = vec![0; *most];
-                connection.read_exact(&mut taken).await.map(drop)
+                connection.read_exact(&mut taken).await?;
+                engine.change(&id, |container| container.input_closed = true);
+                Ok(())
             }
             Some(Fault::StallAfter(_)) => {
                 connection.write_all(http::UPGRADED).await?;

@@ -8,6 +8,7 @@ use bollard::Docker;
 use bollard::errors::Error;
 use tokio::sync::Notify;
 
+use super::wire;
 use crate::engine::{EngineError, STALLED, TroubleKind};
 
 /// How long things may take. The defaults are for real engines; nothing waits without one of these.
@@ -134,6 +135,7 @@ impl Failure {
             Self::Late(_) | Self::Broken(Error::RequestTimeoutError) => TroubleKind::Late,
             Self::No { message, .. } if is_full(message) => TroubleKind::Full,
             Self::No { .. } => TroubleKind::Fault,
+            Self::Broken(error) if wire::is_too_much(error) => TroubleKind::Nonsense,
             Self::Broken(Error::JsonDataError { .. } | Error::StrParseError { .. }) => TroubleKind::Nonsense,
             // What was cut in the middle was JSON up to there.
             Self::Broken(Error::JsonSerdeError { err }) if !err.is_eof() => TroubleKind::Nonsense,

@@ -2,7 +2,7 @@
 //!
 //! One container per attempt, named after it and labelled with its owner; the daemon's executable, in a volume, is its
 //! first process. `call` gives every request a deadline, `prepare` makes what an engine needs once, `shape` says what a
-//! container looks like, `image` pulls, `follow` reads frames where they cannot go by file.
+//! container looks like, `image` pulls, `wire` is the way to the socket, `follow` reads frames where they cannot go by file.
 
 mod call;
 mod follow;
@@ -13,6 +13,7 @@ mod presence;
 mod pulls;
 mod refusal;
 mod shape;
+mod wire;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,6 @@ use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptions,
 };
-use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
 use tokio::sync::{Mutex, mpsc};
 use windlass_protocol::id::AttemptId;
@@ -162,7 +162,7 @@ impl DockerEngine {
         }
         let folders = Folders::open(KIND, settings.jobs.clone())?;
         let socket = settings.socket.to_string_lossy();
-        let docker = Docker::connect_with_unix(&socket, 120, API_DEFAULT_VERSION)
+        let docker = wire::connect(&settings.socket)
             .map_err(|error| Failure::from(error).trouble(&format!("connecting to {socket}")))?;
         let docker = Client::new(docker, settings.deadlines);
         let machine = Machine::ask(&docker, &socket).await?;
@@ -187,9 +187,9 @@ impl DockerEngine {
     /// # Errors
     /// When the engine does not answer, or does not take it.
     pub async fn import_image(socket: &Path, repository: &str, archive: Vec<u8>) -> Result<(), EngineError> {
+        let docker = wire::connect(socket)
+            .map_err(|error| Failure::from(error).trouble(&format!("connecting to {}", socket.display())))?;
         let socket = socket.to_string_lossy();
-        let docker = Docker::connect_with_unix(&socket, 120, API_DEFAULT_VERSION)
-            .map_err(|error| Failure::from(error).trouble(&format!("connecting to {socket}")))?;
         let docker = Client::new(docker, Deadlines::default());
         Machine::ask(&docker, &socket).await?;
         image::import(&docker, repository, &["ENV PATH=/bin:/usr/bin".to_owned()], archive).await
@@ -547,8 +547,9 @@ impl Engine for DockerEngine {
                 Failure::No { status: 404, message } if message.contains("No such container") => {
                     EngineError::Gone { handle: handle.clone() }
                 }
-                // What it was made of cannot run here: a folder of the image is a file, its machine is another one.
-                Failure::No { status: 400, message } => {
+                // Something of the image is in the way: a file where the workspace goes, say. Not so when it is the runner
+                // that cannot be executed: then its volume is not what it was.
+                Failure::No { status: 400, message } if !message.contains(shape::RUNNER) => {
                     EngineError::Refused { what: format!("the engine cannot start this image: {}", message.trim()) }
                 }
                 failure => failure.trouble("starting a container"),
