@@ -92,6 +92,7 @@ impl DaemonOptions {
         text += &format!("[github]\nwebhook_secret_files = [\"webhook.secret\"]\n{}", more("github"));
         text += &format!("[engine]\nkind = {:?}\n{}", self.engine, more("engine"));
         text += &format!("[limits]\njobs = {}\n{}", self.jobs, more("limits"));
+        text += &format!("[retention]\n{}", more("retention"));
         text += &format!("[database]\n{}", more("database"));
         for (name, url, engine) in &self.repositories {
             text += &format!("[[repository]]\nname = {name:?}\nengine = {:?}\n", engine.unwrap_or(self.engine));
@@ -197,7 +198,13 @@ impl Daemon {
     #[track_caller]
     #[must_use]
     pub fn start(options: &DaemonOptions) -> Self {
-        let root = prepare(options);
+        Self::start_in(prepare(options), options)
+    }
+
+    /// Starts one in a folder that was prepared, and perhaps filled, before.
+    #[track_caller]
+    #[must_use]
+    pub fn start_in(root: TempDir, options: &DaemonOptions) -> Self {
         let start = Instant::now();
         let child = spawn(root.path());
         let mut daemon =
@@ -285,6 +292,14 @@ impl Daemon {
     #[must_use]
     pub fn printed(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.root().join("daemon.log")).unwrap_or_default()).into_owned()
+    }
+
+    /// `windlassd` on this daemon's configuration, beside it or after it.
+    #[track_caller]
+    pub fn windlassd(&self, arguments: &[&str]) -> Output {
+        let mut all = arguments.to_vec();
+        all.extend(["--config", "windlassd.toml"]);
+        finish(windlassd(self.root(), &all), LONG)
     }
 
     // ---- the public listener ----

@@ -8,9 +8,11 @@ pub mod binaries; // where windlassd and windlass are
 pub mod cleanup; // nothing outlives a story
 pub mod daemon; // windlassd on a data folder of its own
 pub mod delivery; // webhooks as GitHub sends them
+pub mod doctor; // what `windlassd doctor` says
 pub mod http; // a small HTTP/1.1 client
 pub mod image; // the image without a registry
 pub mod live; // the live socket
+pub mod postgres; // a database of a story's own
 pub mod proxy; // a way to a socket that can be blocked or cut
 pub mod repository; // git repositories
 pub mod terminal; // the client in a pseudo-terminal
