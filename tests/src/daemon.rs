@@ -93,6 +93,7 @@ impl DaemonOptions {
         text += &format!("[github]\nwebhook_secret_files = [\"webhook.secret\"]\n{}", more("github"));
         text += &format!("[engine]\nkind = {:?}\n{}", self.engine, more("engine"));
         text += &format!("[limits]\njobs = {}\n{}", self.jobs, more("limits"));
+        text += &format!("[retention]\n{}", more("retention"));
         text += &format!("[database]\n{}", more("database"));
         for (name, url, engine) in &self.repositories {
             text += &format!("[[repository]]\nname = {name:?}\nengine = {:?}\n", engine.unwrap_or(self.engine));
@@ -201,29 +202,49 @@ impl Daemon {
     #[track_caller]
     #[must_use]
     pub fn start(options: &DaemonOptions) -> Self {
-        Self::start_with(options, None, None)
+        Self::start_with(options, &[])
+    }
+
+    /// With more in its environment.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(options: &DaemonOptions, environment: &[(&str, &str)]) -> Self {
+        Self::launch(prepare(options), options, None, None, environment)
+    }
+
+    /// Starts one in a folder that was prepared, and perhaps filled, before.
+    #[track_caller]
+    #[must_use]
+    pub fn start_in(root: TempDir, options: &DaemonOptions) -> Self {
+        Self::launch(root, options, None, None, &[])
     }
 
     /// With its data folder on a disk of so many megabytes.
     #[track_caller]
     #[must_use]
     pub fn start_on_small_disk(options: &DaemonOptions, megabytes: u32) -> Self {
-        Self::start_with(options, Some(megabytes), None)
+        let root = prepare(options);
+        let disk = SmallDisk::mount(&root.path().join("data"), megabytes);
+        Self::launch(root, options, Some(disk), None, &[])
     }
 
     /// With so many file handles at most.
     #[track_caller]
     #[must_use]
     pub fn start_with_open_files(options: &DaemonOptions, most: u64) -> Self {
-        Self::start_with(options, None, Some(most))
+        Self::launch(prepare(options), options, None, Some(most), &[])
     }
 
     #[track_caller]
-    fn start_with(options: &DaemonOptions, megabytes: Option<u32>, open_files: Option<u64>) -> Self {
-        let root = prepare(options);
-        let disk = megabytes.map(|megabytes| SmallDisk::mount(&root.path().join("data"), megabytes));
+    fn launch(
+        root: TempDir,
+        options: &DaemonOptions,
+        disk: Option<SmallDisk>,
+        open_files: Option<u64>,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let start = Instant::now();
-        let child = spawn(root.path(), open_files);
+        let child = spawn(root.path(), open_files, environment);
         let uses_docker = options.engine == "docker";
         let mut daemon = Self { disk, root, child, open_files, uses_docker, ready_after: Duration::default() };
         daemon.wait_until_ready();
@@ -257,9 +278,29 @@ impl Daemon {
     pub fn restart(&mut self) {
         let start = Instant::now();
         let _ = std::fs::remove_file(self.data().join("public.addr")); // the old one says nothing about the new daemon
-        self.child = spawn(self.root(), self.open_files);
+        self.child = spawn(self.root(), self.open_files, &[]);
         self.wait_until_ready();
         self.ready_after = start.elapsed();
+    }
+
+    /// Starts it again with more in its environment, and does not wait: it may be made to die before it is ready.
+    #[track_caller]
+    pub fn begin_again(&mut self, environment: &[(&str, &str)]) {
+        let _ = std::fs::remove_file(self.data().join("public.addr"));
+        self.child = spawn(self.root(), self.open_files, environment);
+    }
+
+    /// Whether it takes webhooks and clients.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let told = std::fs::read_to_string(self.data().join("public.addr")).unwrap_or_default();
+        told.contains(':') && UnixStream::connect(self.socket()).is_ok()
+    }
+
+    /// Whether it has ended, by whatever.
+    #[track_caller]
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("our own child").is_some()
     }
 
     /// Writes another configuration, which the next start reads.
@@ -316,6 +357,14 @@ impl Daemon {
     #[must_use]
     pub fn printed(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.root().join("daemon.log")).unwrap_or_default()).into_owned()
+    }
+
+    /// `windlassd` on this daemon's configuration, beside it or after it.
+    #[track_caller]
+    pub fn windlassd(&self, arguments: &[&str]) -> Output {
+        let mut all = arguments.to_vec();
+        all.extend(["--config", "windlassd.toml"]);
+        finish(windlassd(self.root(), &all), LONG)
     }
 
     // ---- the public listener ----
@@ -434,7 +483,7 @@ impl Daemon {
     }
 }
 
-fn spawn(root: &Path, open_files: Option<u64>) -> Child {
+fn spawn(root: &Path, open_files: Option<u64>, environment: &[(&str, &str)]) -> Child {
     let log = File::options().create(true).append(true).open(root.join("daemon.log")).expect("a file for its output");
     let arguments = ["serve", "--config", "windlassd.toml"];
     let mut command = match open_files {
@@ -445,7 +494,7 @@ fn spawn(root: &Path, open_files: Option<u64>) -> Child {
             command
         }
     };
-    command.stdout(log.try_clone().expect("a second handle")).stderr(log);
+    command.stdout(log.try_clone().expect("a second handle")).stderr(log).envs(environment.iter().copied());
     command.spawn().expect("windlassd can be executed")
 }
 

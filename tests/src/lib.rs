@@ -7,7 +7,9 @@
 pub mod binaries; // where windlassd and windlass are
 pub mod cleanup; // nothing outlives a story
 pub mod daemon; // windlassd on a data folder of its own
+pub mod database; // one of a story's own, on the Postgres that the tests share
 pub mod delivery; // webhooks as GitHub sends them
+pub mod doctor; // what `windlassd doctor` says
 pub mod follow; // a log as a following client sees it
 pub mod http; // a small HTTP/1.1 client
 pub mod image; // the image without a registry
