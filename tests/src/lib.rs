@@ -19,6 +19,7 @@ pub mod proxy; // a way to a socket that can be blocked or cut
 pub mod repository; // git repositories
 pub mod small_disk; // a disk that can be filled
 pub mod terminal; // the client in a pseudo-terminal
+pub mod under_load; // SIGTERM in the middle of much work
 pub mod view; // reading what the commands print as JSON
 pub mod wait; // the only place that sleeps
 

@@ -1,12 +1,8 @@
 //! What a step in a container wrote is what is stored and what a follower saw, byte for byte, whichever way frames take,
 //! also when the daemon is killed meanwhile.
 
-use sha2::{Digest as _, Sha256};
-use windlass_protocol::id::AttemptId;
-use windlass_protocol::live::{ClientMessage, ServerMessage, Topic};
-use windlass_protocol::log::LogFrame;
-use windlass_tests::live::{Live, Told};
-use windlass_tests::{Daemon, DaemonOptions, LONG, Repository, image};
+use windlass_tests::follow::{Follower, sha256};
+use windlass_tests::{Daemon, DaemonOptions, Repository, image};
 
 /// Shell lines, and what they write.
 fn steps() -> (String, Vec<u8>) {
@@ -28,30 +24,6 @@ fn steps() -> (String, Vec<u8>) {
     (lines, expected)
 }
 
-/// Reads the log's bytes from `seen.len()` on; `true` when it is finished.
-fn follow(daemon: &Daemon, log: &AttemptId, seen: &mut Vec<u8>) -> bool {
-    let mut live = Live::unix(daemon);
-    live.hello();
-    let topic = Topic::LogBytes { log: log.clone(), from: seen.len() as u64 };
-    live.say(&ClientMessage::Subscribe { sub: 1, topic, after: None });
-    loop {
-        match live.next(LONG) {
-            Some(Told::Log(LogFrame::Bytes { offset, bytes, .. })) => {
-                assert_eq!(offset, seen.len() as u64, "in order, none left out, none twice");
-                seen.extend_from_slice(&bytes);
-            }
-            Some(Told::Message(message)) => match *message {
-                ServerMessage::LogHead { head, .. } if head.finished => return true,
-                ServerMessage::Ended { .. } => return false,
-                _ => {}
-            },
-            Some(Told::Log(_)) => {}
-            Some(Told::Closed) => return false,
-            None => panic!("nothing comes any more"),
-        }
-    }
-}
-
 #[track_caller]
 fn exactly(frames: &str) {
     let (lines, expected) = steps();
@@ -60,14 +32,14 @@ fn exactly(frames: &str) {
     let options = DaemonOptions::docker().with(&repository).set("engine", &format!("frames = {frames:?}"));
     let mut daemon = Daemon::start(&options);
     let number = daemon.push(&repository, &commit);
-    let log = AttemptId { build: number, job: "test".to_owned(), attempt: 1 };
-    let mut seen = Vec::new();
+    let mut follower = Follower::new(number, "test");
     for words in ["\n2000\n", "xxxxxxxx", "err 7\n"] {
         daemon.wait_log(&format!("{number}/test"), words);
+        follower.until_bytes(&daemon, follower.seen.len() + 1);
         daemon.kill9();
         daemon.restart();
     }
-    while !follow(&daemon, &log, &mut seen) {}
+    follower.to_end(&daemon);
     let build = daemon.wait_finished(number);
     assert_eq!(build.outcome(), "passed", "{:#}", build.0);
     let raw = daemon.raw_log(&format!("{number}/test"));
@@ -81,9 +53,9 @@ fn exactly(frames: &str) {
         &raw[..own.min(200)]
     );
     assert!(raw[..own].iter().all(|byte| byte.is_ascii_graphic() || b" \n".contains(byte)), "{:?}", &raw[..own]);
-    let sum = hex::encode(Sha256::digest(&raw));
+    let sum = sha256(&raw);
     assert_eq!(build.job("test").attempt(1)["log"]["sha256"], sum.as_str(), "the row's sum is that of the bytes");
-    assert_eq!(hex::encode(Sha256::digest(&seen)), sum, "and of what was followed");
+    assert_eq!(sha256(&follower.seen), sum, "and of what was followed");
 }
 
 #[test]

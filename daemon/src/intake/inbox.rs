@@ -11,9 +11,9 @@ use crate::store::{NewDelivery, Recorded, Store, StoreError};
 use crate::tasks::Tasks;
 
 /// Webhooks that wait for the disk; more wait in their connections.
-const WAITING: usize = 512;
+const WAITING: usize = 1024;
 /// In one transaction.
-const BATCH: usize = 128;
+const BATCH: usize = 512;
 /// GitHub gives up after 10 s: whoever waits so long for the database is told to deliver again, while somebody listens.
 const PATIENCE: Duration = Duration::from_secs(8);
 
