@@ -197,9 +197,16 @@ impl Daemon {
     #[track_caller]
     #[must_use]
     pub fn start(options: &DaemonOptions) -> Self {
+        Self::start_with(options, &[])
+    }
+
+    /// With more in its environment.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(options: &DaemonOptions, environment: &[(&str, &str)]) -> Self {
         let root = prepare(options);
         let start = Instant::now();
-        let child = spawn(root.path());
+        let child = spawn(root.path(), environment);
         let mut daemon =
             Self { root, child, uses_docker: options.engine == "docker", ready_after: Duration::default() };
         daemon.wait_until_ready();
@@ -226,9 +233,29 @@ impl Daemon {
     pub fn restart(&mut self) {
         let start = Instant::now();
         let _ = std::fs::remove_file(self.data().join("public.addr")); // the old one says nothing about the new daemon
-        self.child = spawn(self.root());
+        self.child = spawn(self.root(), &[]);
         self.wait_until_ready();
         self.ready_after = start.elapsed();
+    }
+
+    /// Starts it again with more in its environment, and does not wait: it may be made to die before it is ready.
+    #[track_caller]
+    pub fn begin_again(&mut self, environment: &[(&str, &str)]) {
+        let _ = std::fs::remove_file(self.data().join("public.addr"));
+        self.child = spawn(self.root(), environment);
+    }
+
+    /// Whether it takes webhooks and clients.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let told = std::fs::read_to_string(self.data().join("public.addr")).unwrap_or_default();
+        told.contains(':') && UnixStream::connect(self.socket()).is_ok()
+    }
+
+    /// Whether it has ended, by whatever.
+    #[track_caller]
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("our own child").is_some()
     }
 
     /// Writes another configuration, which the next start reads.
@@ -403,10 +430,10 @@ impl Daemon {
     }
 }
 
-fn spawn(root: &Path) -> Child {
+fn spawn(root: &Path, environment: &[(&str, &str)]) -> Child {
     let log = File::options().create(true).append(true).open(root.join("daemon.log")).expect("a file for its output");
     let mut command = windlassd(root, &["serve", "--config", "windlassd.toml"]);
-    command.stdout(log.try_clone().expect("a second handle")).stderr(log);
+    command.stdout(log.try_clone().expect("a second handle")).stderr(log).envs(environment.iter().copied());
     command.spawn().expect("windlassd can be executed")
 }
 
