@@ -103,9 +103,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Runner => Ok(windlass_daemon::runner::main()),
         #[cfg(debug_assertions)]
         Command::FailPoints => {
-            for Point { name, on, after } in POINTS {
-                println!("{name}\t{}\t{after}", on.word());
-            }
+            let line = |Point { name, on, after }: &Point| format!("{name}\t{}\t{after}\n", on.word());
+            print(POINTS.iter().map(line).collect::<String>().trim_end());
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -5,6 +5,7 @@
 //! A fault in a harness is a failed test, so these functions panic with a sentence instead of returning errors.
 
 pub mod binaries; // where windlassd and windlass are
+pub mod chaos; // kills without end, and whether all is well after them
 pub mod cleanup; // nothing outlives a story
 pub mod daemon; // windlassd on a data folder of its own
 pub mod database; // one of a story's own, on the Postgres that the tests share

@@ -1,6 +1,7 @@
 //! The live socket from a client's side, blocking. Uses the protocol's own types, so that what travels is held against
 //! them. Must not know what subscriptions mean.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -50,9 +51,17 @@ impl Live {
     #[must_use]
     #[track_caller]
     pub fn unix(daemon: &Daemon) -> Self {
-        let path = daemon.socket();
+        Self::at(&daemon.socket()).expect("the live socket accepts")
+    }
+
+    /// Over a Unix socket behind which there may be nobody just now.
+    ///
+    /// # Errors
+    /// When there is nobody.
+    pub fn at(socket: &Path) -> Result<Self, NotConnected> {
+        let path = socket.to_owned();
         let connect = async move { UnixStream::connect(path).await.map(|stream| Box::new(stream) as Box<dyn Stream>) };
-        Self::open(connect, "ws://localhost/v1/live", &[]).expect("the live socket accepts")
+        Self::open(connect, "ws://localhost/v1/live", &[])
     }
 
     /// Over TCP, with further headers.
@@ -97,6 +106,12 @@ impl Live {
             },
             other => panic!("the first message is no hello: {other:?}"),
         }
+    }
+
+    /// Says it to a daemon that may be dead. Whether it could be said; whether it was heard, nobody knows.
+    pub fn try_say(&mut self, message: &ClientMessage) -> bool {
+        let text = serde_json::to_string(message).expect("messages are JSON");
+        self.runtime.block_on(self.socket.send(Message::text(text))).is_ok()
     }
 
     #[track_caller]

@@ -26,6 +26,23 @@ pub fn wait_for<T, S: Debug>(what: &str, within: Duration, mut look: impl FnMut(
     }
 }
 
+/// Looks again and again until `look` says yes or `within` has passed; whether it did.
+pub fn came_true(within: Duration, mut look: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if look() {
+            return true;
+        }
+        let left = within.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return false;
+        }
+        std::thread::sleep(left.min(pause));
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
 /// Waits for the file that a job leaves.
 #[track_caller]
 pub fn wait_for_file(path: &Path) {
@@ -44,6 +61,16 @@ mod tests {
             if looks == 3 { Ok("found") } else { Err(looks) }
         });
         assert_eq!((found, looks), ("found", 3));
+    }
+
+    #[test]
+    fn what_does_not_come_true_is_no_panic() {
+        let mut looks = 0;
+        assert!(came_true(SHORT, || {
+            looks += 1;
+            looks == 3
+        }));
+        assert!(!came_true(Duration::from_millis(7), || false));
     }
 
     #[test]
