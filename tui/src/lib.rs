@@ -4,6 +4,7 @@
 
 // Text from elsewhere, and words for what the wire says.
 pub mod safe_text; // the one door for text from elsewhere
+pub mod filter; // what is typed to find builds
 mod waiting; // why something waits, in words
 mod words; // states, durations and names in words
 

@@ -83,6 +83,21 @@ async fn builds_are_listed_and_filtered() {
     let all = stage.run(&["builds"]).await;
     assert_eq!(all.status.code(), Some(0));
     assert_eq!(text(&all.stdout).lines().count(), 2);
+    for (words, count) in [
+        (&["repo:APP"][..], 2),
+        (&["repo:site"], 0),
+        (&["branch:mai", "status:failed"], 1),
+        (&["status:running"], 1),
+        (&["break", "author:GRA"], 1),
+        (&["break", "author:nobody"], 0),
+    ] {
+        let found = stage.run(&[&["builds", "--json"], words].concat()).await;
+        let found: serde_json::Value = serde_json::from_slice(&found.stdout).expect("JSON");
+        assert_eq!(found.as_array().map(Vec::len), Some(count), "{words:?}: {found}");
+    }
+    let unclear = stage.run(&["builds", "status:fai"]).await;
+    assert_eq!(unclear.status.code(), Some(2));
+    assert!(text(&unclear.stderr).contains("status:fai is none of waiting"), "{unclear:?}");
     let json = stage.run(&["builds", "--outcome", "failed", "--json"]).await;
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(json.as_array().map(Vec::len), Some(1));

@@ -120,6 +120,17 @@ async fn builds() {
     driver.press(&[Char('/')]);
     driver.type_text("quted"); // a letter is missing: fuzzy
     insta::assert_snapshot!("builds_filtered", driver.screen());
+    driver.press(&[Esc, Char('/')]);
+    driver.type_text("repo:acme status:fail");
+    insta::assert_snapshot!("builds_filter_unclear", driver.look());
+    driver.type_text("ed");
+    let shown = |state: &State| (0..state.builds.len()).filter_map(|row| Some(state.builds.row(row)?.number)).collect();
+    let numbers: Vec<u64> = shown(&driver.state);
+    assert_eq!(numbers, [2]);
+    driver.press(&[Ctrl('u')]);
+    driver.type_text("branch:MAIN");
+    let numbers: Vec<u64> = shown(&driver.state);
+    assert_eq!(numbers, [3, 1]);
     driver.press(&[Esc, Char('g'), Char(' '), Char(' '), Char(' '), Char('X')]);
     insta::assert_snapshot!("kill_many", driver.look());
 }

@@ -6,6 +6,7 @@ use windlass_protocol::view::{BuildView, Outcome, Status};
 use super::output::{Output, Table};
 use super::session::{Session, strange};
 use crate::exit::{Exit, Failure};
+use crate::filter::Filter;
 use crate::words::{self, Standing};
 
 /// Lists builds, newest first.
@@ -15,9 +16,11 @@ Examples:
   windlass builds
   windlass builds --repo acme/app --branch main --outcome failed
   windlass builds parser octocat          words that must all occur, in title, author, branch, number or sha
+  windlass builds repo:app status:failed author:ada      as in the terminal client: parts of names
   windlass builds --limit 1 --json | jq '.[0].number'")]
 pub(super) struct Args {
-    /// Words that must all occur.
+    /// Words that must all occur; repo:, branch: and author: with a part of a name, status: and event: with a whole word.
+    #[arg(value_name = "WORD")]
     text: Vec<String>,
     /// Only this repository, owner/name.
     #[arg(long, value_name = "OWNER/NAME")]
@@ -44,28 +47,34 @@ pub(super) struct Args {
 const PAGE: u32 = 500;
 
 pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
-    let text = args.text.join(" ");
+    let typed = Filter::parse(&args.text.join(" "));
+    if let Some(problem) = &typed.problem {
+        return Err(Failure::Usage(problem.clone()));
+    }
+    let asked = typed.for_daemon();
     let filter = BuildFilter {
         repository: args.repo,
         branch: args.branch,
-        event: args.event,
+        event: args.event.or(asked.event),
         author: args.author,
-        status: args.status,
-        outcome: args.outcome,
-        text: (!text.trim().is_empty()).then_some(text),
+        status: args.status.or(asked.status),
+        outcome: args.outcome.or(asked.outcome),
+        text: asked.text,
     };
     let wanted = args.limit as usize;
-    let mut found: Vec<BuildView> = Vec::new();
+    let (mut found, mut seen): (Vec<BuildView>, u64) = (Vec::new(), 0);
     let total = loop {
-        let limit = u32::try_from(wanted - found.len()).unwrap_or(PAGE).min(PAGE);
-        let request = Request::Builds { filter: filter.clone(), offset: found.len() as u64, limit };
+        let request = Request::Builds { filter: filter.clone(), offset: seen, limit: PAGE.min(args.limit) };
         let Response::Builds { total, builds } = session.ask(request).await? else { return Err(strange()) };
         let last = builds.is_empty();
-        found.extend(builds);
-        if last || found.len() >= wanted || found.len() as u64 >= total {
+        seen += builds.len() as u64;
+        found.extend(builds.into_iter().filter(|view| typed.fits((&view.build).into())));
+        if last || found.len() >= wanted || seen >= total {
             break total;
         }
     };
+    let exact = found.len() as u64 == seen;
+    found.truncate(wanted);
     if output.json {
         output.json(&found)?;
         return Ok(Exit::Ok);
@@ -96,9 +105,14 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         );
     }
     table.write(output)?;
-    if total > found.len() as u64 {
+    if exact && total > found.len() as u64 {
         let more = total - found.len() as u64;
         output.line(format!("and {} more: --limit {}", words::count(more), total.min(100_000)))?;
+    } else if total > seen {
+        output.line(format!(
+            "{} older ones were not looked at: a larger --limit shows more",
+            words::count(total - seen)
+        ))?;
     }
     Ok(Exit::Ok)
 }

@@ -111,8 +111,10 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
         let sign = if prompt.kind == PromptKind::Search { "search / " } else { "filter / " };
         let words = Words::new().and(Tone::Accent, sign).plain(&prompt.text).and(Tone::Accent, "▏");
         let used = words.paint(place, Style::new(), theme, buffer);
+        let unclear = state.builds.problem().filter(|_| prompt.kind == PromptKind::Filter);
         let rest = Rect { x: place.x + used + 3, width: place.width.saturating_sub(used + 3), ..place };
-        keys(state).paint(rest, Style::new(), theme, buffer);
+        let words = unclear.map_or_else(|| keys(state), |words| Words::from((Tone::Warn, words)));
+        words.paint(rest, Style::new(), theme, buffer);
         return;
     }
     keys(state).paint(place, Style::new(), theme, buffer);

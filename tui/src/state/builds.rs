@@ -9,6 +9,7 @@ use windlass_protocol::live::{BuildFilter, Topic};
 use windlass_protocol::view::BuildRow;
 
 use super::cursor::{Cursor, Move};
+use crate::filter::Filter;
 use crate::words;
 
 /// Rows asked for at once, and how near to their edge the cursor may come before the window moves.
@@ -28,6 +29,8 @@ pub struct Builds {
     visible: Vec<BuildNumber>,
     pub loaded: bool,
     pub filter: String,
+    /// The same, understood.
+    typed: Filter,
     pub only_failed: bool,
     pub cursor: Cursor,
     selected: Option<BuildNumber>,
@@ -60,6 +63,11 @@ impl Builds {
 
     pub fn total(&self) -> u64 {
         self.total
+    }
+
+    /// What of the filter is not understood.
+    pub fn problem(&self) -> Option<&str> {
+        self.typed.problem.as_deref()
     }
 
     /// How many builds the filter looks at on this side.
@@ -113,15 +121,13 @@ impl Builds {
 
     /// The filter was typed at. The topic to ask the daemon for, or none when there is nothing to look for.
     pub(super) fn set_filter(&mut self, text: String, height: usize) -> Option<Topic> {
+        self.typed = Filter::parse(&text);
         self.filter = text;
-        let words = self.filter.trim();
-        if words.is_empty() {
+        let looks = !self.typed.is_empty();
+        if !looks {
             self.found.clear();
         }
-        let topic = (!words.is_empty()).then(|| {
-            let filter = BuildFilter { text: Some(words.to_owned()), ..BuildFilter::default() };
-            Topic::Builds { filter, offset: 0, limit: WINDOW }
-        });
+        let topic = looks.then(|| Topic::Builds { filter: self.typed.for_daemon(), offset: 0, limit: WINDOW });
         self.refilter(height);
         topic
     }
@@ -132,7 +138,8 @@ impl Builds {
             let mut visible: BTreeSet<BuildNumber> = self.fuzzy().collect();
             visible.extend(&self.found);
             let passes = |number: &BuildNumber| {
-                !self.only_failed || self.rows.get(number).is_some_and(|row| words::is_bad(row.outcome))
+                let row = self.rows.get(number);
+                row.is_some_and(|row| self.typed.fits(row.into()) && (!self.only_failed || words::is_bad(row.outcome)))
             };
             self.visible = visible.into_iter().rev().filter(passes).collect();
         }
@@ -157,7 +164,7 @@ impl Builds {
     }
 
     fn fuzzy(&self) -> impl Iterator<Item = BuildNumber> {
-        let pattern = Pattern::parse(self.filter.trim(), CaseMatching::Smart, Normalization::Smart);
+        let pattern = Pattern::parse(&self.typed.words, CaseMatching::Smart, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut buffer = Vec::new();
         let fits = move |row: &&BuildRow| {
