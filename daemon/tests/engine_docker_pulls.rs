@@ -11,7 +11,6 @@ mod registry;
 use std::time::Duration;
 
 use host::{Host, namespace};
-use plans::plan;
 use registry::{Asked, Mood, Registry};
 use tokio::sync::mpsc;
 use windlass_daemon::engine::{Engine, EngineError, FramePosition, Made, TroubleKind};
@@ -28,13 +27,16 @@ struct Story {
 }
 
 impl Story {
-    async fn new(owner: &str) -> Self {
-        Self::with(owner, |_| {}).await
+    async fn on(host: Host) -> Self {
+        let program = std::fs::read("/bin/busybox").expect("busybox-static is installed");
+        Self { host, registry: Registry::start().await, program }
     }
 
-    async fn with(owner: &str, change: impl FnOnce(&mut windlass_daemon::engine::docker::DockerSettings)) -> Self {
-        let program = std::fs::read("/bin/busybox").expect("busybox-static is installed");
-        Self { host: Host::with(owner, change).await, registry: Registry::start().await, program }
+    /// A job in this image.
+    fn job(&self, name: &str, image: &str, pull: Pull) -> AttemptPlan {
+        let mut plan = self.host.plan(name, &["echo from a pulled image"]);
+        (plan.job.image, plan.job.pull) = (Some(image.to_owned()), pull);
+        plan
     }
 
     /// Has the registry an image of busybox, made different by `words`; its full name and digest. It goes with the story.
@@ -74,24 +76,19 @@ impl Story {
     }
 }
 
-fn job(name: &str, image: &str, pull: Pull) -> AttemptPlan {
-    let mut plan = plan(name, Some(image), &["echo from a pulled image"]);
-    plan.job.pull = pull;
-    plan
-}
-
 #[tokio::test]
 async fn a_policy_decides_when_the_registry_is_asked() {
-    let story = Story::new("policy").await;
+    let story = Story::on(Host::new("policy").await).await;
     let (image, first) = story.put("policy", Mood::Good, "first");
     let asked = || story.registry.asked("policy");
 
-    let never = job("never", &image, Pull::Never);
+    let never = story.job("never", &image, Pull::Never);
     let (made, _) = story.create(&never).await;
     assert!(matches!(&made, Err(EngineError::Refused { what }) if what.contains(&image)), "{made:?}");
     assert_eq!(asked(), Asked::default());
+    story.clean(&never).await;
 
-    let missing = job("missing", &image, Pull::Missing);
+    let missing = story.job("missing", &image, Pull::Missing);
     let (made, said) = story.create(&missing).await;
     let made = made.expect("pulled");
     assert_eq!(made.image_digest.as_deref(), Some(first.as_str()));
@@ -105,7 +102,7 @@ async fn a_policy_decides_when_the_registry_is_asked() {
 
     // It is there: nobody is asked.
     for pull in [Pull::Missing, Pull::Never] {
-        let again = job("again", &image, pull);
+        let again = story.job("again", &image, pull);
         let (made, said) = story.create(&again).await;
         assert_eq!(made.expect("there").image_digest.as_deref(), Some(first.as_str()));
         assert_eq!(said, Vec::<String>::new());
@@ -116,24 +113,25 @@ async fn a_policy_decides_when_the_registry_is_asked() {
     // The name stands for something else by now, and only one policy notices.
     let (_, second) = story.put("policy", Mood::Good, "second");
     for (pull, digest) in [(Pull::Missing, &first), (Pull::Always, &second), (Pull::Missing, &second)] {
-        let later = job("later", &image, pull);
+        let later = story.job("later", &image, pull);
         let (made, _) = story.create(&later).await;
         assert_eq!(made.expect("there").image_digest.as_ref(), Some(digest), "{pull:?}");
         story.clean(&later).await;
     }
     assert!(asked().manifests > once.manifests);
+    story.host.has_nothing_left().await;
 }
 
 #[tokio::test]
 async fn two_jobs_share_one_pull_and_are_told_how_far_it_is() {
-    let story = Story::new("shared").await;
+    let story = Story::on(Host::new("shared").await).await;
     let (alone, _) = story.put("alone", Mood::Good, "alone");
-    let single = job("alone", &alone, Pull::Missing);
+    let single = story.job("alone", &alone, Pull::Missing);
     story.create(&single).await.0.expect("pulled");
     story.clean(&single).await;
 
     let (image, digest) = story.put("shared", Mood::Gated, "shared");
-    let (first, second) = (job("first", &image, Pull::Missing), job("second", &image, Pull::Missing));
+    let (first, second) = (story.job("first", &image, Pull::Missing), story.job("second", &image, Pull::Missing));
     let engine = &story.host.engine;
     let watch = async {
         // Both wait, and know how much has come; the layer's size is known from its first bytes on.
@@ -144,7 +142,7 @@ async fn two_jobs_share_one_pull_and_are_told_how_far_it_is() {
             }
         };
         // A line of the log comes every few seconds; a third job comes when it has been told.
-        let third = job("third", &image, Pull::Missing);
+        let third = story.job("third", &image, Pull::Missing);
         let (say, mut said) = mpsc::channel::<String>(64);
         let told = async {
             let mut lines = Vec::new();
@@ -175,10 +173,10 @@ async fn two_jobs_share_one_pull_and_are_told_how_far_it_is() {
     for made in [a, b] {
         assert_eq!(made.expect("pulled").image_digest.as_ref(), Some(&digest));
     }
-    assert_eq!(a_said[0], format!("pulling {image}"));
-    for said in [&b_said, &lines] {
-        assert_eq!(said[0], format!("pulling {image}, together with another job"));
-    }
+    let mut began = [&a_said, &b_said, &lines].map(|said| said[0].clone());
+    began.sort();
+    let together = format!("pulling {image}, together with another job");
+    assert_eq!(began, [format!("pulling {image}"), together.clone(), together]);
     assert!(a_said.iter().chain(&lines).any(|line| line.contains("0 of 1 layers")), "{a_said:?} {lines:?}");
     // One pull asks the registry as much as any single one does.
     assert_eq!(story.registry.asked("shared"), story.registry.asked("alone"));
@@ -186,11 +184,13 @@ async fn two_jobs_share_one_pull_and_are_told_how_far_it_is() {
         assert_eq!(engine.pulling(&plan.id), None);
         story.clean(plan).await;
     }
+    story.host.has_nothing_left().await;
 }
 
 #[tokio::test]
 async fn whose_fault_it_is_that_nothing_comes() {
-    let story = Story::with("fault", |settings| settings.deadlines.pull_stalled = Duration::from_secs(2)).await;
+    let host = Host::with("fault", |settings| settings.deadlines.pull_stalled = Duration::from_secs(2)).await;
+    let story = Story::on(host).await;
     for (name, mood, kind, words) in [
         ("unauthorized", Mood::Unauthorized, None, "log the engine in there"),
         ("unknown", Mood::Unknown, None, "check its name and tag"),
@@ -198,7 +198,7 @@ async fn whose_fault_it_is_that_nothing_comes() {
         ("hangs", Mood::Hangs, Some(TroubleKind::Late), "shows no progress any more"),
     ] {
         let (image, _) = story.put(name, mood, name);
-        let plan = job(name, &image, Pull::Missing);
+        let plan = story.job(name, &image, Pull::Missing);
         let (made, said) = story.create(&plan).await;
         let error = made.expect_err("nothing comes");
         assert_eq!((error.trouble_kind(), error.is_infrastructure()), (kind, kind.is_some()), "{name}: {error:?}");
@@ -207,4 +207,5 @@ async fn whose_fault_it_is_that_nothing_comes() {
         assert!(story.registry.asked(name).manifests > 0, "{name}: the registry was asked");
         story.clean(&plan).await;
     }
+    story.host.has_nothing_left().await;
 }

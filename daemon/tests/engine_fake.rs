@@ -11,6 +11,8 @@ mod http;
 mod inside;
 #[path = "engine_common/plans.rs"]
 mod plans;
+#[path = "engine_fake/presence.rs"]
+mod presence;
 #[path = "engine_fake/stream.rs"]
 mod stream;
 #[path = "engine_fake/story.rs"]

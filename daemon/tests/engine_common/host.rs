@@ -94,6 +94,12 @@ impl Host {
         plan(job, Some(&image()), scripts)
     }
 
+    /// Neither a container nor a folder of a job.
+    pub(crate) async fn has_nothing_left(&self) {
+        assert_eq!(self.containers().await, []);
+        assert_eq!(std::fs::read_dir(self.home.path().join("jobs")).expect("listed").count(), 0);
+    }
+
     /// Everything of the story's that is on the engine.
     pub(crate) async fn containers(&self) -> Vec<ContainerSummary> {
         containers(&self.docker, &self.settings.owner).await

@@ -122,7 +122,8 @@ impl Registry {
     async fn serve(&self, mut connection: TcpStream) -> std::io::Result<()> {
         let mut bytes = Vec::new();
         while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
-            if connection.read_buf(&mut bytes).await? == 0 {
+            // Engines try TLS first: that is hung up on.
+            if connection.read_buf(&mut bytes).await? == 0 || !bytes[0].is_ascii_alphabetic() {
                 return Ok(());
             }
         }

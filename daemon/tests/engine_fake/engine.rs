@@ -152,6 +152,11 @@ impl Engine {
         self.woken();
     }
 
+    /// From here on this goes wrong, too.
+    pub(crate) fn hurt(&self, rule: Rule) {
+        self.state().rules.push(rule);
+    }
+
     /// Lets what waits in containers go on.
     pub(crate) fn let_go(&self) {
         self.0.gate.send_replace(true);

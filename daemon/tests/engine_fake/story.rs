@@ -34,7 +34,7 @@ use super::inside::{Act, good_day};
 use super::plans;
 
 /// Longer than anything here takes, also on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(10);
 
 /// What goes wrong, and what has to come of it.
@@ -214,7 +214,7 @@ impl Script {
     async fn play_in(&self, story: &Story) -> Result<(), String> {
         match &self.expects {
             Expects::Waits { words } => {
-                story.until(async || story.engines.away().is_some_and(|away| away.why.contains(words))).await;
+                until(async || story.engines.away().is_some_and(|away| away.why.contains(words))).await;
                 let attempt = story.attempt().await;
                 if attempt.state != State::Waiting {
                     return Err(format!("it does not wait: {attempt:?}"));
@@ -233,7 +233,7 @@ impl Script {
             }
             Expects::Ends { outcome, infrastructure, words, .. } => {
                 if let Some(meanwhile) = &self.meanwhile {
-                    story.until(async || story.log().contains("up\n")).await;
+                    until(async || story.log().contains("up\n")).await;
                     story.act(meanwhile).await;
                 }
                 let verdict = story.verdict().await;
@@ -324,13 +324,29 @@ impl Script {
     }
 
     fn settings(&self, home: &Path) -> DockerSettings {
-        let executable = home.join("windlassd");
-        std::fs::write(&executable, "the runner's executable").expect("written");
-        let mut settings = DockerSettings::new(home.join("engine.sock"), executable, home.join("docker"), OWNER);
+        let mut settings = settings(home);
         settings.frames_over_stdout = self.stdout;
         settings.deadlines = self.deadlines;
         settings
     }
+}
+
+/// For an engine at `engine.sock` in a folder, with short deadlines.
+pub(crate) fn settings(home: &Path) -> DockerSettings {
+    let executable = home.join("windlassd");
+    std::fs::write(&executable, "the runner's executable").expect("written");
+    let settings = DockerSettings::new(home.join("engine.sock"), executable, home.join("docker"), OWNER);
+    DockerSettings { deadlines: deadlines(), ..settings }
+}
+
+/// Waits for a condition; the only place here that sleeps.
+pub(crate) async fn until(is_so: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(LONG, wait).await.expect("in time");
 }
 
 /// Long enough for a busy machine, short enough that what hangs costs little.
@@ -407,9 +423,9 @@ impl Story {
         match meanwhile {
             Meanwhile::Restart => {
                 self.fake.shut().await;
-                self.until(async || self.engines.away().is_some()).await;
+                until(async || self.engines.away().is_some()).await;
                 self.fake.open();
-                self.until(async || self.engines.away().is_none()).await;
+                until(async || self.engines.away().is_none()).await;
                 self.fake.let_go();
             }
             Meanwhile::Cancel { force } => {
@@ -419,7 +435,7 @@ impl Story {
             Meanwhile::CancelAndGoOn => {
                 self.store.cancel(self.id.build, None, true, "ann", clock::now()).await.expect("it runs");
                 self.wake.wake();
-                self.until(async || self.fake.count(Call::Kill) > 0).await;
+                until(async || self.fake.count(Call::Kill) > 0).await;
                 self.fake.let_go();
             }
         }
@@ -431,7 +447,7 @@ impl Story {
 
     /// How it ends.
     async fn verdict(&self) -> Verdict {
-        self.until(async || self.attempt().await.state == State::Finished).await;
+        until(async || self.attempt().await.state == State::Finished).await;
         self.attempt().await.verdict.expect("a finished one has a verdict")
     }
 
@@ -449,13 +465,6 @@ impl Story {
     fn folders(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.home.path().join("docker")).expect("it is there");
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-    }
-
-    /// Waits for a condition; the only place here that sleeps.
-    async fn until(&self, is_so: impl AsyncFn() -> bool) {
-        while !is_so().await {
-            tokio::time::sleep(POLL).await;
-        }
     }
 
     async fn end(self) {
