@@ -1,6 +1,7 @@
 //! A database of a story's own on the Postgres that `WINDLASS_TEST_POSTGRES` names; gone when the story is over. Must not
 //! know what is in it.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -23,7 +24,7 @@ pub fn fresh(of: &str) -> Option<Postgres> {
             Ok("true"),
             "CI=true leaves nothing out: WINDLASS_TEST_POSTGRES is not set"
         );
-        eprintln!("left out: WINDLASS_TEST_POSTGRES names no Postgres; tests/run starts one");
+        let _ = writeln!(std::io::stderr(), "left out: WINDLASS_TEST_POSTGRES names no Postgres; tests/run starts one");
         return None;
     };
     let name = format!("windlass_story_{}_{of}", std::process::id());
