@@ -61,8 +61,8 @@ const POSTGRES: &str = "database.pgdump";
 /// What a copy of the database is called while it is being made, in the data folder.
 pub const COPY: (&str, &str) = ("backup-", ".part");
 
-/// Told what is being done, now and then.
-pub type Progress<'a> = &'a mut dyn FnMut(&str);
+/// Told what is being done, now and then; an error from it ends the work, which then leaves nothing half-made.
+pub type Progress<'a> = &'a mut dyn FnMut(&str) -> anyhow::Result<()>;
 
 /// Why there is no backup, or none restored.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +110,7 @@ pub async fn backup(
     }
     // Beside what it copies: both are as private, and there is room for one as for the other.
     let copy = Temporary(config.data_dir.join(format!("{}{}{}", COPY.0, &random_token()[..12], COPY.1)));
-    progress("copying the database");
+    progress("copying the database")?;
     let (name, kind, counts, finished) = match &config.database {
         Database::Sqlite(path) => {
             Store::copy_sqlite(path, &copy.0).await?;
@@ -184,7 +184,7 @@ fn archive_logs(
     };
     let ids: Vec<AttemptId> = ids.into_iter().filter(|id| finished.contains(id)).collect();
     for (done, id) in ids.iter().enumerate() {
-        progress(&format!("copying logs: {done} of {}", ids.len()));
+        progress(&format!("copying logs: {done} of {}", ids.len()))?;
         let below = format!("{}/{}/{}", id.build, id.job, id.attempt);
         let mut tries = 0;
         loop {

@@ -22,7 +22,7 @@ use commands::check::CheckArgs;
 use commands::doctor::DoctorArgs;
 use commands::restore::RestoreArgs;
 use commands::token::TokenCommand;
-use commands::{ConfigArgs, backup, check, doctor, restore, serve, token};
+use commands::{ConfigArgs, Interrupted, backup, check, doctor, restore, serve, token};
 
 /// The Windlass daemon: takes signed webhooks and runs the builds they ask for.
 #[derive(Debug, Parser)]
@@ -42,6 +42,7 @@ Exit codes:
   5  an address cannot be listened on
   6  the database cannot be opened
   7  the engine does not answer
+  130  interrupted
 
 Start with `windlassd demo`, then write a configuration: `windlassd check --print-default` shows every key.";
 
@@ -96,9 +97,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime.shutdown_background();
             Ok(ExitCode::from(code?))
         }
-        Command::Doctor(args) => in_background(doctor::run(args)),
-        Command::Backup(args) => in_background(backup::run(args)),
-        Command::Restore(args) => in_background(restore::run(args)),
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(args)),
+        Command::Backup(args) => runtime()?.block_on(backup::run(args)),
+        Command::Restore(args) => runtime()?.block_on(restore::run(args)),
         Command::Token(command) => runtime()?.block_on(token::run(command)),
         Command::Runner => Ok(windlass_daemon::runner::main()),
         #[cfg(debug_assertions)]
@@ -114,19 +115,6 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// Work that somebody may end with Ctrl-C. What it had begun is then removed by the next one.
-fn in_background(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let runtime = runtime()?;
-    let code = runtime.block_on(async {
-        tokio::select! {
-            code = work => code,
-            _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
-        }
-    });
-    runtime.shutdown_background();
-    code
-}
-
 #[expect(clippy::print_stderr, reason = "the one place where a fatal error is told")]
 fn report(error: &anyhow::Error) {
     let text = chain(error.as_ref());
@@ -134,6 +122,9 @@ fn report(error: &anyhow::Error) {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<Interrupted>().is_some() {
+        return 130;
+    }
     if error.downcast_ref::<ConfigError>().is_some() {
         return 3;
     }

@@ -51,7 +51,7 @@ pub(super) fn read(file: &Path, into: Option<&Path>, progress: Progress<'_>) -> 
             manifest = Some(serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?);
             continue;
         }
-        progress(&format!("checking: {} files", seen.len()));
+        progress(&format!("checking: {} files", seen.len()))?;
         let mut hashing = Hashing { from: entry, hash: Sha256::new(), read: 0 };
         match into.map(|into| into.join(place(&name))) {
             Some(path) => {

@@ -42,7 +42,7 @@ pub async fn restore(config: &Config, file: &Path, progress: Progress<'_>) -> an
         );
         return Err(Refused::Database(what).into());
     }
-    progress("putting it in place");
+    progress("putting it in place")?;
     match &config.database {
         Database::Sqlite(path) => {
             let copy = place.unpacked.join(SQLITE);

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 use windlass_daemon::backup::{self, Manifest};
 
-use super::{ConfigArgs, Progress, print, size};
+use super::{ConfigArgs, Interrupted, Progress, print, size, watch_interrupts};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -34,7 +35,11 @@ pub(crate) struct BackupArgs {
 
 pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::new();
-    let mut say = |what: &str| progress.say(what);
+    let interrupted = watch_interrupts()?;
+    let mut say = |what: &str| {
+        progress.say(what);
+        if interrupted.load(Ordering::Relaxed) { Err(Interrupted.into()) } else { Ok(()) }
+    };
     if args.verify {
         let manifest = backup::verify(&args.file, &mut say)?;
         drop(progress);

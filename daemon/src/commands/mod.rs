@@ -9,9 +9,13 @@ pub(crate) mod token;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use windlass_daemon::config::{self, Config, ConfigError, Overrides};
 
 #[derive(Debug, Args)]
@@ -49,6 +53,25 @@ impl ConfigArgs {
 pub(crate) fn print(text: &str) {
     println!("{text}");
 }
+
+/// Somebody pressed Ctrl-C: what was begun is taken back.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted: nothing was changed")]
+pub(crate) struct Interrupted;
+
+/// Whether Ctrl-C was pressed from here on. Who presses it again does not want to wait.
+pub(crate) fn watch_interrupts() -> anyhow::Result<Arc<AtomicBool>> {
+    let pressed = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first press arms what the second one sets off.
+        flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&pressed))?;
+        flag::register(signal, Arc::clone(&pressed))?;
+    }
+    Ok(pressed)
+}
+
+/// The exit code of what was interrupted, as shells count.
+pub(crate) const INTERRUPTED: i32 = 130;
 
 /// Where a command is that takes its time: one line on a terminal, which is written over and gone in the end. Elsewhere
 /// nothing.

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 use windlass_daemon::backup;
 
 use super::backup::contents;
-use super::{ConfigArgs, Progress, print};
+use super::{ConfigArgs, Interrupted, Progress, print, watch_interrupts};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -28,7 +29,12 @@ pub(crate) struct RestoreArgs {
 pub(crate) async fn run(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
     let mut progress = Progress::new();
-    let manifest = backup::restore(&config, &args.file, &mut |what| progress.say(what)).await?;
+    let interrupted = watch_interrupts()?;
+    let mut say = |what: &str| {
+        progress.say(what);
+        if interrupted.load(Ordering::Relaxed) { Err(Interrupted.into()) } else { Ok(()) }
+    };
+    let manifest = backup::restore(&config, &args.file, &mut say).await?;
     drop(progress);
     print(&format!("{} restored into {}", args.file.display(), config.data_dir.display()));
     print(&contents(&manifest));

@@ -101,7 +101,8 @@ impl Doctor<'_> {
             let what = format!("the log of {id} belongs to no build");
             let found =
                 Found { area: Area::Logs, kind: "orphan_log", weight: Weight::Wrong, subject: id.to_string(), what };
-            let beside = Some(format!("the daemon removes it at its next look, every {:?}", config.retention.every));
+            let beside =
+                Some(format!("the daemon removes it at its next look, every {}", span(config.retention.every)));
             let mend = Mend { does: "removes it".to_owned(), beside };
             self.found(found, mend, async || Ok(logs.remove(id)?)).await;
         }
@@ -129,7 +130,7 @@ impl Doctor<'_> {
                 subject: "[retention]".to_owned(),
                 what,
             };
-            let every = format!("the daemon sees to it at its next look, every {:?}", config.retention.every);
+            let every = format!("the daemon sees to it at its next look, every {}", span(config.retention.every));
             let mend =
                 Mend { does: "removes them, as the next start of the daemon does".to_owned(), beside: Some(every) };
             let keeper = async || {
@@ -217,5 +218,14 @@ fn mib(bytes: u64) -> String {
         0 => format!("{} KiB", bytes >> 10),
         mib if mib < 10_240 => format!("{mib} MiB"),
         mib => format!("{} GiB", mib >> 10),
+    }
+}
+
+/// `1h`, `90s`, as configurations say it.
+fn span(span: Duration) -> String {
+    match span.as_secs() {
+        seconds if seconds >= 3600 && seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        seconds if seconds >= 60 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
     }
 }
