@@ -282,7 +282,7 @@ mod tests {
         let taken: Vec<_> = std::iter::from_fn(|| slots.take()).collect();
         assert!(!taken.is_empty() && slots.told);
         slots.wait(&tasks).await; // returns at once while it is full
-        let (near, mut far) = tokio::io::duplex(64);
+        let (near, mut far) = tokio::io::duplex(4096);
         slots.refuse(near, &tasks);
         far.write_all(&[b'x'; 1000]).await.expect("what was being sent may be sent");
         let mut answer = String::new();
