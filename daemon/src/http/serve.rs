@@ -10,14 +10,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 
 use crate::tasks::Tasks;
@@ -177,7 +180,11 @@ async fn connection<S>(stream: S, peer: Peer, router: Router, tasks: Tasks)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router.layer(axum::Extension(peer)));
+    // Here and not as a layer of the router: that would build all of its routes anew for each connection.
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_LIMIT).max_buf_size(64 * 1024);
     let stream = Unstuck::new(stream, WRITE_LIMIT);
@@ -275,7 +282,7 @@ mod tests {
         let taken: Vec<_> = std::iter::from_fn(|| slots.take()).collect();
         assert!(!taken.is_empty() && slots.told);
         slots.wait(&tasks).await; // returns at once while it is full
-        let (near, mut far) = tokio::io::duplex(64);
+        let (near, mut far) = tokio::io::duplex(4096);
         slots.refuse(near, &tasks);
         far.write_all(&[b'x'; 1000]).await.expect("what was being sent may be sent");
         let mut answer = String::new();

@@ -1,6 +1,7 @@
 -- Everything that is not finished: what runs first, then by age, which is the order in which it
 -- will start within a repository and a priority. Each state by itself comes
--- out of the index in that order, so that thousands that wait are neither read nor sorted.
+-- out of the index in that order, so that thousands that wait are neither read nor sorted. The plan is told of what is
+-- blocked: only there somebody wants to know what it needs.
 with chosen as (
     select * from (select build, job, number, position, queued_at, 0 as place from attempt
                     where state = 'running' order by queued_at, build, position limit $1) running_ones
@@ -16,13 +17,14 @@ with chosen as (
 )
 select a.build, a.job, a.number, a.current, a.state, a.outcome, a.reason, a.exit_code, a.signal, a.site, a.token, a.queued_at,
        a.claimed_at, a.started_at, a.finished_at, a.cancel_by, a.cancel_at, a.cancel_force, a.steps, a.log_lines, a.log_bytes,
-       a.log_sha256, a.log_dropped, a.priority, a.not_before, a.because, a.image_digest, b.repository, b.branch, b.title, j.plan,
+       a.log_sha256, a.log_dropped, a.priority, a.not_before, a.because, a.image_digest, b.repository, b.branch, b.title,
+       coalesce(j.plan, '{}') as plan,
        b.group_name,
        case when b.group_state = 'waits' then (select h.number from build h
          where h.group_state = 'holds' and h.group_name = b.group_name and lower(h.repository) = lower(b.repository)) end as held_by
   from chosen c
   join attempt a on a.build = c.build and a.job = c.job and a.number = c.number
   join build b on b.number = c.build
-  join job j on j.build = c.build and j.name = c.job
+  left join job j on c.place = 3 and j.build = c.build and j.name = c.job
  order by c.place, c.queued_at, c.build, c.position
  limit $1

@@ -15,9 +15,11 @@ const JOBS_EACH: usize = 10;
 /// The builds come in over several repositories, as they would.
 const REPOSITORIES: usize = 4;
 const PAGES: u32 = 200;
-const FEW: usize = 5;
+const FEW: usize = 40;
 /// Jobs that run one after the other while their pace is taken.
-const PACE: u64 = 60;
+const PACE: u64 = 300;
+/// The pace is the median over stretches of so many jobs.
+const STRETCH: u64 = 10;
 const FILLED: Duration = Duration::from_secs(600);
 
 pub(crate) fn twenty_thousand() -> Vec<Row> {
@@ -42,7 +44,7 @@ pub(crate) fn twenty_thousand() -> Vec<Row> {
             what: "job after job, 20,000 waiting",
             measured: many,
             unit: "ms",
-            reference: Some(("50 waiting", few)),
+            reference: Some(("400 waiting", few)),
             goal: Goal::AtMost(1.5),
         },
     ]
@@ -70,7 +72,10 @@ fn pace(builds: usize) -> (f64, Pages) {
     let number = daemon.push(&repositories[0], &first);
     daemon.wait_until(number, "running", |build| build.status() == "running");
 
-    let jobs: String = (0..JOBS_EACH).map(|job| format!("  j{job}: {{ execute: ['true'] }}\n")).collect();
+    // Jobs leave a byte each: how many have run is told by a file, not by a daemon that has to be asked.
+    let ran = repositories[0].meeting_point().join("ran");
+    let leave = format!("printf x >>{}", ran.display());
+    let jobs: String = (0..JOBS_EACH).map(|job| format!("  j{job}: {{ execute: ['{leave}'] }}\n")).collect();
     let spec = format!("jobs:\n{jobs}");
     let heads: Vec<_> =
         repositories.iter().map(|repository| repository.commit("main", &[(".windlass.yml", &spec)], "jobs")).collect();
@@ -95,20 +100,17 @@ fn pace(builds: usize) -> (f64, Pages) {
     }
     drop(live);
 
-    let running = || daemon.json(&["queue"])["waiting"].as_u64().unwrap_or(0);
+    let have_run = || std::fs::metadata(&ran).map_or(0, |seen| seen.len());
     std::fs::write(&gate, "").expect("a file");
-    let mut paces = Vec::new();
-    let mut last = (Instant::now(), running());
-    let from = last.1;
-    let step = (PACE / 6).max(1);
+    let (mut paces, mut last) = (Vec::new(), (Instant::now(), 0));
+    let most = PACE.min(waiting as u64);
     wait_for("jobs have run", FILLED, || {
-        let now = (Instant::now(), running());
-        if last.1 - now.1 >= step || now.1 == 0 {
-            let ran = (last.1 - now.1).max(1);
-            paces.push(ms(now.0 - last.0) / ran as f64);
+        let now = (Instant::now(), have_run());
+        if now.1 - last.1 >= STRETCH {
+            paces.push(ms(now.0 - last.0) / (now.1 - last.1) as f64);
             last = now;
         }
-        if now.1 == 0 || from - now.1 >= PACE { Ok(()) } else { Err(now.1) }
+        if now.1 >= most { Ok(()) } else { Err(now.1) }
     });
     // The first stretch holds the wait for the gate itself.
     if paces.len() > 1 {
