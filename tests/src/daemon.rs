@@ -92,7 +92,7 @@ impl DaemonOptions {
         text += &format!("[github]\nwebhook_secret_files = [\"webhook.secret\"]\n{}", more("github"));
         text += &format!("[engine]\nkind = {:?}\n{}", self.engine, more("engine"));
         text += &format!("[limits]\njobs = {}\n{}", self.jobs, more("limits"));
-        text += &format!("[database]\n{}", more("database"));
+        text += &format!("[database]\n{}[retention]\n{}", more("database"), more("retention"));
         for (name, url, engine) in &self.repositories {
             text += &format!("[[repository]]\nname = {name:?}\nengine = {:?}\n", engine.unwrap_or(self.engine));
             text += &url.as_ref().map(|url| format!("clone_url = {url:?}\n")).unwrap_or_default();

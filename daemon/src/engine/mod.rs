@@ -58,6 +58,8 @@ pub struct Exit {
 pub enum Stop {
     /// TERM to the runner, which gives the step its grace and kills what is left.
     Gently,
+    /// The same, unless it was told already: whether a daemon that died had told it, nobody knows.
+    Remind,
     /// Everything at once.
     Now,
 }

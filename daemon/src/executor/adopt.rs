@@ -11,9 +11,9 @@ use windlass_protocol::view::Outcome;
 use super::Executor;
 use super::deadlines::Limits;
 use super::end::{End, end_unstarted, finish, note};
-use super::follow::{Following, follow};
+use super::follow::{Following, follow, stop};
 use super::steps::Steps;
-use crate::engine::{Engine as _, Found, FoundState, Kind};
+use crate::engine::{Engine as _, Found, FoundState, Kind, Stop};
 use crate::failpoint;
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
@@ -179,6 +179,11 @@ impl Executor {
             let work = async {
                 let Some(following) = executor.once_started(following, state).await else { return };
                 failpoint::reached!("adopt.following");
+                // Ordered before the restart. Whether the runner was told before the daemon died, only it knows.
+                if let Some(cancel) = &following.cancel {
+                    let how = if cancel.force { Stop::Now } else { Stop::Remind };
+                    stop(&following.engine, &following.id, &following.site, how).await;
+                }
                 follow(&executor, following).await;
             };
             executor.until_stopped(work).await;

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use self::unpack::UnpackError;
@@ -102,11 +102,17 @@ fn run() -> Result<u8, Failure> {
 
 fn watch_signals(tell: Sender<Event>) -> io::Result<()> {
     // HUP is taken and ignored: the terminal that a daemon was started from may close.
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGCHLD, SIGHUP])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGUSR1])?;
+    let mut told = false;
     thread::spawn(move || {
         for signal in signals.forever() {
             let event = match signal {
-                SIGTERM | SIGINT => Event::Term,
+                // A second TERM kills at once; USR1 is a first one or nothing.
+                SIGUSR1 if told => continue,
+                SIGTERM | SIGINT | SIGUSR1 => {
+                    told = true;
+                    Event::Term
+                }
                 SIGCHLD => Event::Child,
                 _ => continue,
             };

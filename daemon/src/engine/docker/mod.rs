@@ -533,7 +533,8 @@ impl Engine for DockerEngine {
     async fn stop(&self, id: &AttemptId, site: &Site, how: Stop) -> Result<(), EngineError> {
         let frames = self.0.folders.path(id)?.join(folder::FRAMES);
         let is_silent = move || std::fs::metadata(&frames).is_ok_and(|frames| frames.len() == 0);
-        if how == Stop::Gently && is_silent() {
+        let signal = if how == Stop::Remind { "SIGUSR1" } else { "SIGTERM" };
+        if how != Stop::Now && is_silent() {
             // The kernel drops a signal that the first process of a container has no handler for, and this one may
             // have been started a moment ago. Its first frame says that it has.
             let (inner, handle) = (Arc::clone(&self.0), site.handle.clone());
@@ -542,13 +543,13 @@ impl Engine for DockerEngine {
                 while is_silent() && Instant::now() < until {
                     tokio::time::sleep(FIRST_PAUSE).await;
                 }
-                if let Err(error) = inner.signal(&handle, "SIGTERM").await {
+                if let Err(error) = inner.signal(&handle, signal).await {
                     tracing::warn!(%error, handle, "a container could not be told to stop");
                 }
             });
             return Ok(());
         }
-        self.0.signal(&site.handle, "SIGTERM").await?;
+        self.0.signal(&site.handle, signal).await?;
         if how == Stop::Now {
             let inner = Arc::clone(&self.0);
             let handle = site.handle.clone();
