@@ -178,12 +178,12 @@ impl Executor {
         self.tasks.spawn(async move {
             let work = async {
                 let Some(following) = executor.once_started(following, state).await else { return };
-                // The daemon that died may not have come to it.
+                failpoint::reached!("adopt.following");
+                // Ordered before the restart. Whether the runner was told before the daemon died, only it knows.
                 if let Some(cancel) = &following.cancel {
                     let how = if cancel.force { Stop::Now } else { Stop::Gently };
                     stop(&executor, &following.engine, &following.id, &following.site, how);
                 }
-                failpoint::reached!("adopt.following");
                 follow(&executor, following).await;
             };
             executor.until_stopped(work).await;

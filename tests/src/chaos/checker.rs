@@ -343,7 +343,8 @@ impl<'a> Check<'a> {
             Some("passed" | "failed") => *served == written,
             // The daemon's own words stand where it was stopped; what comes before is as it was written.
             Some("cancelled") => is_cut(served, &written),
-            _ => served.is_empty() || served.starts_with(NOTICE),
+            // Nothing of it ran: whatever is there are words of the runner's and the daemon's own.
+            _ => true,
         };
         if !exact {
             let at = served.iter().zip(&written).take_while(|(one, other)| one == other).count();

@@ -16,8 +16,8 @@ use crate::wait::came_true;
 
 /// Between two looks at the list of builds.
 const LOOK: Duration = Duration::from_millis(150);
-/// More than can be open at once.
-const NEWEST: u32 = 40;
+/// Older ones are asked for one by one, as long as there is something to follow.
+const NEWEST: u32 = 60;
 
 /// Follows until all is over, over as many connections as it takes.
 pub(super) fn follow(place: &Place, shared: &Shared) {
@@ -43,9 +43,12 @@ impl Client<'_> {
         while !self.shared.is_over() {
             if looked.is_none_or(|at| at.elapsed() >= LOOK) {
                 looked = Some(Instant::now());
-                let request = Request::Builds { filter: BuildFilter::default(), offset: 0, limit: NEWEST };
-                if !self.live.try_say(&ClientMessage::Request { id: 1, request }) {
-                    return;
+                let newest = Request::Builds { filter: BuildFilter::default(), offset: 0, limit: NEWEST };
+                let older = self.shared.unfollowed(NEWEST as usize).into_iter().map(|number| Request::Build { number });
+                for request in older.chain([newest]) {
+                    if !self.live.try_say(&ClientMessage::Request { id: 1, request }) {
+                        return;
+                    }
                 }
             }
             match self.live.next(LOOK / 3) {
@@ -79,6 +82,10 @@ impl Client<'_> {
                     self.look_at(build);
                 }
                 self.shared.show(builds);
+            }
+            ServerMessage::Response { response: Response::Build { build }, .. } => {
+                self.look_at(&build);
+                self.shared.show(vec![*build]);
             }
             ServerMessage::LogHead { sub, head } if head.finished => {
                 let Some(id) = self.subs.remove(&sub) else { return };

@@ -2,7 +2,7 @@
 //! left lying about. Must not know what was expected.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -169,8 +169,8 @@ fn served(socket: &Path, id: &AttemptId) -> Vec<u8> {
 pub(super) fn left(root: &Path, engine: Engine) -> Vec<String> {
     let mut left = Vec::new();
     let jobs = root.join("data/jobs");
-    for kind in folders(&jobs) {
-        left.extend(folders(&kind).into_iter().map(|folder| format!("job folder {}", folder.display())));
+    for kind in entries(&jobs) {
+        left.extend(entries(&kind).into_iter().map(|entry| format!("of a job: {}", entry.display())));
     }
     for process in cleanup::left(&jobs) {
         let words = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
@@ -190,7 +190,7 @@ pub(super) fn left(root: &Path, engine: Engine) -> Vec<String> {
     left
 }
 
-fn folders(of: &Path) -> Vec<std::path::PathBuf> {
+fn entries(of: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(of) else { return Vec::new() };
-    entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    entries.flatten().map(|entry| entry.path()).collect()
 }

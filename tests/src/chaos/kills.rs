@@ -118,12 +118,13 @@ impl Killing {
             }
             if self.kills >= told + 10 {
                 told = self.kills;
+                let left: Vec<&str> = self.open.iter().map(|(point, _)| point.name.as_str()).collect();
+                let left = if left.len() > 6 { format!("{} points", left.len()) } else { left.join(" ") };
                 tell(&format!(
-                    "[{:4} s] {} kills, {} at fail points, {} points left; {} builds open",
+                    "[{:4} s] {} kills, {} at fail points; {} builds open; left: {left}",
                     start.elapsed().as_secs(),
                     self.kills,
                     self.at_points,
-                    self.open.len(),
                     shared.open_builds()
                 ));
             }

@@ -90,6 +90,22 @@ impl Shared {
         lock(&self.board).values().rev().take(count).cloned().collect()
     }
 
+    /// Builds, other than the newest, of which an attempt is not over or not followed to its end.
+    pub(super) fn unfollowed(&self, newest: usize) -> Vec<u64> {
+        let (ledger, board) = (lock(&self.ledger), lock(&self.board));
+        let is_open = |build: &BuildView| {
+            let mut attempts = build.jobs.iter().flat_map(|job| {
+                job.attempts.iter().map(|attempt| AttemptId {
+                    build: build.build.number,
+                    job: job.name.clone(),
+                    attempt: attempt.number,
+                })
+            });
+            attempts.any(|id| ledger.followed.get(&id).is_none_or(|log| !log.finished))
+        };
+        board.values().rev().skip(newest).filter(|build| is_open(build)).map(|build| build.build.number).collect()
+    }
+
     pub(super) fn open_builds(&self) -> usize {
         lock(&self.board).values().filter(|build| build.build.status != Status::Finished).count()
     }

@@ -168,7 +168,8 @@ pub fn run(options: &Options, tell: &(dyn Fn(&str) + Sync)) -> Report {
 
 /// What the daemon printed and its database outlive the run, for whoever looks for the reason.
 fn keep(daemon: &Daemon) -> std::path::PathBuf {
-    let to = std::env::temp_dir().join(format!("windlass-chaos-{}", std::process::id()));
+    let folder = std::env::var_os("WINDLASS_CHAOS_KEEP").map_or_else(std::env::temp_dir, std::path::PathBuf::from);
+    let to = folder.join(format!("windlass-chaos-{}", std::process::id()));
     std::fs::create_dir_all(&to).expect("a temporary folder");
     for (from, name) in
         [(daemon.root().join("daemon.log"), "daemon.log"), (daemon.data().join("windlass.db"), "windlass.db")]

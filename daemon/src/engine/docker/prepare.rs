@@ -10,8 +10,9 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, NetworkCreateRequest, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, ListNetworksOptionsBuilder,
-    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, ListContainersOptionsBuilder,
+    ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    UploadToContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
@@ -34,6 +35,9 @@ const NO_TRAFFIC_BETWEEN: &str = "com.docker.network.bridge.enable_icc";
 const COMPLETE: &str = "complete";
 /// Where a helper container has the token that tells whether the engine sees our files.
 const TOKEN: &str = "/token";
+
+/// What tokens' files are called, on this host.
+const TOKENS: &str = ".probe-";
 
 /// What is there once an engine is prepared.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ pub(super) async fn prepare(docker: &Client, settings: &DockerSettings, jobs: &P
     if !filled {
         helpers.fill(&executable).await?;
     }
+    drop(token);
+    helpers.remove_old(jobs).await;
     sweep(docker, settings, &helpers.volume).await;
     Ok(Prepared { runner: helpers.volume, bridge, shares_files: shares_files && !settings.frames_over_stdout })
 }
@@ -217,11 +223,33 @@ impl Helpers<'_> {
 
     async fn remove(&self, id: &str) {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        // What stays behind carries our labels, and is harmless.
+        // What stays behind carries our labels: the next one to prepare removes it.
         if let Err(failure) = self.docker.slow(self.docker.remove_container(id, Some(options))).await
             && !failure.is_missing()
         {
             tracing::warn!(?failure, "a helper container could not be removed");
+        }
+    }
+
+    /// Removes what a daemon of ours left that was killed while it prepared: containers that would keep the volume for
+    /// ever, and tokens. Called when our own are gone; the engine may have made one for the dead meanwhile.
+    async fn remove_old(&self, jobs: &Path) {
+        let owner = format!("{OWNER_LABEL}={}", self.settings.owner);
+        let filters = HashMap::from([("label", vec![owner.as_str(), SHARED_LABEL])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        match self.docker.slow(self.docker.list_containers(Some(options))).await {
+            Ok(old) => {
+                for id in old.into_iter().filter_map(|container| container.id) {
+                    tracing::info!(id, "removing a helper container that an earlier daemon left");
+                    self.remove(&id).await;
+                }
+            }
+            Err(failure) => tracing::debug!(?failure, "helper containers cannot be listed"),
+        }
+        for entry in std::fs::read_dir(jobs).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(TOKENS.as_bytes()) {
+                let _ = std::fs::remove_file(entry.path()); // the next one tries again
+            }
         }
     }
 
@@ -316,7 +344,7 @@ impl Token {
         getrandom::fill(&mut random)
             .map_err(|error| trouble(TroubleKind::Host, format!("no random numbers: {error}")))?;
         let text = hex::encode(random);
-        let path = folder.join(format!(".probe-{text}"));
+        let path = folder.join(format!("{TOKENS}{text}"));
         std::fs::write(&path, &text)
             .map_err(|error| EngineError::of_host(super::KIND, format!("cannot write {}", path.display()), error))?;
         Ok(Self { path, text })

@@ -143,15 +143,25 @@ impl Inner {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The runner's process. Whoever was interrupted while starting it has a handle without one; then what was written
+    /// down tells.
+    fn started(&self, id: &AttemptId, handle: &str) -> Result<Option<Process>, EngineError> {
+        match handle.parse() {
+            Ok(process) => Ok(Some(process)),
+            Err(()) => self.process(id),
+        }
+    }
+
     async fn ended(&self, id: &AttemptId, handle: &str) -> Result<Exit, EngineError> {
-        let child = self.children().get(handle).cloned();
+        let started = self.started(id, handle)?.map(|process| process.to_string());
+        let child = started.and_then(|handle| self.children().get(&handle).cloned());
         if let Some(mut child) = child
             && let Ok(exit) = child.wait_for(Option::is_some).await
             && let Some(exit) = exit.clone()
         {
             return Ok(exit);
         }
-        let process: Process = handle.parse().map_err(|()| trouble(format!("{id} was never started")))?;
+        let process = self.started(id, handle)?.ok_or_else(|| trouble(format!("{id} was never started")))?;
         let folder = self.folders.path(id)?;
         while process.is_alive() {
             tokio::time::sleep(LOOK).await;
@@ -260,12 +270,12 @@ impl Engine for LocalEngine {
     }
 
     async fn stop(&self, id: &AttemptId, site: &Site, how: Stop) -> Result<(), EngineError> {
-        let Ok(process) = site.handle.parse::<Process>() else { return Ok(()) };
+        let Some(process) = self.0.started(id, &site.handle)? else { return Ok(()) };
         if how == Stop::Gently {
             process.signal(ASK);
         } else {
             process.signal(Signal::SIGTERM);
-            let (inner, id, handle) = (Arc::clone(&self.0), id.clone(), site.handle.clone());
+            let (inner, id, handle) = (Arc::clone(&self.0), id.clone(), process.to_string());
             // A runner that hears TERM twice kills at once and still delivers what was written.
             tokio::spawn(async move {
                 if tokio::time::timeout(NOW / 20, inner.ended(&id, &handle)).await.is_ok() {
