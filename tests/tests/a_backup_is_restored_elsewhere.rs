@@ -85,6 +85,9 @@ fn story(url: impl Fn(usize) -> String) {
     assert_eq!(std::fs::read(data.join("mine")).expect("there"), b"x");
     std::fs::remove_dir_all(&data).expect("removed");
 
+    // One that was killed while it unpacked is in nobody's way, and no daemon begins on what it left.
+    std::fs::create_dir_all(data.join("restore-in-progress/logs")).expect("a folder");
+    refused(&run(root.path(), &["serve", "--config", "windlassd.toml"]), 4, "was cut off");
     let restored = run(root.path(), &["restore", shown, "--config", "windlassd.toml"]);
     assert_eq!(restored.code, 0, "{}{}", restored.text(), restored.stderr);
     refused(&run(root.path(), &["restore", shown, "--config", "windlassd.toml"]), 4, "is not empty");

@@ -152,4 +152,12 @@ fn doctor_tells_a_wrong_configuration_and_a_folder_that_is_not_there() {
     let wrong = run(&["doctor", "--config", "windlassd.toml"]);
     assert_eq!(wrong.code, 1, "{}", wrong.text());
     assert!(wrong.text().contains("windlassd.toml:3"), "{}", wrong.text());
+    std::fs::write(root.path().join("windlassd.toml"), "[retention]\nkeep_for = \"ages\"\n").expect("written");
+    let wrong = run(&["doctor", "--config", "windlassd.toml", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&wrong.stdout).expect("JSON, whatever is wrong");
+    assert_eq!((wrong.code, &report["findings"][0]["kind"]), (1, &"configuration".into()), "{report:#}");
+    assert!(
+        report["findings"][0]["what"].as_str().is_some_and(|what| what.contains("retention.keep_for")),
+        "{report:#}"
+    );
 }

@@ -151,7 +151,7 @@ impl Doctor<'_> {
             Some(budget) => format!("{} of {}", mib(bytes), mib(budget)),
             None => mib(bytes),
         };
-        self.fact(Area::Logs, format!("logs take {}", of(survey.logs.bytes, config.retention.log_bytes)));
+        self.fact(Area::Logs, format!("{} taken", of(survey.logs.bytes, config.retention.log_bytes)));
         let caches = of(survey.cache_bytes, config.retention.cache_bytes);
         self.fact(Area::Disk, format!("mirrors and sources {caches}"));
     }
@@ -215,7 +215,7 @@ fn fault(logs: &LogStore, log: &FinishedLog) -> Option<String> {
 /// As people say it.
 fn mib(bytes: u64) -> String {
     match bytes >> 20 {
-        0 => format!("{} KiB", bytes >> 10),
+        0 => format!("{} KiB", bytes.div_ceil(1024)),
         mib if mib < 10_240 => format!("{mib} MiB"),
         mib => format!("{} GiB", mib >> 10),
     }

@@ -75,6 +75,9 @@ impl Doctor<'_> {
         if let Ok(AnyEngine::Docker(docker)) = engines.pick(Some(Kind::Docker)) {
             self.left_of_helpers(&docker).await;
         }
+        if !self.report.findings.iter().any(|finding| finding.area == Area::Leftovers) {
+            self.fact(Area::Leftovers, "none");
+        }
     }
 
     async fn connect(&mut self, config: &Config, scratch: &Path) -> Option<Engines> {
@@ -174,7 +177,8 @@ impl Doctor<'_> {
                 self.by_hand(Area::Database, "ignores_cancel", Weight::Wrong, attempt.id.to_string(), what, remedy);
             }
         }
-        self.fact(Area::Engine, format!("{runs} attempts run"));
+        let words = if runs == 1 { "1 attempt runs".to_owned() } else { format!("{runs} attempts run") };
+        self.fact(Area::Engine, words);
         if self.report.daemon && !suspects.is_empty() {
             // It may have ended between the two looks, and be written down any moment.
             tokio::time::sleep(LOOK).await;

@@ -28,7 +28,12 @@ impl Doctor<'_> {
     pub(super) async fn configuration(&mut self, config: &Config) {
         self.say("looking at the configuration");
         let file = config.file.as_ref().map_or("no file, only defaults".to_owned(), |file| file.display().to_string());
-        self.fact(Area::Configuration, format!("{file}, {} repositories", config.repositories.len()));
+        self.fact(Area::Configuration, file);
+        let listed: Vec<&str> = config.repositories.iter().map(|repository| repository.name.as_str()).take(5).collect();
+        if !listed.is_empty() {
+            let more = if config.repositories.len() > listed.len() { ", …" } else { "" };
+            self.fact(Area::Configuration, format!("builds {}{more}", listed.join(", ")));
+        }
         let note = |doctor: &mut Self, key: &str, what: &str, remedy: &str| {
             doctor.by_hand(Area::Configuration, "configuration", Weight::Note, key, what, remedy);
         };
