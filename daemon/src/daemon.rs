@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
@@ -35,6 +35,9 @@ use crate::wake::Wake;
 /// After SIGTERM tasks have this long to end; jobs go on in their containers. With a second for the database and one for
 /// blocking work that nobody waits for, the process is gone within ten.
 const DRAIN: Duration = Duration::from_secs(7);
+
+/// Whoever holds the data folder's lock for longer is another daemon.
+const LET_GO: Duration = Duration::from_secs(1);
 
 /// Why a daemon could not start. Each has its own exit code.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +86,7 @@ pub struct Daemon {
 impl Daemon {
     /// Binds, opens, migrates, and begins to work.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let lock = open_data_dir(&config.data_dir)?;
+        let lock = open_data_dir(&config.data_dir).await?;
         let config = Arc::new(config);
         let data_dir = &config.data_dir;
         // Ports first: a taken one is the most likely mistake, and the cheapest to find.
@@ -221,7 +224,7 @@ pub fn raise_open_files() {
     }
 }
 
-fn open_data_dir(data_dir: &Path) -> Result<File, StartError> {
+async fn open_data_dir(data_dir: &Path) -> Result<File, StartError> {
     let folder = |source| StartError::Folder {
         what: format!("data_dir {} cannot be used: it has to be a folder that this user can write", data_dir.display()),
         source,
@@ -234,10 +237,15 @@ fn open_data_dir(data_dir: &Path) -> Result<File, StartError> {
         std::fs::set_permissions(data_dir, permissions).map_err(folder)?;
     }
     let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock")).map_err(folder)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StartError::InUse { data_dir: data_dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(folder(source)),
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            // A daemon that was killed while it started a program has left a copy of its lock to that child, for a moment.
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LET_GO => tokio::time::sleep(LET_GO / 50).await,
+            Err(TryLockError::WouldBlock) => return Err(StartError::InUse { data_dir: data_dir.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(folder(source)),
+        }
     }
 }
 
