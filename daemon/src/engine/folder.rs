@@ -15,8 +15,6 @@ use super::{EngineError, FramePosition};
 
 /// The file in an attempt's folder to which the runner appends its frames.
 pub(super) const FRAMES: &str = "frames";
-/// The file that says whose folder it is: the attempt's id as a person writes it.
-const ATTEMPT: &str = "attempt";
 /// Holes are made of whole ones. Where a file system's are larger, it clears the rest itself.
 const BLOCK: u64 = 4096;
 /// How often removing is tried again while something still writes into the folder.
@@ -52,9 +50,7 @@ impl Folders {
     /// Makes an attempt's folder; one that is there already stays as it is.
     pub(super) fn make(&self, id: &AttemptId) -> Result<PathBuf, EngineError> {
         let path = self.path(id)?;
-        private_folder(&path)
-            .and_then(|()| std::fs::write(path.join(ATTEMPT), id.to_string()))
-            .map_err(|error| self.trouble(&format!("cannot make the folder of {id}"), error))?;
+        private_folder(&path).map_err(|error| self.trouble(&format!("cannot make the folder of {id}"), error))?;
         Ok(path)
     }
 
@@ -72,14 +68,11 @@ impl Folders {
         Ok(path)
     }
 
-    /// Every attempt that has a folder.
+    /// Every attempt that has a folder. By its name alone: one that is half made, or half removed, is a folder, too.
     pub(super) fn list(&self) -> Result<Vec<AttemptId>, EngineError> {
         let entries =
             std::fs::read_dir(&self.root).map_err(|error| self.trouble("cannot read the folder for jobs", error))?;
-        Ok(entries
-            .flatten()
-            .filter_map(|entry| std::fs::read_to_string(entry.path().join(ATTEMPT)).ok()?.parse().ok())
-            .collect())
+        Ok(entries.flatten().filter_map(|entry| attempt_of(entry.file_name().to_str()?)).collect())
     }
 
     /// Removes an attempt's folder and all that is in it, also what a job made unwritable.
@@ -154,6 +147,14 @@ pub(super) fn name(id: &AttemptId) -> Result<String, EngineError> {
         });
     }
     Ok(format!("{}.{}.{}", id.build, id.attempt, id.job))
+}
+
+/// The attempt whose folder is called so.
+fn attempt_of(folder: &str) -> Option<AttemptId> {
+    let mut parts = folder.splitn(3, '.');
+    let (build, attempt) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let id = AttemptId { build, job: parts.next()?.to_owned(), attempt };
+    name(&id).is_ok_and(|name| name == folder).then_some(id)
 }
 
 /// Opens a file that a job may have tampered with: a regular file, never what a link or a pipe leads to.
@@ -259,6 +260,18 @@ mod tests {
         assert!(outside.join("kept").exists());
         assert_eq!(folders.list().expect("listed"), []);
         folders.remove(&attempt("test")).await.expect("removing what is gone is fine");
+    }
+
+    #[test]
+    fn what_is_half_made_or_half_removed_is_listed_and_what_is_no_job_is_not() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folders = Folders::open("local", home.path().join("jobs")).expect("opened");
+        for name in ["42.2.test", "42.2.py-3.12_x", "x", "42.test", "042.2.test", "42.2.", "42.2.a b", ".probe-1"] {
+            std::fs::create_dir(folders.root().join(name)).expect("made");
+        }
+        let mut listed = folders.list().expect("listed");
+        listed.sort();
+        assert_eq!(listed, [attempt("py-3.12_x"), attempt("test")]);
     }
 
     #[test]

@@ -64,7 +64,11 @@ impl Executor {
         let id = attempt.id;
         if let Some(cancel) = attempt.cancel {
             let verdict = Verdict::because(Outcome::Cancelled, format!("cancelled by {} before it began", cancel.by));
-            finish(self, &id, End { verdict, steps: Vec::new(), log: attempt.log, image_digest: None }).await;
+            match (self.load(&id).await, self.logs.writer(&id)) {
+                // Its log may have words in it already, or be finished.
+                (Ok((_, job)), Ok(writer)) => end_unstarted(self, &id, writer, &job, verdict).await,
+                _ => finish(self, &id, End { verdict, steps: Vec::new(), log: attempt.log, image_digest: None }).await,
+            }
             return;
         }
         loop {

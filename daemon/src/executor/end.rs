@@ -37,7 +37,8 @@ pub(super) async fn end_unstarted(
     job: &JobPlan,
     verdict: Verdict,
 ) {
-    if let Some(reason) = &verdict.reason {
+    // A daemon that died between the log's end and the attempt's has said it already.
+    if let (Some(reason), false) = (&verdict.reason, writer.is_finished()) {
         note(&mut writer, &format!("[windlass] {reason}"));
     }
     let mut steps = Steps::planned(job);

@@ -72,8 +72,8 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Letter>) {
         let (deliveries, answers): (Vec<_>, Vec<_>) =
             letters.drain(..).map(|letter| (letter.delivery, letter.answer)).unzip();
         failpoint::reached!("inbox.received");
-        let lost =
-            failpoint::is_sabotaged(Sabotage::LoseDelivery) && deliveries.iter().any(|one| one.id.ends_with('3'));
+        let lost = failpoint::is_sabotaged(Sabotage::LoseDelivery)
+            && deliveries.iter().any(|one| one.id.ends_with(['1', '5', '9', 'd']));
         let recorded = match lost {
             true => Ok(deliveries.iter().map(|_| Recorded::New).collect()),
             false => store.record_deliveries(&deliveries).await,

@@ -41,6 +41,8 @@ pub(super) struct Killing {
     pub(super) kills: u32,
     pub(super) at_points: u32,
     pub(super) slowest_start: Duration,
+    /// The last words of daemons that nobody killed.
+    pub(super) ended_by_themselves: Vec<String>,
 }
 
 /// The points that the daemon lists, as far as this engine leads to them.
@@ -88,6 +90,7 @@ impl Killing {
             kills: 0,
             at_points: 0,
             slowest_start: Duration::ZERO,
+            ended_by_themselves: Vec::new(),
         }
     }
 
@@ -112,7 +115,7 @@ impl Killing {
             } else if self.random.percent(40) {
                 let point = self.random.pick(&self.all).cloned().expect("there are some");
                 let count = 1 + self.random.below(4);
-                self.die_at(daemon, &point.name, count);
+                self.die_at(daemon, &point.name, count, REACH / 4);
             } else {
                 self.die_at_random(daemon);
             }
@@ -138,8 +141,8 @@ impl Killing {
         if self.fired.contains(&point.name) {
             return;
         }
-        let came = point.after.as_ref().is_none_or(|after| self.die_at(daemon, after, 1));
-        let reached = came && self.die_at(daemon, &point.name, 1);
+        let came = point.after.as_ref().is_none_or(|after| self.die_at(daemon, after, 1, REACH));
+        let reached = came && self.die_at(daemon, &point.name, 1, REACH);
         if !reached && tries + 1 < TRIES {
             self.open.push_back((point, tries + 1));
         }
@@ -152,24 +155,26 @@ impl Killing {
     }
 
     /// A daemon that lives until it reaches the point for the `count`-th time, or long enough. Whether it died there.
-    fn die_at(&mut self, daemon: &mut Daemon, name: &str, count: u64) -> bool {
+    fn die_at(&mut self, daemon: &mut Daemon, name: &str, count: u64, within: Duration) -> bool {
         let armed = format!("{name}:{count}");
         let ledger = self.ledger.to_str().expect("temporary folders have plain names").to_owned();
         let notes = self.notes();
         self.begin(daemon, &[("WINDLASS_FAILPOINTS", &armed), ("WINDLASS_FAILPOINT_LEDGER", &ledger)]);
         let (start, mut ready) = (Instant::now(), false);
-        came_true(REACH, || {
+        came_true(within, || {
             if !ready && daemon.is_ready() {
                 ready = true;
                 self.slowest_start = self.slowest_start.max(start.elapsed());
             }
             daemon.has_ended()
         });
+        let died_there = self.notes().len() > notes.len();
         if !daemon.has_ended() {
             daemon.kill9();
+        } else if !died_there {
+            self.ended_by_itself(daemon);
         }
         self.kills += 1;
-        let died_there = self.notes().len() > notes.len();
         if died_there {
             self.at_points += 1;
             self.fired.insert(name.to_owned());
@@ -182,17 +187,23 @@ impl Killing {
         let start = Instant::now();
         let early = self.random.percent(25);
         if !early {
-            wait_for("the daemon is ready", SHORT, || {
-                assert!(!daemon.has_ended(), "it ended by itself");
-                if daemon.is_ready() { Ok(()) } else { Err("not yet") }
+            wait_for("the daemon is ready, or dead", SHORT, || {
+                if daemon.is_ready() || daemon.has_ended() { Ok(()) } else { Err("not yet") }
             });
             self.slowest_start = self.slowest_start.max(start.elapsed());
         }
-        let life = Duration::from_millis(self.random.below(if early { 300 } else { 2500 }));
-        came_true(life, || daemon.has_ended());
-        assert!(!daemon.has_ended(), "it ended by itself");
-        daemon.kill9();
+        let life = Duration::from_millis(self.random.below(if early { 300 } else { 1500 }));
+        if came_true(life, || daemon.has_ended()) {
+            self.ended_by_itself(daemon);
+        } else {
+            daemon.kill9();
+        }
         self.kills += 1;
+    }
+
+    fn ended_by_itself(&mut self, daemon: &Daemon) {
+        let last = daemon.printed().lines().last().unwrap_or_default().to_owned();
+        self.ended_by_themselves.push(last);
     }
 
     /// What daemons noted before they died at a point.

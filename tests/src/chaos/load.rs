@@ -44,7 +44,8 @@ pub(super) fn stream(
     let mut count = 0;
     while !shared.load_is_over() {
         load.order();
-        if shared.open_builds() >= OPEN {
+        // Even then a few: what is open may all wait for its back-off.
+        if shared.open_builds() >= OPEN && !load.random.percent(2) {
             came_true(Duration::from_millis(40), || shared.load_is_over());
             continue;
         }
@@ -115,6 +116,9 @@ impl Load<'_> {
             if let Some(build) = self.random.pick(&open) {
                 self.cancel(build.build.number, None);
             }
+        }
+        if self.shared.open_builds() >= OPEN {
+            return;
         }
         let finished = |build: &&BuildView| build.build.status == Status::Finished;
         let planned = |build: &&BuildView| {

@@ -152,6 +152,10 @@ pub fn run(options: &Options, tell: &(dyn Fn(&str) + Sync)) -> Report {
             what: format!("the fail point {name} was never reached"),
         }));
     }
+    violations.extend(killing.ended_by_themselves.iter().map(|last| Violation {
+        promise: Promise::Survives,
+        what: format!("a daemon ended that nobody had killed; its last words: {last}"),
+    }));
     let kept = (!violations.is_empty() && options.sabotage.is_none()).then(|| keep(&daemon));
     Report {
         kills: killing.kills,
