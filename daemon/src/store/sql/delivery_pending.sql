@@ -1,10 +1,14 @@
--- Accepted and not worked on yet: the oldest of each repository, for they are worked on one after the other.
-select d.delivery_id, d.event, d.repository
-  from delivery d
- where d.settled_at is null
-   and not exists (select 1 from delivery e
-                    where e.settled_at is null and lower(coalesce(e.repository, '')) = lower(coalesce(d.repository, ''))
-                      and (e.received_at < d.received_at
-                           or (e.received_at = d.received_at and e.delivery_id < d.delivery_id)))
- order by d.received_at, d.delivery_id
+-- Accepted and not worked on yet: the oldest of each repository, for they are worked on one after the other. What is
+-- pending is found first and by itself: in one statement with the order, SQLite goes through all deliveries that ever came.
+with pending as materialized (
+    select delivery_id, event, repository, received_at from delivery where settled_at is null
+), lined as (
+    select delivery_id, event, repository, received_at,
+           row_number() over (partition by lower(coalesce(repository, '')) order by received_at, delivery_id) as place
+      from pending
+)
+select delivery_id, event, repository
+  from lined
+ where place = 1
+ order by received_at, delivery_id
  limit 500

@@ -89,6 +89,9 @@ async fn the_queue_is_found_by_indexes(database: Database) {
         let plan = plan_of(&mut connection, name).await;
         assert!(plan.iter().any(|step| step.contains("COVERING INDEX attempt_queue")), "{name}: {plan:#?}");
     }
+    // What is pending is found without a look at every delivery that ever came.
+    let pending = plan_of(&mut connection, "delivery_pending").await;
+    assert!(pending.iter().any(|step| step == "SCAN delivery USING INDEX delivery_pending"), "{pending:#?}");
     // The list without a filter goes through the builds once (it counts them) and reads only its window of them whole.
     let page = plan_of(&mut connection, "build_page").await;
     assert_eq!(page[0], "SEARCH b USING INDEX sqlite_autoindex_build_1 (number=?)", "{page:#?}");
