@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
@@ -36,14 +36,9 @@ use crate::wake::Wake;
 /// blocking work that nobody waits for, the process is gone within ten.
 const DRAIN: Duration = Duration::from_secs(7);
 
-<<<<<<< HEAD
 /// Connections that the kernel keeps until they are accepted, where its own limit is not lower. The usual 128 is less than
 /// a storm of webhooks: each further one would wait a second, or three, or seven, to be tried again.
 const BACKLOG: u32 = 4096;
-=======
-/// Whoever holds the data folder's lock for longer is another daemon.
-const LET_GO: Duration = Duration::from_secs(1);
->>>>>>> h-chaos
 
 /// Why a daemon could not start. Each has its own exit code.
 #[derive(Debug, thiserror::Error)]
@@ -86,11 +81,7 @@ pub struct Daemon {
 impl Daemon {
     /// Binds, opens, migrates, and begins to work.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-<<<<<<< HEAD
         let held = data_dir::hold_whole(&config.data_dir)?;
-=======
-        let lock = open_data_dir(&config.data_dir).await?;
->>>>>>> h-chaos
         let config = Arc::new(config);
         let data_dir = &config.data_dir;
         // Ports first: a taken one is the most likely mistake, and the cheapest to find.
@@ -229,7 +220,6 @@ pub fn raise_open_files() {
     }
 }
 
-<<<<<<< HEAD
 fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let listen = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -238,35 +228,6 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartErro
         socket.listen(BACKLOG)
     };
     listen().map_err(|source| StartError::Listen { key, address: address.to_string(), source })
-=======
-async fn open_data_dir(data_dir: &Path) -> Result<File, StartError> {
-    let folder = |source| StartError::Folder {
-        what: format!("data_dir {} cannot be used: it has to be a folder that this user can write", data_dir.display()),
-        source,
-    };
-    std::fs::create_dir_all(data_dir).map_err(folder)?;
-    // Logs and sources of private repositories: nobody else's business.
-    let mut permissions = std::fs::metadata(data_dir).map_err(folder)?.permissions();
-    if permissions.mode() & 0o077 != 0 {
-        permissions.set_mode(0o700);
-        std::fs::set_permissions(data_dir, permissions).map_err(folder)?;
-    }
-    let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock")).map_err(folder)?;
-    let begun = Instant::now();
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            // A daemon that was killed while it started a program has left a copy of its lock to that child, for a moment.
-            Err(TryLockError::WouldBlock) if begun.elapsed() < LET_GO => tokio::time::sleep(LET_GO / 50).await,
-            Err(TryLockError::WouldBlock) => return Err(StartError::InUse { data_dir: data_dir.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(folder(source)),
-        }
-    }
-}
-
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { key, address: address.to_string(), source })
->>>>>>> h-chaos
 }
 
 fn address(listener: &TcpListener, key: &'static str) -> Result<SocketAddr, StartError> {

@@ -15,8 +15,9 @@ pub const RESTORING: &str = "restore-in-progress";
 pub const LOCK: &str = "lock";
 const OWNER: &str = "owner";
 
-/// Somebody may only have looked whether it is held.
-const TRIES: u32 = 5;
+/// Somebody may only have looked whether it is held; or a daemon was killed while it started a program, and that child has
+/// a copy of the lock for a moment. Whoever holds it for a second is another daemon.
+const TRIES: u32 = 50;
 const AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Debug, thiserror::Error)]
