@@ -43,6 +43,12 @@ impl DaemonOptions {
         Self { engine: "docker", ..Self::local() }
     }
 
+    /// Containers where an engine answers, and no jobs where none does.
+    #[must_use]
+    pub fn auto() -> Self {
+        Self { engine: "auto", ..Self::local() }
+    }
+
     /// Builds this repository.
     #[must_use]
     pub fn with(mut self, repository: &Repository) -> Self {
@@ -200,8 +206,7 @@ impl Daemon {
         let root = prepare(options);
         let start = Instant::now();
         let child = spawn(root.path());
-        let mut daemon =
-            Self { root, child, uses_docker: options.engine == "docker", ready_after: Duration::default() };
+        let mut daemon = Self { root, child, uses_docker: options.engine != "local", ready_after: Duration::default() };
         daemon.wait_until_ready();
         daemon.ready_after = start.elapsed();
         daemon
