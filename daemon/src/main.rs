@@ -105,7 +105,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(debug_assertions)]
         Command::FailPoints => {
             let line = |Point { name, on, after }: &Point| format!("{name}\t{}\t{after}\n", on.word());
-            print(POINTS.iter().map(line).collect::<String>().trim_end());
+            commands::print(POINTS.iter().map(line).collect::<String>().trim_end());
             Ok(ExitCode::SUCCESS)
         }
     }

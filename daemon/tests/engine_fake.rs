@@ -327,7 +327,7 @@ async fn frames_that_go_wrong() {
         plain("failed, whatever its exit code", up(vec![ended(3), report(3, "up\n"), Act::Exit(0)]))
             .ends(Failed, "code 3"),
         plain("it says that it wrote more than came", up(vec![ended(0), report(0, "up\nand more\n"), Act::Exit(0)]))
-            .is_inexact(),
+            .passes_inexactly(),
         garbled("garbage", vec![Act::Bytes(b"garbage")]).ends(Broken, "cannot be read").logs("up\n"),
         garbled("garbage on standard output", vec![Act::Bytes(b"%%%\n")])
             .over_stdout()

@@ -44,6 +44,12 @@ impl DaemonOptions {
         Self { engine: "docker", ..Self::local() }
     }
 
+    /// Containers where an engine answers, and no jobs where none does.
+    #[must_use]
+    pub fn auto() -> Self {
+        Self { engine: "auto", ..Self::local() }
+    }
+
     /// Builds this repository.
     #[must_use]
     pub fn with(mut self, repository: &Repository) -> Self {
@@ -245,7 +251,7 @@ impl Daemon {
     ) -> Self {
         let start = Instant::now();
         let child = spawn(root.path(), open_files, environment);
-        let uses_docker = options.engine == "docker";
+        let uses_docker = options.engine != "local";
         let mut daemon = Self { disk, root, child, open_files, uses_docker, ready_after: Duration::default() };
         daemon.wait_until_ready();
         daemon.ready_after = start.elapsed();

@@ -65,3 +65,28 @@ fn docker_that_hangs_is_waited_for() {
 fn docker_that_is_gone_is_waited_for() {
     away(Way::Cut);
 }
+
+#[test]
+fn docker_that_is_installed_later_is_waited_for() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let socket = home.path().join("engine.sock");
+    let spec = format!("jobs:\n  test:\n    image: {}\n    execute: [echo at last]\n", image::busybox());
+    let (repository, commit) = Repository::with_spec(&spec);
+    let options = DaemonOptions::auto()
+        .set("engine", &format!("docker_socket = {:?}", socket.display().to_string()))
+        .with(&repository);
+    let daemon = Daemon::start(&options);
+    let number = daemon.push(&repository, &commit);
+    let build = daemon.wait_until(number, "it says that no engine is there", |build| {
+        build.job("test").waiting_for() == "engine_away"
+    });
+    let reason = build.reason();
+    assert!(reason.contains("engine.sock") && reason.contains("engine = \"local\""), "{reason}");
+
+    let _engine = Proxy::start(&socket, &engine_socket());
+    let build = daemon.wait_finished(number);
+    assert_eq!(build.outcome(), "passed", "{:#}", build.0);
+    assert_eq!(build.job("test").attempts().len(), 1, "it waited instead of failing");
+    let log = daemon.raw_log(&format!("{number}/test"));
+    assert!(String::from_utf8_lossy(&log).ends_with("at last\n"), "{}", log.escape_ascii());
+}

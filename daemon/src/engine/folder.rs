@@ -120,9 +120,8 @@ pub struct JobFolder {
 pub fn job_folders(root: &Path) -> Vec<JobFolder> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     let folder = |path: PathBuf| {
-        let attempt: AttemptId = std::fs::read_to_string(path.join(ATTEMPT)).ok()?.parse().ok()?;
-        // What says to be another's folder is not believed.
-        (name(&attempt).ok()? == path.file_name()?.to_str()?).then_some(JobFolder { attempt, path })
+        let attempt = attempt_of(path.file_name()?.to_str()?)?;
+        Some(JobFolder { attempt, path })
     };
     let mut found: Vec<JobFolder> = entries.filter_map(|entry| folder(entry.path())).collect();
     found.sort_by(|a, b| a.attempt.cmp(&b.attempt));

@@ -192,8 +192,10 @@ impl Player {
         let signals = async {
             for heard in 0.. {
                 self.engine.until(&self.id, move |container| container.signals.len() > heard).await;
+                let signals = self.engine.container(&self.id).map(|container| container.signals).unwrap_or_default();
+                let signal = signals.get(heard).and_then(|name| name.parse::<Signal>().ok());
                 // It may have ended by itself meanwhile.
-                let _ = kill(pid, Signal::SIGTERM);
+                let _ = kill(pid, signal.unwrap_or(Signal::SIGTERM));
             }
         };
         let ((), (), status) = tokio::select! {

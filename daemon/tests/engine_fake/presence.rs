@@ -5,7 +5,7 @@ use windlass_daemon::engine::local::LocalSettings;
 use windlass_daemon::engine::{Away, Choice, Engines};
 
 use super::engine::Engine;
-use super::faults::{Call, Fault, Rule, always, once};
+use super::faults::{Call, Fault, Rule, always};
 use super::story::{settings, until};
 
 struct Host {
@@ -75,10 +75,8 @@ async fn an_engine_that_goes_is_noticed_and_so_is_its_return() {
     let stumbles = async {
         let host = Host::new().await;
         let asked = host.fake.count(Call::Ping);
-        host.fake.hurt(once_from(asked + 2, Fault::Say(500, "busy")));
-        host.fake.hurt(once(Call::Info, Fault::Hang));
-        // This one is answered, the next, a second later, is not, the one after that is.
-        host.fake.hurt(once_from(asked + 1, Fault::ResetAtOnce));
+        // The view's fails, which has the watch look soon; the watch's fails, too; its next one does not.
+        host.fake.hurt(Rule { from: asked + 1, times: 2, ..always(Call::Ping, Fault::ResetAtOnce) });
         assert!(host.engines.view().await.trouble.is_some());
         until(async || {
             assert_eq!(host.engines.away(), None, "one ping that fails is not an engine that is away");
@@ -87,8 +85,4 @@ async fn an_engine_that_goes_is_noticed_and_so_is_its_return() {
         .await;
     };
     tokio::join!(gone, silent, unasked, stumbles);
-}
-
-fn once_from(from: usize, fault: Fault) -> Rule {
-    Rule { from, ..once(Call::Ping, fault) }
 }

@@ -181,7 +181,7 @@ impl Script {
     }
 
     /// It passes, with a word about its log.
-    pub(crate) fn is_inexact(mut self) -> Self {
+    pub(crate) fn passes_inexactly(mut self) -> Self {
         let words = "its log is not exact";
         self.expects = Expects::Ends { outcome: Outcome::Passed, infrastructure: false, kind: None, words };
         self

@@ -138,8 +138,7 @@ impl Sender<'_> {
             Flow::Log { id, follow } => {
                 let mut seen = engine.changes();
                 let mut at = 0;
-                loop {
-                    let Some(container) = engine.container(&id) else { break };
+                while let Some(container) = engine.container(&id) {
                     let over = !follow || container.exited.is_some();
                     while let Some(line) = container.log[at..].split_inclusive(|byte| *byte == b'\n').next() {
                         let entry = &line[..line.len().min(ENTRY)];

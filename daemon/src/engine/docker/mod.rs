@@ -2,12 +2,13 @@
 //!
 //! One container per attempt, named after it and labelled with its owner; the daemon's executable, in a volume, is its
 //! first process. `call` gives every request a deadline, `prepare` makes what an engine needs once, `shape` says what a
-//! container looks like, `image` pulls, `wire` is the way to the socket, `follow` reads frames where they cannot go by file.
+//! container looks like, `image` pulls, `wire` is the way to the socket, `life` ends containers, `follow` reads frames where they cannot go by file.
 
 mod call;
 mod follow;
 mod image;
 mod leftovers; // what has our labels and is nobody's
+mod life;
 mod prepare;
 mod presence;
 mod pulls;
@@ -20,12 +21,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummaryStateEnum};
+use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, WaitContainerOptions,
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder,
 };
-use futures_util::StreamExt;
 use tokio::sync::{Mutex, mpsc};
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::view::EngineView;
@@ -40,8 +40,8 @@ pub use self::shape::Limits;
 use self::shape::Shape;
 use super::folder::{self, Folders};
 use super::{
-    ASK, Away, Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, Site, Source,
-    Stop, TroubleKind, hand_over, tail,
+    Away, Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, Site, Source, Stop,
+    TroubleKind, hand_over, tail,
 };
 use crate::failpoint;
 use crate::plan::{AttemptPlan, Pull, Transport};
@@ -50,14 +50,8 @@ use crate::plan::{AttemptPlan, Pull, Transport};
 pub const KIND: &str = "docker";
 
 const DEFAULT_PIDS: u64 = 4096;
-/// Before asking again when waiting failed; doubles, up to five seconds.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-/// After this long a runner that has started hears signals.
-const HANDLERS: Duration = Duration::from_secs(1);
 /// What the oldest engine speaks that has all that jobs need: Docker 19.03.
 const OLDEST_API: (u32, u32) = (1, 40);
-/// Between telling a runner to stop at once and doing it for it.
-const NOW: Duration = Duration::from_secs(3);
 
 /// How to reach an engine, and what jobs on it may have.
 #[derive(Debug, Clone)]
@@ -267,10 +261,6 @@ impl Inner {
         self.making.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn killed(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.killed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn prepared(&self) -> Result<Arc<Prepared>, EngineError> {
         let mut prepared = self.prepared.lock().await;
         if let Some(prepared) = &*prepared {
@@ -330,93 +320,6 @@ impl Inner {
                 false => failure.trouble("inspecting a container"),
             }
         })
-    }
-
-    /// Waits until a container has ended, across restarts of the engine.
-    async fn ended(&self, handle: &str) -> Result<Exit, EngineError> {
-        let _user = self.presence.user();
-        let deadlines = self.docker.deadlines;
-        let mut silent_since = None;
-        let mut contradicted_since = None;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            // Whatever waiting says, inspecting decides: it also fails where the container ended with an error.
-            let wait = async {
-                let mut answer = std::pin::pin!(self.docker.wait_container(handle, None::<WaitContainerOptions>));
-                answer.next().await
-            };
-            let waited = tokio::time::timeout(deadlines.recheck, wait).await;
-            match self.inspect(handle).await {
-                Ok(seen) => {
-                    if let Some(exit) = seen.state.and_then(exit) {
-                        return Ok(exit);
-                    }
-                    silent_since = None;
-                    let killed = self.killed().get(handle).map(Instant::elapsed);
-                    if let Some(since) = killed.filter(|since| *since > deadlines.contradiction) {
-                        let since = since.as_secs_f64();
-                        let what = format!("still says that a container runs, {since:.0} s after its KILL");
-                        return Err(trouble(TroubleKind::Nonsense, what));
-                    }
-                    let Ok(waited) = waited else {
-                        (pause, contradicted_since) = (FIRST_PAUSE, None);
-                        continue;
-                    };
-                    let code = match waited {
-                        Some(Ok(ended)) => Some(ended.status_code),
-                        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Some(code),
-                        _ => None,
-                    };
-                    if let Some(code) = code {
-                        let since = *contradicted_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() > deadlines.contradiction {
-                            tracing::warn!(handle, code, "the engine says that a container both ended and runs");
-                            return Ok(Exit { code, out_of_memory: false, error: None });
-                        }
-                    }
-                }
-                Err(error @ EngineError::Gone { .. }) => return Err(error),
-                Err(error) => {
-                    let since = *silent_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > deadlines.patience {
-                        return Err(error);
-                    }
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
-        }
-    }
-
-    async fn signal(&self, handle: &str, signal: &str) -> Result<(), EngineError> {
-        let options = KillContainerOptionsBuilder::default().signal(signal).build();
-        match self.docker.quick(self.docker.kill_container(handle, Some(options))).await {
-            Err(failure) if !failure.is_missing() && !failure.is_conflict() => {
-                Err(failure.trouble(&format!("sending {signal} to a container")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes sure that what was told to stop at once does. A runner that hears TERM twice kills at once and still delivers
-    /// what was written; one that does not go is killed with everything in its container.
-    async fn make_sure(self: Arc<Self>, handle: String) {
-        let gone = async |within| tokio::time::timeout(within, self.ended(&handle)).await.is_ok();
-        if self.killed().contains_key(&handle) || gone(NOW / 20).await {
-            return;
-        }
-        let _ = self.signal(&handle, "SIGTERM").await;
-        let begun = Instant::now();
-        while !gone(NOW).await && begun.elapsed() < NOW + self.docker.deadlines.contradiction {
-            {
-                let mut killed = self.killed();
-                killed.retain(|_, since| since.elapsed() < 2 * self.docker.deadlines.patience);
-                killed.entry(handle.clone()).or_insert_with(Instant::now);
-            }
-            if let Err(error) = self.signal(&handle, "SIGKILL").await {
-                tracing::warn!(%error, handle, "a container could not be killed; trying again");
-            }
-        }
     }
 
     /// Makes sure that the engine has the job's image, as the plan's policy says; what its name stands for.
@@ -590,30 +493,7 @@ impl Engine for DockerEngine {
     }
 
     async fn stop(&self, id: &AttemptId, site: &Site, how: Stop) -> Result<(), EngineError> {
-        let frames = self.0.folders.path(id)?.join(folder::FRAMES);
-        let is_silent = move || std::fs::metadata(&frames).is_ok_and(|frames| frames.len() == 0);
-        if how == Stop::Gently && is_silent() {
-            // The kernel drops a signal that the first process of a container has no handler for, and this one may
-            // have been started a moment ago. Its first frame says that it has.
-            let (inner, handle) = (Arc::clone(&self.0), site.handle.clone());
-            tokio::spawn(async move {
-                let until = Instant::now() + HANDLERS;
-                while is_silent() && Instant::now() < until {
-                    tokio::time::sleep(FIRST_PAUSE).await;
-                }
-                if let Err(error) = inner.signal(&handle, ASK.as_str()).await {
-                    tracing::warn!(%error, handle, "a container could not be told to stop");
-                }
-            });
-            return Ok(());
-        }
-        if how == Stop::Gently {
-            return self.0.signal(&site.handle, ASK.as_str()).await;
-        }
-        let told = self.0.signal(&site.handle, "SIGTERM").await;
-        // Also when it could not be told: that is no reason to let it run.
-        tokio::spawn(Arc::clone(&self.0).make_sure(site.handle.clone()));
-        told
+        Arc::clone(&self.0).stop(id, &site.handle, how).await
     }
 
     async fn adopt(&self) -> Result<Vec<Found>, EngineError> {
@@ -694,15 +574,4 @@ fn is_too_old(api: &str) -> bool {
         (Ok(major), Ok(minor)) => (major, minor) < OLDEST_API,
         _ => false,
     }
-}
-
-/// How a container ended; `None` while it has not.
-fn exit(state: ContainerState) -> Option<Exit> {
-    let error = state.error.filter(|error| !error.is_empty());
-    let error = match state.status? {
-        ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD => error,
-        ContainerStateStatusEnum::CREATED => Some(error.unwrap_or_else(|| "it was never started".to_owned())),
-        _ => return None,
-    };
-    Some(Exit { code: state.exit_code.unwrap_or(-1), out_of_memory: state.oom_killed.unwrap_or(false), error })
 }
