@@ -342,7 +342,7 @@ impl<'a> Check<'a> {
         let exact = match attempt.outcome.as_deref() {
             Some("passed" | "failed") => *served == written,
             // The daemon's own words stand where it was stopped; what comes before is as it was written.
-            Some("cancelled") => is_cut(served, &written),
+            Some("cancelled") if !self.steps.begun(&id).is_empty() => is_cut(served, &written),
             // Nothing of it ran: whatever is there are words of the runner's and the daemon's own.
             _ => true,
         };

@@ -69,7 +69,7 @@ impl Load<'_> {
         let mut files = recipe.files();
         files.push((".windlass.yml".to_owned(), recipe.spec(image, note).into_bytes()));
         let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
-        let pull = self.random.percent(20).then(|| 1 + self.random.below(3));
+        let pull = self.random.percent(30).then(|| 1 + self.random.below(2));
         let branch = pull.map_or_else(|| format!("branch-{}", self.random.below(3)), |pull| format!("topic-{pull}"));
         let commit = repository.commit(&branch, &files, &format!("number {count}"));
         self.shared.note(|ledger| drop(ledger.recipes.insert(commit.sha.clone(), recipe)));

@@ -150,7 +150,7 @@ impl Recipe {
             }
             jobs.push(Job { name: format!("j{number}"), needs, steps });
         }
-        let group = random.percent(20).then(|| format!("turns-{}", random.below(2)));
+        let group = random.percent(35).then(|| "turns".to_owned());
         Self { jobs, group, broken: random.percent(8) }
     }
 

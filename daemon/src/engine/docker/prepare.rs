@@ -20,7 +20,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
 use super::call::{Client, Failure, trouble};
-use super::shape::{OWNER_LABEL, RUNNER_FOLDER};
+use super::shape::{ATTEMPT_LABEL, OWNER_LABEL, RUNNER_FOLDER};
 use super::{DockerSettings, image};
 use crate::engine::{EngineError, TroubleKind};
 
@@ -239,7 +239,10 @@ impl Helpers<'_> {
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         match self.docker.slow(self.docker.list_containers(Some(options))).await {
             Ok(old) => {
-                for id in old.into_iter().filter_map(|container| container.id) {
+                // Containers have the labels of their images, too: one of a job may come of an image of ours.
+                let is_helper = |labels: &HashMap<String, String>| !labels.contains_key(ATTEMPT_LABEL);
+                let helpers = old.into_iter().filter(|container| container.labels.as_ref().is_some_and(is_helper));
+                for id in helpers.filter_map(|container| container.id) {
                     tracing::info!(id, "removing a helper container that an earlier daemon left");
                     self.remove(&id).await;
                 }
