@@ -298,7 +298,7 @@ impl<'a> Check<'a> {
         if matches!(attempt.outcome.as_deref(), Some("skipped" | "lost")) && !begun.is_empty() {
             self.wrong(Promise::Survives, format!("{id} is {:?} although it ran: {ran}", attempt.outcome));
         }
-        self.log(job, attempt);
+        self.log(told, job, attempt);
     }
 
     /// A job whose needs all passed in the end is not skipped.
@@ -312,7 +312,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn log(&mut self, job: &Job, attempt: &Attempt) {
+    fn log(&mut self, told: &Told<'_>, job: &Job, attempt: &Attempt) {
         let id = attempt.id();
         let nothing = Vec::new();
         let served = self.evidence.logs.get(&id).unwrap_or(&nothing);
@@ -340,9 +340,13 @@ impl<'a> Check<'a> {
         }
         let written = job.output();
         let exact = match attempt.outcome.as_deref() {
+            // A cancel that came too late has left its words all the same.
+            Some("passed" | "failed") if self.was_cancelled(told.build, attempt) => {
+                missing(served, &written).is_some_and(<[u8]>::is_empty)
+            }
             Some("passed" | "failed") => *served == written,
             // The daemon's own words stand where it was stopped; what comes before is as it was written.
-            Some("cancelled") if !self.steps.begun(&id).is_empty() => is_cut(served, &written),
+            Some("cancelled") if !self.steps.begun(&id).is_empty() => missing(served, &written).is_some(),
             // Nothing of it ran: whatever is there are words of the runner's and the daemon's own.
             _ => true,
         };
@@ -371,8 +375,9 @@ impl<'a> Check<'a> {
 
 const NOTICE: &[u8] = b"[windlass] ";
 
-/// Whether `log`, without the lines of the daemon's own, is the beginning of what was written.
-fn is_cut(log: &[u8], written: &[u8]) -> bool {
+/// What of `written` comes after `log`, which has it from the beginning and lines of the daemon's own in between; `None`:
+/// it has something else.
+fn missing<'a>(log: &[u8], written: &'a [u8]) -> Option<&'a [u8]> {
     let (mut rest, mut written) = (log, written);
     loop {
         let notice = rest.windows(NOTICE.len()).position(|window| window == NOTICE);
@@ -381,9 +386,8 @@ fn is_cut(log: &[u8], written: &[u8]) -> bool {
         if notice.is_some() && !written.starts_with(piece) && piece.ends_with(b"\n") {
             piece = &piece[..piece.len() - 1];
         }
-        let Some(after) = written.strip_prefix(piece) else { return false };
-        written = after;
-        let Some(at) = notice else { return true };
+        written = written.strip_prefix(piece)?;
+        let Some(at) = notice else { return Some(written) };
         let end = rest[at..].iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| at + end + 1);
         rest = &rest[end..];
     }
@@ -391,7 +395,7 @@ fn is_cut(log: &[u8], written: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_cut;
+    use super::missing;
 
     #[test]
     fn a_cut_log_is_the_beginning_of_what_was_written() {
@@ -406,8 +410,9 @@ mod tests {
             ("abc\n[windlass] asked to stop\nxe", false),
             ("abcdefgh", false),
         ] {
-            assert_eq!(is_cut(log.as_bytes(), b"abcdefg"), fits, "{log:?}");
+            assert_eq!(missing(log.as_bytes(), b"abcdefg").is_some(), fits, "{log:?}");
         }
-        assert!(is_cut(b"a\n[windlass] x\nb", b"a\nb"));
+        assert_eq!(missing(b"a\n[windlass] x\nb", b"a\nb"), Some(&b""[..]));
+        assert_eq!(missing(b"ab\n[windlass] x\n", b"abc"), Some(&b"c"[..]));
     }
 }
