@@ -9,7 +9,7 @@ const USAGE: &str = "\
 usage: tests/run chaos [--kills N] [--seed N] [--engine local|docker] [--every-point]
 
 Runs the real daemon under a stream of deliveries, orders and following clients, kills it N times (100) at random moments
-and at its fail points, and holds what it has in the end against what is known from outside. Ends with 1 and the list of
+and at some of its fail points, and holds what it has in the end against what is known from outside. Ends with 1 and the list of
 what is wrong. --every-point goes on until every fail point of the engine has fired.";
 
 fn main() -> ExitCode {

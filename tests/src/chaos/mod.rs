@@ -85,7 +85,7 @@ impl Report {
         let bytes: usize = self.evidence.logs.values().map(Vec::len).sum();
         format!(
             "{} kills ({} at fail points), {} deliveries, {} builds, {} attempts, {} steps, {} MB of logs, in {} s; slowest \
-             start {} ms; {} violations, {} fail points missed",
+             start {} ms; {} violations, {} fail points not seen",
             self.kills,
             self.at_points,
             self.ledger.deliveries.len(),
