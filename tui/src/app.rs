@@ -7,17 +7,21 @@ use std::time::{Duration, SystemTime};
 
 use crossterm::event::{Event as Input, EventStream, KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jiff::tz::TimeZone;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 
 use crate::exit::{Exit, Failure};
+use crate::handover;
 use crate::keymap::Key;
 use crate::link::target::Target;
 use crate::link::{Link, LinkEvent};
 use crate::screens::{self, Hits};
-use crate::state::{Effect, Event, State};
+use crate::signals::{Signals, Woken};
+use crate::state::{Effect, Event, Reader, State};
 use crate::terminal::Terminal;
 use crate::theme::Theme;
 use crate::words;
@@ -49,7 +53,16 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
             link.send(message);
         }
     }
-    let mut app = App { state, theme: options.theme, link, hits: Hits::default(), quit: None };
+    let mut app = App {
+        state,
+        theme: options.theme,
+        link,
+        hits: Hits::default(),
+        quit: None,
+        reading: None,
+        saving: FuturesUnordered::new(),
+        told: None,
+    };
     let result = app.turn(&mut terminal, &mut signals).await;
     drop(terminal);
     match result {
@@ -67,6 +80,12 @@ struct App {
     link: Link,
     hits: Hits,
     quit: Option<Exit>,
+    /// Somebody else is to have the terminal, to read this log.
+    reading: Option<(Reader, AttemptId)>,
+    /// Logs that are being written to files.
+    saving: FuturesUnordered<JoinHandle<Result<String, String>>>,
+    /// What went wrong and is still to be said.
+    told: Option<String>,
 }
 
 impl App {
@@ -89,6 +108,7 @@ impl App {
                 }
                 ending = signals.next() => match ending {
                     Woken::End(exit) => return Ok(exit),
+                    Woken::Interrupt => return Ok(Exit::Interrupted),
                     Woken::Stop => {
                         terminal.suspend()?;
                         dirty = true;
@@ -121,13 +141,37 @@ impl App {
                         next = if room == 0 { None } else { self.link.try_next() };
                     }
                 }
+                Some(saved) = self.saving.next() => {
+                    let saved = saved.unwrap_or_else(|error| Err(format!("saving the log failed: {error}")));
+                    self.happen(told(saved), terminal)?;
+                    dirty = true;
+                }
                 () = until(deadline) => {
                     self.happen(Event::Deadline, terminal)?;
                     dirty = true;
                 }
             }
+            if let Some(words) = self.told.take() {
+                self.happen(told(Err(words)), terminal)?;
+            }
             if let Some(exit) = self.quit {
                 return Ok(exit);
+            }
+            if let Some((reader, id)) = self.reading.take() {
+                drop(input); // it would take the other's keys
+                terminal.lend();
+                let read = handover::read(reader, &id, signals).await;
+                terminal.resume()?;
+                input = EventStream::new();
+                match read {
+                    Ok(None) => {}
+                    Ok(Some(exit)) => return Ok(exit),
+                    Err(words) => self.happen(told(Err(words)), terminal)?,
+                }
+                // It may have another size by now.
+                let (width, height) = crossterm::terminal::size()?;
+                self.happen(Event::Resize(width, height), terminal)?;
+                dirty = true;
             }
         }
     }
@@ -139,6 +183,13 @@ impl App {
                 Effect::Mouse(on) => terminal.set_mouse(on)?,
                 Effect::Redraw => terminal.redraw()?,
                 Effect::Suspend => terminal.suspend()?,
+                Effect::Copy(text) => {
+                    if !terminal.copy(&text)? {
+                        self.told = Some("it is too long for a terminal's clipboard".to_owned());
+                    }
+                }
+                Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(id))),
+                Effect::Read(reader, id) => self.reading = Some((reader, id)),
                 Effect::Quit => self.quit = Some(Exit::Ok),
             }
         }
@@ -188,6 +239,13 @@ fn from_link(event: LinkEvent) -> Event {
     }
 }
 
+fn told(words: Result<String, String>) -> Event {
+    match words {
+        Ok(text) => Event::Told { text, bad: false },
+        Err(text) => Event::Told { text, bad: true },
+    }
+}
+
 fn translate_key(code: KeyCode, modifiers: KeyModifiers) -> Option<Key> {
     if modifiers.contains(KeyModifiers::ALT) {
         return None;
@@ -233,42 +291,4 @@ async fn until(moment: Option<Instant>) {
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Signals that end, stop or wake the client.
-struct Signals {
-    terminate: Signal,
-    hangup: Signal,
-    interrupt: Signal,
-    stop: Signal,
-    resume: Signal,
-}
-
-enum Woken {
-    End(Exit),
-    Stop,
-    Continued,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        let by_number = |number: nix::sys::signal::Signal| signal(SignalKind::from_raw(number as i32));
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            stop: by_number(nix::sys::signal::Signal::SIGTSTP)?,
-            resume: by_number(nix::sys::signal::Signal::SIGCONT)?,
-        })
-    }
-
-    async fn next(&mut self) -> Woken {
-        tokio::select! {
-            _ = self.terminate.recv() => Woken::End(Exit::Interrupted),
-            _ = self.hangup.recv() => Woken::End(Exit::Interrupted),
-            _ = self.interrupt.recv() => Woken::End(Exit::Interrupted),
-            _ = self.stop.recv() => Woken::Stop,
-            _ = self.resume.recv() => Woken::Continued,
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
+use base64::Engine;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
@@ -72,6 +73,25 @@ impl Terminal {
     pub(crate) fn set_mouse(&mut self, on: bool) -> io::Result<()> {
         self.mouse = on;
         if on { execute!(io::stdout(), EnableMouseCapture) } else { execute!(io::stdout(), DisableMouseCapture) }
+    }
+
+    /// Text for the clipboard of whoever sits in front of the terminal (OSC 52). False: it is longer than terminals take,
+    /// and nothing was sent.
+    pub(crate) fn copy(&mut self, text: &str) -> io::Result<bool> {
+        const LONGEST: usize = 75_000;
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        if encoded.len() > LONGEST {
+            return Ok(false);
+        }
+        let mut stdout = io::stdout().lock();
+        write!(stdout, "\x1b]52;c;{encoded}\x07")?;
+        stdout.flush()?;
+        Ok(true)
+    }
+
+    /// Gives the terminal back for a while; [`Terminal::resume`] takes it again.
+    pub(crate) fn lend(&mut self) {
+        give_back();
     }
 
     /// Gives the terminal back, stops this process until it is continued, and takes the terminal again.

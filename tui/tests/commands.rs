@@ -127,6 +127,108 @@ async fn a_log_in_a_pipe_is_the_exact_bytes() {
 }
 
 #[tokio::test]
+async fn a_log_can_begin_at_a_step_and_be_narrowed_to_lines() {
+    let stage = Stage::new();
+    let number = stage.failed();
+    let address = format!("{number}/test");
+    let from_step: &[u8] = b"\x1b[31mE  boom\x1b[0m\xff\x00\nlast";
+    let table: [(&[&str], &[u8]); 5] = [
+        (&["--since-step", "pytest"], from_step),
+        (&["--since-step", "2"], from_step),
+        (&["--grep", "^e  BOOM"], b""),
+        (&["--grep", "^e  boom"], b"\x1b[31mE  boom\x1b[0m\xff\x00\n"),
+        (&["--since-step", "pytest", "--grep", "installed|last"], b"last"),
+    ];
+    for (args, expected) in table {
+        let log = stage.run(&[&["logs", &address], args].concat()).await;
+        assert_eq!((log.status.code(), log.stdout.as_slice()), (Some(0), expected), "{args:?}: {log:?}");
+        assert_eq!(text(&log.stderr).contains("no line matches"), expected.is_empty(), "{log:?}");
+    }
+    let safe = stage.run(&["logs", &address, "--safe", "--grep", "boom"]).await;
+    let safe = text(&safe.stdout);
+    assert!(safe.contains("mE  boom\x1b[0m") && safe.contains('\u{fffd}') && !safe.contains('\0'), "{safe:?}");
+    for (args, code, words) in
+        [(["--since-step", "nope"], 6, "its steps: install, pytest"), (["--grep", "("], 2, "no regular expression")]
+    {
+        let refused = stage.run(&[&["logs", &address], &args[..]].concat()).await;
+        assert_eq!(refused.status.code(), Some(code), "{refused:?}");
+        assert!(text(&refused.stderr).contains(words), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_step_can_be_followed_before_it_begins() {
+    let stage = Stage::new();
+    let number = stage.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Later", &[("test", &[], &["install", "pytest"])]);
+        world.start_step(number, "test", 0);
+        world.write(number, "test", "installing\n");
+        number
+    });
+    let args = ["logs", "-f", &format!("{number}/test"), "--since-step", "pytest"];
+    let child = stage.command(&args).spawn().expect("the command starts");
+    watched(&stage, number).await;
+    stage.fake.change(|world| {
+        world.end_step(number, "test", 0, 0);
+        world.start_step(number, "test", 1);
+        world.write(number, "test", "at last\n");
+        world.end_job(number, "test", Outcome::Passed, "");
+    });
+    let output = ended(child).await;
+    assert_eq!((text(&output.stdout).as_str(), output.status.code()), ("at last\n", Some(0)));
+}
+
+#[tokio::test]
+async fn completion_offers_what_the_daemon_has_and_nothing_that_a_shell_would_run() {
+    let stage = Stage::new();
+    let number = stage.failed();
+    stage.fake.change(|world| {
+        world.push("acme/app", "$(touch owned)", "Evil\x1b]0;x\x07\nevil", &[("test; rm -rf ~", &[], &["x"])]);
+        world.push("acme/app", "fix/parser", "Mend", &[("lint", &[], &["x"])]);
+    });
+    let offered = |words: &'static [&'static str]| {
+        let stage = &stage;
+        async move {
+            let output = stage.run(&[&["complete", "--"], words].concat()).await;
+            assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{words:?}");
+            text(&output.stdout)
+        }
+    };
+    let first = |text: &str| text.lines().filter_map(|line| line.split('\t').next()).collect::<Vec<_>>().join(" ");
+    let logs = offered(&["logs", ""]).await;
+    assert_eq!(first(&logs), format!("3 2 {number}"));
+    assert!(logs.contains("1\tacme/app main Break it") && !logs.contains('\x1b'), "{logs:?}");
+    assert_eq!(first(&offered(&["logs", "-f", "1/"]).await), "1/test");
+    assert_eq!(first(&offered(&["logs", "2/"]).await), "");
+    assert_eq!(first(&offered(&["builds", "--branch", ""]).await), "fix/parser main");
+    assert_eq!(first(&offered(&["builds", "branch:f"]).await), "branch:fix/parser");
+    assert_eq!(first(&offered(&["builds", "status:ti"]).await), "status:timed_out");
+    assert_eq!(first(&offered(&["wa"]).await), "watch");
+    // Without a daemon there is silence, not an error in the middle of somebody's line.
+    let nowhere = stage.folder.path().join("nowhere");
+    let output = finish(windlass(&nowhere, stage.folder.path(), &["complete", "--", "logs", ""])).await;
+    assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(0), 0, 0));
+}
+
+#[tokio::test]
+async fn bash_completes_over_a_colon() {
+    let stage = Stage::new();
+    stage.failed();
+    let script = text(&stage.run(&["completions", "bash"]).await.stdout);
+    let test = format!(
+        "{script}\nCOMP_LINE='{0} builds branch:m' COMP_POINT=${{#COMP_LINE}}\nCOMP_POINT=${{#COMP_LINE}}\n\
+         COMP_WORDS=({0} builds branch : m) COMP_CWORD=4\n_windlass\nprintf '%s|' \"${{COMPREPLY[@]}}\"\n",
+        env!("CARGO_BIN_EXE_windlass")
+    );
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", &test]).env("HOME", stage.folder.path());
+    bash.env("WINDLASS_CONNECT", format!("unix:{}", stage.folder.path().join("s").display()));
+    bash.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let output = finish(bash).await;
+    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("main|", ""));
+}
+
+#[tokio::test]
 async fn a_followed_log_survives_cuts_without_losing_or_repeating_a_byte() {
     let stage = Stage::new();
     let number = stage.running();

@@ -7,10 +7,12 @@ mod driver;
 
 use driver::Driver;
 use fake::NOW;
+use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{DeliveryState, DeliveryView, Outcome, WaitingFor};
 use windlass_tui::keymap::Key::{Char, Ctrl, Enter, Esc};
-use windlass_tui::state::{Event, Page, State};
+use windlass_tui::state::log::LogPage;
+use windlass_tui::state::{Effect, Event, Page, Reader, State};
 
 const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
 
@@ -101,7 +103,7 @@ async fn at_every_size(driver: &mut Driver, name: &str) {
 
 /// Nothing that is in view is still to come.
 fn whole(state: &State) -> bool {
-    use windlass_tui::state::log::{LogPage, Shown};
+    use windlass_tui::state::log::Shown;
     let here = |log: &LogPage| {
         let shown = log.shown();
         log.head.is_some() && !shown.iter().any(|row| matches!(row, Shown::Missing { .. }))
@@ -165,6 +167,8 @@ async fn a_failed_job_opens_where_it_failed() {
     driver.press(&[Char('e'), Enter]);
     driver.until("the build", whole).await;
     driver.press(&[Enter]);
+    let opened = |log: &LogPage| log.errors.as_ref().is_some_and(|errors| errors.current == Some(100));
+    driver.until("its first error", |state| screen_has(state, opened)).await;
     at_every_size(&mut driver, "log").await;
     driver.press(&[Char('/')]);
     driver.type_text("package 4.");
@@ -178,6 +182,62 @@ async fn a_failed_job_opens_where_it_failed() {
 }
 
 #[tokio::test]
+async fn a_failed_log_opens_at_its_first_error_and_goes_from_error_to_error() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Errors", &[("test", &[], &["install", "pytest"])]);
+        world.start_step(number, "test", 0);
+        world.write(number, "test", "warning: error in a step that passed\n");
+        world.end_step(number, "test", 0, 0);
+        world.start_step(number, "test", 1);
+        for line in 1..500 {
+            let text = if line % 200 == 0 { "\x1b[31mERROR\x1b[0m: it broke" } else { "fine" };
+            world.write(number, "test", format!("{text} {line}\n"));
+        }
+        world.end_step(number, "test", 1, 1);
+        world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 1");
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the build", whole).await;
+    driver.press(&[Enter]);
+    let at = |line: u64| {
+        move |state: &State| {
+            screen_has(state, |log| {
+                log.errors.as_ref().is_some_and(|errors| errors.current == Some(line)) && log.view().contains(&line)
+            })
+        }
+    };
+    driver.until("the first error of the step that failed", at(200)).await;
+    driver.until("its lines", whole).await;
+    assert!(driver.screen().contains("error 2/3") && driver.screen().contains("it broke 200"), "{}", driver.screen());
+    driver.press(&[Char('e')]);
+    driver.until("the next", at(400)).await;
+    driver.press(&[Char('E'), Char('E')]);
+    driver.until("the one before, of another step", at(0)).await;
+    // Who moves before the first error is known stays where he went.
+    driver.press(&[Esc, Enter, Char('G')]);
+    driver.until("the end", |state| screen_has(state, |log| log.head.is_some()) && whole(state)).await;
+    assert!(driver.screen().contains("fine 499"), "{}", driver.screen());
+}
+
+#[tokio::test]
+async fn an_address_is_copied_and_a_log_handed_over() {
+    let mut driver = started().await;
+    driver.press(&[Char('e'), Char('y')]);
+    assert_eq!(driver.effects.pop(), Some(Effect::Copy("2".to_owned())));
+    driver.press(&[Enter]);
+    driver.until("the build", whole).await;
+    driver.press(&[Char('y'), Char('p')]);
+    let id = AttemptId { build: 2, job: "test (3.13)".to_owned(), attempt: 1 };
+    let expected = [Effect::Copy("2/test (3.13)".to_owned()), Effect::Read(Reader::Pager, id.clone())];
+    assert_eq!(driver.effects.split_off(driver.effects.len() - 2), expected);
+    driver.press(&[Enter, Char('S'), Ctrl('e')]);
+    let expected = [Effect::Read(Reader::File, id.clone()), Effect::Read(Reader::Editor, id)];
+    assert_eq!(driver.effects.split_off(driver.effects.len() - 2), expected);
+}
+
+#[tokio::test]
 async fn a_search_goes_on_from_where_one_looks() {
     let mut driver = started().await;
     driver.fake.change(|world| world.search_limit = 3);
@@ -185,6 +245,7 @@ async fn a_search_goes_on_from_where_one_looks() {
     driver.until("the build", whole).await;
     driver.press(&[Enter]);
     driver.until("the log", whole).await;
+    driver.press(&[Char('G')]);
     driver.press(&[Char('/')]);
     driver.type_text("package .0$");
     driver.press(&[Enter]);
@@ -232,7 +293,7 @@ async fn a_log_counts_the_planned_steps_and_a_retry_moves_the_preview() {
     assert_eq!(preview.map(|log| log.id.attempt), Some(2));
 }
 
-fn screen_has(state: &State, wished: impl Fn(&windlass_tui::state::log::LogPage) -> bool) -> bool {
+fn screen_has(state: &State, wished: impl Fn(&LogPage) -> bool) -> bool {
     matches!(state.pages.last(), Some(Page::Log(log)) if wished(log))
 }
 

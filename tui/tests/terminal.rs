@@ -221,6 +221,44 @@ async fn whatever_is_shown_only_our_own_sequences_are_written() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_copied_saved_and_read_by_others() {
+    let (folder, fake) = stage();
+    fake.change(|world| world.write(1, "test", b"\x1b[32mgreen\x1b[0m \x1b]0;owned\x07\xff\n"));
+    let saved = folder.path().join("windlass-1-test-1.log");
+    beside(&folder, move |socket| {
+        let mut client = Client::start(&socket, 24, 80);
+        client.until_shown("A title");
+        client.type_keys(b"y");
+        client.until("\x1b]52;c;MQ==\x07"); // the number 1
+        client.until_shown("1 was sent to the terminal's clipboard");
+        client.type_keys(b"\r");
+        client.until_shown("whole build");
+        client.type_keys(b"\r");
+        client.until_shown("green");
+        client.type_keys(b"S");
+        client.until_shown("saved as windlass-1-test-1.log");
+        let bytes = std::fs::read(&saved).expect("it was saved");
+        assert_eq!(bytes, b"\x1b[32mgreen\x1b[0m \x1b]0;owned\x07\xff\n");
+        client.type_keys(b"S");
+        client.until_shown("cannot write windlass-1-test-1.log");
+        // The pager has the terminal as a shell would give it, and all keys; what it reads was made safe.
+        client.seen.clear();
+        client.type_keys(b"p");
+        client.until("in the pager: ");
+        client.assert_given_back();
+        assert!(client.seen.contains("mgreen\x1b[0m") && !client.seen.contains("owned"), "{:?}", client.seen);
+        client.type_keys(b"these keys\r");
+        client.until("read these keys");
+        client.until_shown("1/test#1");
+        client.assert_taken();
+        client.seen.clear();
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+    })
+    .await;
+}
+
 #[test]
 fn the_audit_knows_a_stranger() {
     let table = [

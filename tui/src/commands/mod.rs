@@ -3,22 +3,25 @@
 
 mod builds;
 mod cancel;
+mod complete;
 mod deliveries;
 mod lint;
 mod logs;
+mod man;
 mod output;
 mod pause;
 mod queue;
 mod retry;
 mod session;
 mod show;
+mod sieve;
 mod watch;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::app;
 use crate::config::Config;
@@ -31,7 +34,7 @@ use session::Session;
 /// Browse and follow builds, cancel and retry them, from the keyboard. Without a command: the terminal client.
 #[derive(Debug, Parser)]
 #[command(name = "windlass", version, after_help = format!("{EXAMPLES}\n\n{}\n\n{CONFIGURATION}", exit::HELP))]
-struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     shared: Shared,
     /// Nothing moves on the screen by itself: running times stand still until something happens.
@@ -70,6 +73,9 @@ struct Shared {
 #[derive(Debug, Subcommand)]
 enum Command {
     Lint(lint::Args),
+    Completions(complete::Args),
+    Complete(complete::AskArgs),
+    Man(man::Args),
     #[command(flatten)]
     Asking(Asking),
 }
@@ -161,6 +167,11 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let mut output = Output::new(shared.json);
     let command = match command {
         Command::Lint(args) => return lint::run(&args, &mut output),
+        Command::Completions(args) => return complete::script(&args, &mut output),
+        Command::Man(args) => return man::run(&args, &Cli::command(), &mut output),
+        Command::Complete(args) => {
+            return runtime.block_on(complete::answer(&args, &Cli::command(), &target, &mut output));
+        }
         Command::Asking(command) => command,
     };
     runtime.block_on(async {
@@ -197,8 +208,6 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -70,6 +70,11 @@ impl Output {
         Ok(())
     }
 
+    /// Colours also where no terminal is seen: somebody asked for them.
+    pub(super) fn keep_colours(&mut self) {
+        self.colours = true;
+    }
+
     /// Exactly these bytes.
     pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.out.write_all(bytes)?;

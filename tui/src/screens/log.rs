@@ -5,13 +5,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::Status;
+use windlass_protocol::view::{AttemptView, Status, StepView};
 
 use super::builds::standing_words;
 use super::overlay;
 use crate::state::State;
 use crate::state::log::{LogPage, Shown, Times};
-use crate::theme::{Theme, Tone};
+use crate::theme::{Theme, Tone, tone_of};
 use crate::waiting;
 use crate::widgets::log::{Log, Mark, Row};
 use crate::widgets::text::Words;
@@ -52,6 +52,9 @@ fn whereabouts(page: &LogPage) -> Words {
     let mut words = Words::new();
     if let Some(search) = &page.search {
         words = words.and(Tone::Warn, format!("/{}  {}  ", search.pattern, search.words()));
+    }
+    if let Some(errors) = page.errors.as_ref().filter(|errors| errors.current.is_some()) {
+        words = words.and(Tone::Bad, format!("error {}  ", errors.words()));
     }
     if page.column > 0 {
         words = words.and(Tone::Dim, format!("from column {}  ", page.column + 1));
@@ -97,8 +100,12 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         Shown::Step(mark) => {
             let index = usize::from(mark.step) + 1;
             let planned = attempt.map_or(begun, |attempt| attempt.steps.len());
-            let words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", planned.max(index)));
-            Row::Heading(words.and(Tone::Accent, &mark.name).plain(" "))
+            let mut words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", planned.max(index)));
+            words = words.and(Tone::Accent, &mark.name).plain(" ");
+            if let Some((attempt, step)) = attempt.and_then(|attempt| Some((attempt, attempt.steps.get(index - 1)?))) {
+                words = ending(words, attempt, step, state.daemon_now());
+            }
+            Row::Heading(words)
         }
         Shown::Missing { number } => Row::Missing { number: words::count(number + 1) },
         Shown::Line { number, row, line } => {
@@ -107,6 +114,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
             let mark = match &page.search {
                 Some(search) if search.current == Some(*number) => Mark::CurrentHit,
                 Some(search) if search.is_match(*number) => Mark::Hit,
+                _ if page.errors.as_ref().is_some_and(|errors| errors.is_match(*number)) => Mark::Error,
                 _ => Mark::None,
             };
             Row::Text {
@@ -127,6 +135,19 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         hit: page.search.as_ref().map(|search| &search.regex),
     };
     log.paint(area, theme, buffer);
+}
+
+/// How a step stands and how long it took, after its name.
+fn ending(words: Words, attempt: &AttemptView, step: &StepView, now: Timestamp) -> Words {
+    let standing = Standing::of_step(attempt, step);
+    let mut words = words.and(tone_of(standing), format!("{} {}", standing.glyph(), standing.word())).plain(" ");
+    if let Some(ending) = words::ending(step.exit_code, step.signal) {
+        words = words.and(Tone::Bad, format!("{ending} "));
+    }
+    match words::took(step.started_at, step.finished_at, now) {
+        Some(took) => words.and(Tone::Dim, format!("{took} ")),
+        None => words,
+    }
 }
 
 fn time(times: Times, at: i64, before: Option<i64>, started: Option<Timestamp>, zone: &TimeZone) -> String {

@@ -7,8 +7,9 @@ use super::cursor::{Cursor, Move};
 use super::dialog::{self, Again, Target, Task};
 use super::log::{LogPage, Motion};
 use super::pause;
-use super::search::Search;
-use super::{BUILDS, Connection, Effect, FOUND, Hit, Page, Pending, Prompt, PromptKind, QUEUE, State, View, subscribe};
+use super::{
+    BUILDS, Connection, Effect, FOUND, Hit, Page, Pending, Prompt, PromptKind, QUEUE, Reader, State, View, subscribe,
+};
 use crate::keymap::{self, Action, Key, Mode};
 
 impl State {
@@ -67,6 +68,10 @@ impl State {
                 self.show_view(View::ALL[(at + by) % count], effects);
             }
             Action::Resync => self.resync(effects),
+            Action::Copy => self.copy(effects),
+            Action::Pager => self.hand_out(Reader::Pager, effects),
+            Action::Editor => self.hand_out(Reader::Editor, effects),
+            Action::Save => self.hand_out(Reader::File, effects),
             Action::Cancel | Action::Kill => match dialog::cancel(&self.targets(), action == Action::Kill) {
                 Ok(dialog) => self.dialog = Some(dialog),
                 Err(words) => self.toast(words, true),
@@ -146,59 +151,10 @@ impl State {
         }
         match action {
             Action::NextFailed | Action::PreviousFailed => page.go_to_failed(action == Action::NextFailed, height),
-            Action::Into => match page.log() {
-                Some((id, start)) => {
-                    let sub = self.fresh_sub();
-                    self.pages.push(Page::Log(Box::new(LogPage::new(id, sub, start, layout.log()))));
-                }
-                None => self.toast("it has not begun, so there is no log yet".to_owned(), true),
-            },
+            Action::Into => self.open_log(effects),
             Action::Back => self.back(effects),
             _ => {}
         }
-    }
-
-    fn act_in_log(&mut self, action: Action, effects: &mut Vec<Effect>) {
-        let Some(Page::Log(log)) = self.pages.last_mut() else { return };
-        let (page, half) = (log.page(), (log.page() / 2).max(1));
-        match action {
-            Action::Up => log.go(Motion::Up(1)),
-            Action::Down => log.go(Motion::Down(1)),
-            Action::PageUp => log.go(Motion::Up(page)),
-            Action::PageDown => log.go(Motion::Down(page)),
-            Action::HalfUp => log.go(Motion::Up(half)),
-            Action::HalfDown => log.go(Motion::Down(half)),
-            Action::First => log.go(Motion::First),
-            Action::Last => log.go(Motion::End),
-            Action::Follow => log.toggle_follow(),
-            Action::Left => log.sideways(false),
-            Action::Right => log.sideways(true),
-            Action::Wrap => (log.wrap, log.column) = (!log.wrap, 0),
-            Action::Times => log.next_times(),
-            Action::StepHeaders => log.headers = !log.headers,
-            Action::Search => self.prompt = Some(Prompt { kind: PromptKind::Search, text: String::new(), older: None }),
-            Action::NextMatch | Action::PreviousMatch => self.step_search(action == Action::NextMatch, effects),
-            Action::Back if log.search.is_some() => log.search = None,
-            Action::Back => self.back(effects),
-            _ => {}
-        }
-    }
-
-    /// To the hit that is next from what is in view: from the hit that was gone to, if it is in view still.
-    fn step_search(&mut self, forward: bool, effects: &mut Vec<Effect>) {
-        let Some(Page::Log(log)) = self.pages.last_mut() else { return };
-        let (lines, view) = (log.lines(), log.view());
-        let Some(search) = &mut log.search else {
-            return self.toast("nothing was searched yet: press /".to_owned(), true);
-        };
-        let from = match (search.current.filter(|line| view.contains(line)), forward) {
-            (Some(line), true) => Some(line + 1),
-            (Some(line), false) => line.checked_sub(1),
-            (None, true) => Some(view.start),
-            (None, false) => view.start.checked_sub(1),
-        };
-        let (next, sub) = (search.go(from, !forward, lines), log.sub);
-        self.follow_search(sub, next, effects);
     }
 
     fn act_in_prompt(&mut self, action: Action, effects: &mut Vec<Effect>) {
@@ -271,28 +227,6 @@ impl State {
         });
     }
 
-    fn search(&mut self, text: String, effects: &mut Vec<Effect>) {
-        let Some(Page::Log(log)) = self.pages.last_mut() else { return };
-        if text.is_empty() {
-            log.search = None;
-            return;
-        }
-        match Search::new(text.clone()) {
-            Ok(mut search) => {
-                let (next, sub) = (search.begin(log.top().0, log.lines()), log.sub);
-                log.search = Some(search);
-                self.searches.retain(|old| *old != text);
-                self.searches.push(text);
-                self.follow_search(sub, next, effects);
-            }
-            Err(error) => {
-                let words = error.to_string();
-                let last = words.lines().last().unwrap_or_default().to_owned();
-                self.toast(format!("{text} is no regular expression: {last}"), true);
-            }
-        }
-    }
-
     fn act_in_dialog(&mut self, action: Action, effects: &mut Vec<Effect>) {
         let Some(dialog) = &mut self.dialog else { return };
         let count = dialog.answers.len();
@@ -363,7 +297,7 @@ impl State {
         }
     }
 
-    fn back(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn back(&mut self, effects: &mut Vec<Effect>) {
         let mut leave = |sub| effects.push(Effect::Send(ClientMessage::Unsubscribe { sub }));
         match self.pages.pop() {
             Some(Page::Build(page)) => {

@@ -44,9 +44,14 @@ impl State {
             (Pending::Search { sub, ask }, Response::Matches { lines: found, next }) => {
                 let Some(log) = self.log_of(sub) else { return };
                 let lines = log.lines();
-                let Some(search) = &mut log.search else { return };
+                let errors = ask.pattern == search::ERRORS;
+                let Some(search) = (if errors { &mut log.errors } else { &mut log.search }) else { return };
                 let next = search.found(&ask, &found, next, lines);
-                self.follow_search(sub, next, effects);
+                if errors && log.opening.is_some() {
+                    self.follow_opening(sub, next, effects);
+                } else {
+                    self.follow_search(sub, next, effects);
+                }
             }
             (Pending::Deliveries, Response::Deliveries { deliveries }) => self.deliveries = Some(deliveries),
             _ => self.toast("the daemon answered something else than was asked".to_owned(), true),
@@ -55,9 +60,13 @@ impl State {
 
     pub(super) fn refused(&mut self, id: u64, refusal: &Refusal) {
         match self.pending.remove(&id) {
-            Some(Pending::Search { sub, .. }) => {
+            Some(Pending::Search { sub, ask }) => {
                 if let Some(log) = self.log_of(sub) {
-                    log.search = None;
+                    if ask.pattern == search::ERRORS {
+                        (log.errors, log.opening) = (None, None);
+                    } else {
+                        log.search = None;
+                    }
                 }
                 self.toast(format!("search: {refusal}"), true);
             }
@@ -85,6 +94,25 @@ impl State {
         match page {
             Some(page) => page.refused = Some(refusal),
             None => self.toast(refusal.message, true),
+        }
+    }
+
+    /// A log that failed opens at the first error of the step that failed; where none is found, at that step's end.
+    pub(super) fn follow_opening(&mut self, sub: Sub, next: Next, effects: &mut Vec<Effect>) {
+        let Some(log) = self.log_of(sub) else { return };
+        if let Next::Ask(_) = next {
+            return self.follow_search(sub, next, effects);
+        }
+        let step = log.opening.take();
+        match next {
+            Next::Show { line, wrapped: false } if step.is_some_and(|step| step.contains(&line)) => {
+                log.begin_around(line);
+            }
+            _ => {
+                if let Some(errors) = &mut log.errors {
+                    errors.current = None;
+                }
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! One build on the screen: its jobs and their steps as rows. Must not know logs nor the other screens.
 
+use std::ops::Range;
+
 use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::live::Sub;
 use windlass_protocol::refusal::Refusal;
@@ -112,6 +114,14 @@ impl BuildPage {
             None => words::failing_step(attempt).map_or(Start::End, |(index, _)| Start::EndOfStep(index)),
         };
         Some((id, start))
+    }
+
+    /// The lines of the step that made an attempt fail, and how many lines there are.
+    pub(super) fn failing_lines(&self, id: &AttemptId) -> Option<(Range<u64>, u64)> {
+        let attempt = self.attempt(id)?;
+        let (index, step) = words::failing_step(attempt)?;
+        let after = attempt.steps.get(index + 1..)?.iter().find_map(|step| step.first_line);
+        Some((step.first_line?..after.unwrap_or(u64::MAX), attempt.log.lines))
     }
 
     /// Where the log of an attempt of this build stands.

@@ -1,6 +1,8 @@
 //! A log on the screen, of any length: where in it we are, which lines that needs, what was searched. Only lines near the
 //! view are held. Must not know sockets, colours or the other screens.
 
+use std::ops::Range;
+
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{LogHead, LogWindow, StepMark, Sub, Topic};
 use windlass_protocol::log::LogLine;
@@ -25,6 +27,10 @@ pub struct LogPage {
     pub times: Times,
     pub headers: bool,
     pub search: Option<Search>,
+    /// The lines that speak of an error, once they were asked for.
+    pub errors: Option<Search>,
+    /// The lines of the step that failed, while it is not known where in them the first error is.
+    pub(super) opening: Option<Range<u64>>,
     /// Columns and rows of the whole area.
     size: (u16, u16),
     /// A preview has no gutter.
@@ -47,6 +53,8 @@ enum Position {
 pub enum Start {
     End,
     Line(u64),
+    /// A line with some of what stands before it.
+    Around(u64),
     /// The last lines of the step with this index.
     EndOfStep(usize),
 }
@@ -100,7 +108,7 @@ impl LogPage {
             refused: None,
             cache: Cache::default(),
             position: match start {
-                Start::Line(line) => Position::At((line, 0)),
+                Start::Line(line) | Start::Around(line) => Position::At((line, 0)),
                 Start::End | Start::EndOfStep(_) => Position::Follow,
             },
             start: Some(start),
@@ -110,6 +118,8 @@ impl LogPage {
             times: Times::Off,
             headers: true,
             search: None,
+            errors: None,
+            opening: None,
             size,
             preview: false,
             asked: None,
@@ -169,6 +179,13 @@ impl LogPage {
         self.settle();
     }
 
+    /// The reader went elsewhere before the first error was known.
+    pub(super) fn forget_opening(&mut self) {
+        if self.opening.take().is_some() {
+            self.errors = None;
+        }
+    }
+
     /// Brings the view to where it has to begin, as far as that is known.
     fn settle(&mut self) {
         let Some(head) = &self.head else { return };
@@ -176,6 +193,7 @@ impl LogPage {
             None => {}
             Some(Start::End) => self.position = Position::Follow,
             Some(Start::Line(line)) => self.position = Position::At((line, 0)),
+            Some(Start::Around(line)) => self.position = self.around(line),
             Some(Start::EndOfStep(step)) => {
                 let next = head.steps.iter().find(|mark| usize::from(mark.step) > step);
                 let end = next.map_or(self.end(), |mark| mark.first_line);
@@ -256,7 +274,7 @@ impl LogPage {
     }
 
     /// The lines in view.
-    pub fn view(&self) -> std::ops::Range<u64> {
+    pub fn view(&self) -> Range<u64> {
         let (first, (last, row)) = (self.top().0, self.down(self.top(), self.height()));
         first..last + u64::from(row > 0)
     }
@@ -291,6 +309,7 @@ impl LogPage {
     pub(super) fn go(&mut self, motion: Motion) {
         let top = self.top();
         self.start = None;
+        self.forget_opening();
         self.position = match motion {
             Motion::Up(by) => Position::At(self.up(top, by)),
             Motion::Down(_) if self.following() => Position::Follow,
@@ -307,13 +326,24 @@ impl LogPage {
     pub(super) fn toggle_follow(&mut self) {
         self.position = if self.following() { Position::At(self.top()) } else { Position::Follow };
         self.start = None;
+        self.forget_opening();
     }
 
     /// Shows a line with some of what stands before it.
     pub(super) fn reveal(&mut self, line: u64) {
         self.start = None;
+        self.position = self.around(line);
+    }
+
+    fn around(&self, line: u64) -> Position {
         let heads = self.steps_at(line).count();
-        self.position = Position::At(self.up((line, heads), self.height() / 3));
+        Position::At(self.up((line, heads), self.height() / 3))
+    }
+
+    /// Begins at a line after all: what is around it may not have come yet.
+    pub(super) fn begin_around(&mut self, line: u64) {
+        self.start = Some(Start::Around(line));
+        self.settle();
     }
 
     pub(super) fn sideways(&mut self, right: bool) {
@@ -341,7 +371,9 @@ impl LogPage {
     pub(super) fn missing_window(&mut self) -> Option<Topic> {
         let height = self.height() as u64;
         let first = self.top().0;
-        let wanted = if self.following() || (self.head.is_none() && !matches!(self.start, Some(Start::Line(_)))) {
+        let wanted = if self.following()
+            || (self.head.is_none() && !matches!(self.start, Some(Start::Line(_) | Start::Around(_))))
+        {
             LogWindow::Tail { count: u32::try_from(height * 2).unwrap_or(MOST).clamp(20, MOST) }
         } else {
             let count = u32::try_from(height * 4).unwrap_or(MOST).clamp(20, MOST);

@@ -2,12 +2,14 @@
 //! is to be done goes out as effects. Must not know ratatui, sockets or the keyboard's library.
 
 mod act;
+mod act_log;
 mod answer;
 pub mod build;
 pub mod builds;
 pub mod cache;
 pub mod cursor;
 pub mod dialog;
+mod hand_out;
 pub mod layout;
 pub mod log;
 mod pause;
@@ -18,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
@@ -49,6 +52,11 @@ pub enum Event {
     },
     Message(Box<ServerMessage>),
     Log(LogFrame),
+    /// What became of an effect, in words.
+    Told {
+        text: String,
+        bad: bool,
+    },
     /// The moment that [`State::deadline`] named has come.
     Deadline,
 }
@@ -60,7 +68,19 @@ pub enum Effect {
     Mouse(bool),
     Redraw,
     Suspend,
+    /// Text for the clipboard. It holds no control character.
+    Copy(String),
+    /// A log for another program, or a file.
+    Read(Reader, AttemptId),
     Quit,
+}
+
+/// Who reads a log in our place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    Pager,
+    Editor,
+    File,
 }
 
 /// What a place on the screen stands for.
@@ -240,6 +260,7 @@ impl State {
             }
             Event::Message(message) => self.message(*message, &mut effects),
             Event::Log(frame) => self.log_frame(frame),
+            Event::Told { text, bad } => self.toast(text, bad),
             Event::Deadline => {}
         }
         self.settle(&mut effects);

@@ -9,6 +9,11 @@ use regex::{Regex, RegexBuilder};
 /// Line numbers asked for at once.
 pub(super) const LIMIT: u32 = 10_000;
 
+/// A line that speaks of an error, in most languages' tools: the whole word, or the name of an exception. Colours may stand
+/// right before it.
+pub(super) const ERRORS: &str = "(^|[^a-z0-9_]|\\x1b\\[[0-9;]*m)\
+    ([a-z_]*(error|exception)|fatal|panic(ked)?|traceback|assert(ion)?|fail(ed|ure|s)?)([^a-z0-9_]|$)";
+
 #[derive(Debug)]
 pub struct Search {
     pub pattern: String,
@@ -62,6 +67,11 @@ impl Search {
         let regex = RegexBuilder::new(&pattern).case_insensitive(ignore_case).size_limit(1 << 20).build()?;
         let (matches, known) = (BTreeSet::new(), 0..0);
         Ok(Self { pattern, regex, matches, current: None, known, lines: 0, goal: None, asked: None })
+    }
+
+    /// The lines that speak of an error.
+    pub(super) fn errors() -> Self {
+        Self::new(ERRORS.to_owned()).expect("it is a pattern: a test makes one")
     }
 
     /// Shows the first hit from a line on. All of the log is asked about, from its beginning, so that hits can be counted;
@@ -165,6 +175,26 @@ fn wrap(goal: Goal, lines: u64) -> Option<Goal> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn errors_are_known_by_their_words() {
+        let errors = Search::errors();
+        for line in [
+            "error[E0308]: mismatched types",
+            "E   assert 1 == 2",
+            "\x1b[1;31merror\x1b[0m: no",
+            "ValueError: no",
+            "thread 'main' panicked at src/main.rs",
+            "FAILED tests/x.py::y",
+            "make: *** [all] Error 2",
+            "Traceback (most recent call last):",
+        ] {
+            assert!(errors.regex.is_match(line), "{line}");
+        }
+        for line in ["Compiling error_chain v1", "no terrors here", "test parser::failing_is_fine ... ok", "-Werrors"] {
+            assert!(!errors.regex.is_match(line), "{line}");
+        }
+    }
 
     /// A daemon that finds at most `limit` hits at once and looks at most at `budget` lines.
     fn answer(hits: &BTreeSet<u64>, lines: u64, ask: &Ask, limit: usize, budget: u64) -> (Vec<u64>, Option<u64>) {

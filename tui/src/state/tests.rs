@@ -559,3 +559,9 @@ fn nothing_panics_on_a_terminal_of_nothing() {
         assert!(log.shown().len() <= usize::from(size.1));
     }
 }
+
+#[test]
+fn a_size_that_was_another_for_a_moment_is_painted_whole() {
+    let mut state = State::new("unix:s".to_owned(), (80, 24), Timestamp(0), TimeZone::UTC, true, true);
+    assert_eq!(state.update(Timestamp(0), Event::Resize(80, 24)), [Effect::Redraw]);
+}

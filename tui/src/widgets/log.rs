@@ -38,6 +38,8 @@ pub enum Mark {
     None,
     Hit,
     CurrentHit,
+    /// It speaks of an error.
+    Error,
 }
 
 pub struct Log<'a> {
@@ -80,9 +82,13 @@ impl Log<'_> {
             buffer.set_stringn(place.x, place.y, number, usize::from(place.width), dim);
         }
         if self.gutter > 0 && mark != Mark::None && self.gutter <= place.width {
-            let glyph = if mark == Mark::CurrentHit { "▶" } else { "▸" };
+            let (glyph, tone) = match mark {
+                Mark::CurrentHit => ("▶", Tone::Warn),
+                Mark::Error => ("!", Tone::Bad),
+                Mark::Hit | Mark::None => ("▸", Tone::Warn),
+            };
             let x = place.x + self.gutter - 1 - u16::from(self.gutter > 1);
-            buffer.set_string(x, place.y, glyph, theme.style(Tone::Warn));
+            buffer.set_string(x, place.y, glyph, theme.style(tone));
         }
         if self.times > 0 && self.gutter < place.width {
             let (x, room) = (place.x + self.gutter, usize::from(place.width - self.gutter));
@@ -98,7 +104,7 @@ impl Log<'_> {
             let room = usize::from(place.right() - x);
             (x, _) = buffer.set_stringn(x, place.y, piece, room, theme.log(style));
         }
-        if let (Some(regex), true) = (self.hit, mark != Mark::None) {
+        if let (Some(regex), true) = (self.hit, matches!(mark, Mark::Hit | Mark::CurrentHit)) {
             for hit in regex.find_iter(text.as_str()).take(HITS) {
                 let column = |at: usize| SafeLine::width_of(&text.as_str()[..at]);
                 let (start, end) = (column(hit.start()).max(from), column(hit.end()).min(from + width));

@@ -274,7 +274,10 @@ impl World {
                 Ok(Response::Pauses { pauses: self.pauses.clone() })
             }
             Request::SearchLog { log, pattern, from, backwards, limit } => {
-                let pattern = regex::bytes::Regex::new(&pattern)
+                let capital = pattern.chars().any(char::is_uppercase);
+                let pattern = regex::bytes::RegexBuilder::new(&pattern)
+                    .case_insensitive(!capital)
+                    .build()
                     .map_err(|error| Refusal::new(RefusalCode::Invalid, error.to_string()))?;
                 let log = self.logs.get(&log).ok_or_else(missing)?;
                 let (end, limit) = (log.lines.len() as u64, limit.min(self.search_limit) as usize);

@@ -41,6 +41,8 @@ impl Client {
         command.arg(format!("unix:{}", socket.display()));
         command.env("TERM", "xterm-256color");
         command.env("HOME", socket.parent().expect("a folder"));
+        command.env("PAGER", "cat; printf 'in the pager: '; read -r line < /dev/tty; echo \"read $line\"");
+        command.cwd(socket.parent().expect("a folder"));
         command.env_remove("NO_COLOR");
         command.env_remove("XDG_CONFIG_HOME");
         let child = pair.slave.spawn_command(command).expect("the client starts");

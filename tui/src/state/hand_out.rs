@@ -1,0 +1,46 @@
+//! What leaves the client on a key: an address to the clipboard, a log to another program or a file. Must not know how.
+
+use windlass_protocol::id::AttemptId;
+
+use super::{Effect, Page, Reader, State, View};
+use crate::safe_text::label;
+
+impl State {
+    /// The address of what is selected goes to the clipboard. Nobody tells whether it arrived, so only the sending is said.
+    pub(super) fn copy(&mut self, effects: &mut Vec<Effect>) {
+        let address = match (self.pages.last(), self.view) {
+            (Some(Page::Log(log)), _) => Some(log.id.to_string()),
+            (Some(Page::Build(page)), _) => match page.job() {
+                Some(job) => Some(format!("{}/{}", page.number, job.name)),
+                None => Some(page.number.to_string()),
+            },
+            (None, View::Builds) => self.builds.selected().map(|row| row.number.to_string()),
+            (None, View::Queue) => {
+                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
+                job.map(|job| job.id.to_string())
+            }
+            (None, View::Deliveries) => {
+                let all = self.deliveries.as_ref();
+                all.and_then(|all| all.get(self.deliveries_cursor.at)).map(|delivery| delivery.delivery.clone())
+            }
+        };
+        let Some(address) = address else { return self.toast("nothing is selected".to_owned(), true) };
+        // A job's name is somebody else's text: pasted, it must not press Enter.
+        let address = label(address).as_str().to_owned();
+        self.toast(format!("{address} was sent to the terminal's clipboard"), false);
+        effects.push(Effect::Copy(address));
+    }
+
+    /// The log that is looked at, or that the selected row means, goes to somebody else.
+    pub(super) fn hand_out(&mut self, reader: Reader, effects: &mut Vec<Effect>) {
+        let id: Option<AttemptId> = match self.pages.last() {
+            Some(Page::Log(log)) => Some(log.id.clone()),
+            Some(Page::Build(page)) => page.log().map(|(id, _)| id),
+            None => None,
+        };
+        match id {
+            Some(id) => effects.push(Effect::Read(reader, id)),
+            None => self.toast("it has not begun, so there is no log yet".to_owned(), true),
+        }
+    }
+}
