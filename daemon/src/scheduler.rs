@@ -67,7 +67,7 @@ pub async fn run(executor: Executor) {
 async fn keep_time(executor: &Executor, steady: Steady) -> Steady {
     let (wall, really) = (clock::now(), Instant::now());
     let Some(by) = steady.set_by(wall, really) else { return steady };
-    match executor.store.clock_was_set(by).await {
+    match executor.store.clock_was_set(by, wall).await {
         Ok(()) => {
             tracing::warn!(
                 by_seconds = by / 1000,

@@ -1,8 +1,6 @@
 //! Removes what engines still have of attempts that are over, or that nobody knows: containers and job folders under our
 //! labels. Must not know how attempts run.
 
-use std::collections::HashSet;
-
 use windlass_protocol::id::AttemptId;
 
 use super::Executor;
@@ -10,7 +8,7 @@ use crate::engine::{Engine as _, Found, Kind};
 use crate::error_chain::chain;
 use crate::failpoint::{self, Sabotage};
 use crate::state::attempt::State;
-use crate::store::Attempt;
+use crate::store::{Attempt, StoreError};
 
 /// More can hardly run at once; what is beyond waits for the next start.
 const OPEN: u32 = 10_000;
@@ -28,21 +26,23 @@ impl Executor {
         }
     }
 
-    /// Removes those of `found` whose attempts neither run nor are about to.
+    /// Removes those of `found` whose attempts are over, or unknown. What waits may be wanted again.
     pub(super) async fn remove_leftovers(&self, found: Vec<Found>) {
-        let open: HashSet<AttemptId> = match self.begun().await {
-            Ok(open) => open.into_iter().map(|attempt| attempt.id).collect(),
-            Err(error) => {
-                tracing::debug!(error = %format!("{error:#}"), "open attempts cannot be read");
-                return;
+        for found in found {
+            // Read at the last moment: removing takes long, and what waited when the engine was asked may run by now.
+            match self.store.attempt(&found.attempt).await {
+                Ok(attempt) if attempt.state != State::Finished => {}
+                // An attempt that ended a moment ago is being removed already; twice does no harm.
+                Ok(_) | Err(StoreError::Missing { .. }) => {
+                    failpoint::reached!("sweep.found");
+                    tracing::info!(attempt = %found.attempt, "is finished, or unknown; removing what is left of it");
+                    self.remove(&found.attempt, Some(&found)).await;
+                    failpoint::reached!("sweep.removed");
+                }
+                Err(error) => {
+                    tracing::debug!(attempt = %found.attempt, error = %chain(&error), "it cannot be read");
+                }
             }
-        };
-        // An attempt that ended a moment ago is being removed already; twice does no harm.
-        for found in found.into_iter().filter(|found| !open.contains(&found.attempt)) {
-            tracing::info!(attempt = %found.attempt, "is finished, or unknown; removing what is left of it");
-            failpoint::reached!("sweep.found");
-            self.remove(&found.attempt, Some(&found)).await;
-            failpoint::reached!("sweep.removed");
         }
     }
 

@@ -31,7 +31,9 @@ const USUAL: u32 = 2;
 
 /// Before the first, the second and each later one. Engines and registries that have trouble are not helped by haste.
 const BACK_OFF: [Duration; 4] =
-    [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(120), Duration::from_secs(300)];
+    [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(120), LONGEST_BACK_OFF];
+/// Nothing is put off for longer.
+pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 
 /// Characters of the reason that is handed on.
 const MOST_REASON: usize = 300;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::failpoint;
 use crate::plan::{JobPlan, Site};
-use crate::state::again::{self, Tried};
+use crate::state::again::{self, LONGEST_BACK_OFF, Tried};
 use crate::state::attempt::{Fault, Verdict};
 
 /// What the scheduler got.
@@ -158,11 +158,13 @@ impl Store {
         Ok(next.map(Timestamp))
     }
 
-    /// The wall clock was set by so many milliseconds: moments to which attempts were put off move with it.
-    pub async fn clock_was_set(&self, by: i64) -> Result<(), StoreError> {
+    /// The wall clock was set by so many milliseconds, and says `now`: moments to which attempts were put off move with it.
+    pub async fn clock_was_set(&self, by: i64, now: Timestamp) -> Result<(), StoreError> {
+        let longest = i64::try_from(LONGEST_BACK_OFF.as_millis()).unwrap_or(i64::MAX);
         let mut writing = self.write().await?;
         sqlx::query(sql!("put_off_shift"))
             .bind(by)
+            .bind(now.0.saturating_add(longest))
             .execute(&mut *writing.tx)
             .await
             .map_err(StoreError::at("put_off_shift"))?;

@@ -110,6 +110,11 @@ impl Shared {
         lock(&self.board).values().filter(|build| build.build.status != Status::Finished).count()
     }
 
+    /// Old ones, too: whoever is retried long after it ended.
+    pub(super) fn open(&self) -> Vec<BuildView> {
+        lock(&self.board).values().filter(|build| build.build.status != Status::Finished).cloned().collect()
+    }
+
     pub(super) fn stop_load(&self) {
         self.load_is_over.store(true, Ordering::Relaxed);
     }

@@ -144,7 +144,7 @@ impl Load<'_> {
 
     /// What would run for ever: nothing but a cancel ends it.
     fn cancel_what_hangs(&mut self, percent: u64) {
-        for build in self.shared.newest(30) {
+        for build in self.shared.open() {
             let Some(recipe) = self.shared.recipe(&build.build.sha) else { continue };
             for job in build.jobs.iter().filter(|job| job.status == Status::Running) {
                 let hangs = recipe.job(&job.name).is_some_and(|job| job.course().1 == Fate::Hangs);

@@ -500,8 +500,7 @@ impl Engine for DockerEngine {
         let inner = &*self.0;
         // Looked at before the containers: a folder whose container is not made at this moment has one by now, or is
         // what a daemon left behind that died in between.
-        let making = inner.making().clone();
-        let mut orphans: HashSet<_> = inner.folders.list()?.into_iter().filter(|id| !making.contains(id)).collect();
+        let mut orphans: HashSet<_> = inner.folders.list()?.into_iter().collect();
         let label = format!("{}={}", shape::OWNER_LABEL, inner.settings.owner);
         let filters = HashMap::from([("label", vec![label.as_str(), shape::ATTEMPT_LABEL])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
@@ -526,6 +525,11 @@ impl Engine for DockerEngine {
             orphans.remove(&found.attempt);
         }
         for orphan in &orphans {
+            // Looking took a while: it may be in use again by now, by a container that is being made, or has been made.
+            let made = inner.inspect(&inner.name(orphan)?).await;
+            if !matches!(made, Err(EngineError::Gone { .. })) || inner.making().contains(orphan) {
+                continue;
+            }
             if let Err(error) = inner.folders.remove(orphan).await {
                 tracing::warn!(attempt = %orphan, %error, "a folder without a container could not be removed");
             }

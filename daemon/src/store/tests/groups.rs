@@ -57,7 +57,10 @@ async fn a_group_runs_one_at_a_time(store: Store) {
     );
     assert_eq!(states(&store, two).await, [State::Blocked, State::Blocked]);
     assert!(!store.advance(two, at(5_000)).await.expect("looked at"), "it is not its turn");
-    assert_eq!(store.blocked_builds().await.expect("listed"), [one], "nothing can be done about the others");
+    assert!(
+        store.blocked_builds().await.expect("listed").is_empty(),
+        "one is under way, the others have not their turn"
+    );
     let open = store.open_attempts(10).await.expect("listed");
     let held: Vec<Option<u64>> = open.iter().map(|open| open.group.as_ref().map(|(_, by)| *by)).collect();
     assert_eq!(held, [None, None, Some(one), Some(one), Some(one), Some(one)]);

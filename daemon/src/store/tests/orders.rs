@@ -16,6 +16,7 @@ on_each!(
     retries_of_nothing_are_refused,
     retries_that_race_make_one_new_attempt,
     what_passed_unblocks_and_what_failed_skips,
+    what_stands_still_is_found,
     a_chain_is_skipped_at_once,
     changes_are_numbered_and_refusals_are_not,
 );
@@ -242,7 +243,7 @@ async fn retries_that_race_make_one_new_attempt(store: Store) {
 
 async fn what_passed_unblocks_and_what_failed_skips(store: Store) {
     let build = made(&store, &DIAMOND).await;
-    assert_eq!(store.blocked_builds().await.expect("listed"), [build]);
+    assert!(store.blocked_builds().await.expect("listed").is_empty(), "the end of what waits settles it");
     assert!(!store.advance(build, at(5_000)).await.expect("looked at"), "nothing has finished");
     ran(&store, Passed).await;
     assert!(!store.advance(build, at(5_000)).await.expect("looked at"), "the end of a job settled what hangs on it");
@@ -263,6 +264,17 @@ async fn what_passed_unblocks_and_what_failed_skips(store: Store) {
     assert_eq!(ship.finished_at, Some(at(4_000)), "with the job that it needed");
     assert!(store.blocked_builds().await.expect("listed").is_empty());
     assert!(is_missing(&store.advance(build + 1, at(5_000)).await));
+}
+
+/// Nothing of ours leaves a build so; a person at the database may.
+async fn what_stands_still_is_found(store: Store) {
+    let build = made(&store, &[("a", &[]), ("b", &["a"])]).await;
+    ran(&store, Passed).await;
+    sqlx::query("update attempt set state = 'blocked' where job = 'b'").execute(&store.pool).await.expect("spoilt");
+    assert_eq!(store.blocked_builds().await.expect("listed"), [build]);
+    assert!(store.advance(build, at(5_000)).await.expect("looked at"));
+    assert_eq!(standing(&store, build).await[1], ("b".to_owned(), 1, State::Waiting, None));
+    assert!(store.blocked_builds().await.expect("listed").is_empty());
 }
 
 async fn a_chain_is_skipped_at_once(store: Store) {

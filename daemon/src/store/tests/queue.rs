@@ -164,15 +164,22 @@ async fn what_was_put_off_follows_a_clock_that_was_set(store: Store) {
     let id = running(&store, "t").await;
     store.finish_attempt(&id, &fault(Outcome::Lost, EARLY, begin)).await.expect("finished");
     let put_off = store.attempt(&next).await.expect("there").not_before.0;
-    for by in [HOUR, -2 * HOUR] {
-        store.clock_was_set(by).await.expect("moved along");
+    for (by, now) in [(HOUR, begin + HOUR), (-2 * HOUR, begin - HOUR)] {
+        store.clock_was_set(by, at(now)).await.expect("moved along");
     }
     assert_eq!(store.attempt(&next).await.expect("there").not_before, at(put_off - HOUR));
     assert_eq!(claim(&store, put_off - HOUR - 1, &[]).await, None);
     assert_eq!(claim(&store, put_off - HOUR, &[]).await, Some(build));
+    // What was put off by the new time already, before it was noticed, does not wait for the difference.
+    let id = store.claim_attempt("u", 9, at(20 * HOUR), &[]).await.expect("asked");
+    assert!(id.is_none(), "it was claimed above");
+    store.finish_attempt(&next, &fault(Outcome::Lost, EARLY, 20 * HOUR)).await.expect("finished");
+    store.clock_was_set(8 * HOUR, at(20 * HOUR)).await.expect("moved along");
+    let third = store.attempt(&attempt_id(build, "test", 3)).await.expect("there");
+    assert!(third.not_before.0 <= 20 * HOUR + 300_000, "{:?}", third.not_before);
     // What was not put off is not from now on.
     let other = with_retry(&store, &[("test", &[])], Retry::default()).await;
-    store.clock_was_set(HOUR).await.expect("moved along");
+    store.clock_was_set(HOUR, at(begin)).await.expect("moved along");
     assert_eq!(store.attempt(&attempt_id(other, "test", 1)).await.expect("there").not_before, at(0));
 }
 
