@@ -14,6 +14,7 @@ use super::end::{End, end_unstarted, finish, note};
 use super::follow::{Following, follow, stop};
 use super::steps::Steps;
 use crate::engine::{Engine as _, Found, FoundState, Kind, Stop};
+use crate::error_chain::chain;
 use crate::failpoint;
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
@@ -32,11 +33,11 @@ impl Executor {
     pub async fn adopt(&self) {
         let mut told = false;
         let begun = loop {
-            match self.begun().await {
+            match self.store.taken_attempts().await {
                 Ok(begun) => break begun,
                 Err(error) if !told => {
                     told = true;
-                    tracing::error!(error = %format!("{error:#}"), "what an earlier daemon left cannot be read; trying again");
+                    tracing::error!(error = %chain(&error), "what an earlier daemon left cannot be read; trying again");
                 }
                 Err(_) => {}
             }

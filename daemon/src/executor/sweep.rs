@@ -8,10 +8,7 @@ use crate::engine::{Engine as _, Found, Kind};
 use crate::error_chain::chain;
 use crate::failpoint::{self, Sabotage};
 use crate::state::attempt::State;
-use crate::store::{Attempt, StoreError};
-
-/// More can hardly run at once; what is beyond waits for the next start.
-const OPEN: u32 = 10_000;
+use crate::store::StoreError;
 
 impl Executor {
     /// What could not be removed when attempts ended. One engine that does not answer does not keep the others from it.
@@ -44,13 +41,6 @@ impl Executor {
                 }
             }
         }
-    }
-
-    /// Attempts that are claimed or run.
-    pub(super) async fn begun(&self) -> anyhow::Result<Vec<Attempt>> {
-        let open = self.store.open_attempts(OPEN).await?;
-        let begun = |attempt: &Attempt| matches!(attempt.state, State::Claimed | State::Running);
-        Ok(open.into_iter().map(|open| open.attempt).filter(begun).collect())
     }
 
     /// Whether it is gone.

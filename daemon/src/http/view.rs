@@ -22,6 +22,8 @@ use crate::store::{
 
 /// The longest page of a list.
 pub const PAGE_CAP: u32 = 500;
+/// Jobs in a view of the queue, which is sent whole at each change: of what waits behind them the counts tell.
+const QUEUE_CAP: u32 = 200;
 
 /// A page of builds as lists show them, and how many there are.
 pub async fn build_rows(
@@ -65,7 +67,7 @@ pub async fn build_view(app: &App, number: u64) -> Result<BuildView, StoreError>
 
 /// What runs and what waits.
 pub async fn queue_view(app: &App) -> Result<QueueView, StoreError> {
-    let open = app.store.open_attempts(PAGE_CAP).await?;
+    let open = app.store.open_attempts(QUEUE_CAP).await?;
     let queue = Snapshot::of_open(app, &open).await?;
     let unfinished: HashSet<JobId> = open.iter().map(|open| open.attempt.id.job_id()).collect();
     let positions = queue.positions(&open);

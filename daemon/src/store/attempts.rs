@@ -111,16 +111,14 @@ impl Store {
         now: Timestamp,
         away: &[&str],
     ) -> Result<Option<Claimed>, StoreError> {
+        let away = format!(",{},", away.join(","));
+        // Most looks find nothing: those take nobody's turn to write.
+        if lane_now(&self.pool, limit, now, &away).await?.is_none() {
+            return Ok(None);
+        }
         let mut writing = self.write().await?;
         let tx = &mut writing.tx;
-        let lane: Option<LaneRow> = sqlx::query_as(sql!("claim_lane"))
-            .bind(now.0)
-            .bind(signed(limit))
-            .bind(format!(",{},", away.join(",")))
-            .fetch_optional(&mut **tx)
-            .await
-            .map_err(StoreError::at("claim_lane"))?;
-        let Some(lane) = lane else {
+        let Some(lane) = lane_now(&mut **tx, limit, now, &away).await? else {
             writing.commit().await?;
             return Ok(None);
         };
@@ -250,6 +248,15 @@ impl Store {
         row.ok_or_else(|| StoreError::Missing { what: format!("attempt {id}") })?.try_into()
     }
 
+    /// What holds a slot, however much waits: claimed or running, by age.
+    pub async fn taken_attempts(&self) -> Result<Vec<Attempt>, StoreError> {
+        let rows: Vec<AttemptRow> = sqlx::query_as(sql!("attempt_taken"))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("attempt_taken"))?;
+        rows.into_iter().map(Attempt::try_from).collect()
+    }
+
     /// Everything unfinished: what runs, then what waits, then what is blocked; each by age. See [`Store::waiting`] for the
     /// order in which it will start.
     pub async fn open_attempts(&self, limit: u32) -> Result<Vec<OpenAttempt>, StoreError> {
@@ -302,6 +309,22 @@ impl Store {
         touch(&mut writing.tx, id.build).await?;
         writing.commit().await
     }
+}
+
+/// Whose turn it is.
+async fn lane_now<'e>(
+    executor: impl sqlx::Executor<'e, Database = Any>,
+    limit: u64,
+    now: Timestamp,
+    away: &str,
+) -> Result<Option<LaneRow>, StoreError> {
+    sqlx::query_as(sql!("claim_lane"))
+        .bind(now.0)
+        .bind(signed(limit))
+        .bind(away.to_owned())
+        .fetch_optional(executor)
+        .await
+        .map_err(StoreError::at("claim_lane"))
 }
 
 /// Remembers how long a passed attempt took; makes the attempt that follows another by itself.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, NetworkCreateRequest, VolumeCreateRequest,
+    ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, Network, NetworkCreateRequest,
+    VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, ListContainersOptionsBuilder,
@@ -126,23 +127,20 @@ async fn bridge(docker: &Client, settings: &DockerSettings) -> Result<String, En
     let id = find_bridge(docker, name)
         .await?
         .ok_or_else(|| trouble(TroubleKind::Nonsense, "the network is not there after it was made"))?;
-    // Engines allow two networks of one name: whoever comes second takes the first one and removes its own.
-    if let Some(made) = made.filter(|made| *made != id) {
-        let _ = docker.quick(docker.remove_network(&made)).await;
+    // Engines allow two networks of one name, and show the first one last if they like: whoever made one removes all but the
+    // first, as far as nobody uses them. Whoever counts on one that is gone makes it again.
+    if made.is_some() {
+        for other in bridges(docker, name).await?.into_iter().filter_map(|network| network.id) {
+            if other != id {
+                let _ = docker.quick(docker.remove_network(&other)).await;
+            }
+        }
     }
     Ok(id)
 }
 
 async fn find_bridge(docker: &Client, name: &str) -> Result<Option<String>, EngineError> {
-    let filters = HashMap::from([("name", vec![name])]);
-    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-    let mut found = docker
-        .quick(docker.list_networks(Some(options)))
-        .await
-        .map_err(|failure| failure.trouble("looking for the network"))?;
-    found.retain(|network| network.name.as_deref() == Some(name)); // the filter takes parts of names, too
-    found.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
-    let Some(network) = found.into_iter().next() else { return Ok(None) };
+    let Some(network) = bridges(docker, name).await?.into_iter().next() else { return Ok(None) };
     let quiet = network.options.iter().flatten().any(|(key, value)| key == NO_TRAFFIC_BETWEEN && value == "false");
     if !quiet || network.driver.as_deref() != Some("bridge") {
         let what = format!(
@@ -151,6 +149,19 @@ async fn find_bridge(docker: &Client, name: &str) -> Result<Option<String>, Engi
         return Err(trouble(TroubleKind::Fault, what));
     }
     Ok(network.id)
+}
+
+/// All networks of that name, the first one first.
+async fn bridges(docker: &Client, name: &str) -> Result<Vec<Network>, EngineError> {
+    let filters = HashMap::from([("name", vec![name])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let mut found = docker
+        .quick(docker.list_networks(Some(options)))
+        .await
+        .map_err(|failure| failure.trouble("looking for the network"))?;
+    found.retain(|network| network.name.as_deref() == Some(name)); // the filter takes parts of names, too
+    found.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
+    Ok(found)
 }
 
 /// Containers that are made, never started, and removed again.

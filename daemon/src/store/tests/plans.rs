@@ -52,6 +52,7 @@ async fn the_queue_is_found_by_indexes(database: Database) {
         "attempt_retire",
         "attempt_start",
         "attempt_steps",
+        "attempt_taken",
         "attempt_unblock",
         "attempt_ended",
         "blocked_builds",
@@ -68,6 +69,7 @@ async fn the_queue_is_found_by_indexes(database: Database) {
         "lane_list",
         "lane_ranks",
         "next_not_before",
+        "put_off_shift",
         "standing_of_build",
         "summary_of_builds",
     ];
@@ -89,9 +91,18 @@ async fn the_queue_is_found_by_indexes(database: Database) {
         let plan = plan_of(&mut connection, name).await;
         assert!(plan.iter().any(|step| step.contains("COVERING INDEX attempt_queue")), "{name}: {plan:#?}");
     }
-    // What is pending is found without a look at every delivery that ever came.
+    // What was put off is found at once: every look at the queue asks for it.
+    for name in ["next_not_before", "put_off_shift"] {
+        let plan = plan_of(&mut connection, name).await;
+        assert!(
+            plan.iter().any(|step| step.contains("attempt_put_off (state=? AND not_before>?)")),
+            "{name}: {plan:#?}"
+        );
+    }
+    // Of what is pending only the first of each repository is found, each by one step in the index.
     let pending = plan_of(&mut connection, "delivery_pending").await;
-    assert!(pending.iter().any(|step| step == "SCAN delivery USING INDEX delivery_pending"), "{pending:#?}");
+    assert!(!pending.iter().any(|step| step.starts_with("SCAN") && step != "SCAN line"), "{pending:#?}");
+    assert_eq!(pending.iter().filter(|step| step.contains("delivery_lined (<expr>")).count(), 2, "{pending:#?}");
     // The list without a filter goes through the builds once (it counts them) and reads only its window of them whole.
     let page = plan_of(&mut connection, "build_page").await;
     assert_eq!(page[0], "SEARCH b USING INDEX sqlite_autoindex_build_1 (number=?)", "{page:#?}");

@@ -21,6 +21,7 @@ on_each!(
     a_cancel_that_races_with_the_end_has_one_result,
     history_is_the_median_of_the_last_passed,
     a_retry_on_the_head_is_a_delivery,
+    a_look_that_finds_nothing_waits_for_no_writer,
 );
 
 /// A build of one job of a repository.
@@ -287,4 +288,12 @@ async fn a_retry_on_the_head_is_a_delivery(store: Store) {
     let body = store.delivery_body(&ids[0]).await.expect("there");
     let retry: HeadRetry = serde_json::from_str(&body).expect("ours");
     assert_eq!((retry.id.as_str(), retry.build, retry.by.as_str()), (ids[0].as_str(), build, "ann"));
+}
+
+async fn a_look_that_finds_nothing_waits_for_no_writer(store: Store) {
+    one(&store, "acme/app", 0).await;
+    let writing = store.write().await.expect("a turn");
+    assert!(store.claim_attempt("t", 0, at(5_000), &[]).await.expect("not busy").is_none(), "every slot is taken");
+    writing.commit().await.expect("committed");
+    assert_eq!(claimed(&store, "t").await.id.job, "test");
 }
