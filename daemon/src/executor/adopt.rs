@@ -9,6 +9,7 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::view::Outcome;
 
 use super::Executor;
+use super::attempt::cancelled_before;
 use super::deadlines::Limits;
 use super::end::{End, end_unstarted, finish, note};
 use super::follow::{Following, follow, stop};
@@ -17,7 +18,7 @@ use crate::engine::{Engine as _, Found, FoundState, Kind, Stop};
 use crate::failpoint;
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
-use crate::store::{Attempt, StoreError};
+use crate::store::Attempt;
 
 const AGAIN: Duration = Duration::from_secs(2);
 /// An engine that does not answer by then is asked again in the background, and nobody waits for it.
@@ -62,21 +63,14 @@ impl Executor {
     /// when it is claimed again, or swept.
     async fn put_back(&self, attempt: Attempt) {
         let id = attempt.id;
-        if let Some(cancel) = attempt.cancel {
-            let verdict = Verdict::because(Outcome::Cancelled, format!("cancelled by {} before it began", cancel.by));
+        if let Some(cancel) = self.release(&id).await {
+            let verdict = cancelled_before(&cancel.by);
             match (self.load(&id).await, self.logs.writer(&id)) {
                 // Its log may have words in it already, or be finished.
                 (Ok((_, job)), Ok(writer)) => end_unstarted(self, &id, writer, &job, verdict).await,
                 _ => finish(self, &id, End { verdict, steps: Vec::new(), log: attempt.log, image_digest: None }).await,
             }
             return;
-        }
-        loop {
-            match self.store.release_attempt(&id).await {
-                Ok(()) | Err(StoreError::Conflict { .. }) => break,
-                Err(error) => tracing::error!(attempt = %id, %error, "cannot be put back yet; trying again"),
-            }
-            tokio::time::sleep(AGAIN).await;
         }
         failpoint::reached!("adopt.put-back");
         tracing::info!(attempt = %id, "had not begun; it waits again");

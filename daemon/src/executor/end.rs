@@ -47,6 +47,13 @@ pub(super) async fn end_unstarted(
     finish(executor, id, End { verdict, steps: steps.views, log, image_digest: None }).await;
 }
 
+/// The same, of one whose log cannot be written.
+pub(super) async fn end_without_log(executor: &Executor, id: &AttemptId, job: &JobPlan, verdict: Verdict) {
+    let mut steps = Steps::planned(job);
+    steps.close(clock::now(), Outcome::Skipped);
+    finish(executor, id, End { verdict, steps: steps.views, log: LogSummary::default(), image_digest: None }).await;
+}
+
 /// A line of the daemon's own. Without room, or in a log that is finished, it is missing; nobody waits for it.
 pub(super) fn note(writer: &mut LogWriter, line: &str) {
     if let Err(error) = writer.notice(clock::now().0, line) {

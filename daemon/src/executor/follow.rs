@@ -54,6 +54,9 @@ struct Follower<'e> {
     deadlines: Deadlines,
     /// Up to here frames were given back to the disk.
     released: u64,
+    /// Its log was finished when this began, and has these frames already: an earlier daemon ended between the log's end and
+    /// the attempt's.
+    had_all: bool,
     /// Frames were left unread: a step may have begun of which nothing is known.
     cut: bool,
 }
@@ -75,7 +78,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
     };
     let mut exited = std::pin::pin!(exited);
     let mut exit: Option<Result<Exit, EngineError>> = None;
-    let released = writer.position();
+    let (released, had_all) = (writer.position(), writer.is_finished());
     let inflow = Inflow::of(engine.frames(&id, &site, FramePosition(released)));
     let mut it = Follower {
         executor,
@@ -90,6 +93,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
         inflow,
         deadlines,
         released,
+        had_all,
         cut: false,
     };
     while it.inflow.is_open() || exit.is_none() {
@@ -168,9 +172,9 @@ impl Follower<'_> {
     /// Puts one frame where it belongs. Whether steps changed. Can be tried again when it fails.
     fn put(&mut self, frame: &Frame, position: FramePosition) -> Result<bool, LogError> {
         let (position, at) = (position.0, frame.at);
-        // A log that is finished has these frames already: an earlier daemon ended between the log's end and the attempt's.
+        let had_all = self.had_all;
         let write = |result: Result<(), LogError>| match result {
-            Err(LogError::Finished { .. }) => Ok(()),
+            Err(LogError::Finished { .. }) if had_all => Ok(()),
             other => other,
         };
         match &frame.body {

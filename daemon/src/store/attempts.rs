@@ -169,9 +169,10 @@ impl Store {
         writing.commit().await
     }
 
-    /// Gives a claimed attempt back: nothing of it ran.
+    /// Gives a claimed attempt back: nothing of it ran. Refused once a cancel was asked for: that is to be recorded instead.
     pub async fn release_attempt(&self, id: &AttemptId) -> Result<(), StoreError> {
-        self.change(id, "is not claimed any more", "attempt_release", |q| q, sql!("attempt_release")).await
+        self.change(id, "was cancelled or is not claimed any more", "attempt_release", |q| q, sql!("attempt_release"))
+            .await
     }
 
     /// The one-time claim: exactly one caller ever succeeds for an attempt, and may then hand out plan and source.

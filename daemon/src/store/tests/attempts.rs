@@ -13,7 +13,7 @@ on_each!(
     claimers_that_race_do_not_exceed_the_limit,
     what_is_released_keeps_its_place_but_not_its_token,
     exactly_one_start_wins,
-    nothing_starts_once_a_cancel_was_asked_for,
+    nothing_starts_or_is_given_back_once_a_cancel_was_asked_for,
     an_attempt_keeps_everything_it_is_told,
     exactly_one_finish_wins,
     a_reason_with_a_nul_ends_an_attempt_too,
@@ -161,11 +161,12 @@ async fn exactly_one_start_wins(store: Store) {
     assert_eq!((attempt.state, attempt.site, attempt.started_at), (State::Running, won.pop(), Some(at(3_000))));
 }
 
-async fn nothing_starts_once_a_cancel_was_asked_for(store: Store) {
+async fn nothing_starts_or_is_given_back_once_a_cancel_was_asked_for(store: Store) {
     let build = made(&store, &[("test", &[])]).await;
     let claimed = claimed(&store, "t").await;
     store.cancel(build, None, false, "ann", at(2_500)).await.expect("asked");
     assert!(is_conflict(&store.start_attempt(&claimed, &site(), at(3_000)).await));
+    assert!(is_conflict(&store.release_attempt(&claimed.id).await), "the cancel would be forgotten");
     store.finish_attempt(&claimed.id, &ended(Outcome::Cancelled)).await.expect("what is claimed ends by decree");
 }
 

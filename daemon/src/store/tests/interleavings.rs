@@ -106,8 +106,9 @@ impl World {
             Op::Claim { limit, away } => self.claim(*limit, if *away { &["docker"] } else { &[] }).await,
             Op::Release { which } => {
                 let Some(id) = self.pick(*which, State::Claimed) else { return };
+                let may = self.seen[&id].cancel.is_none();
                 let done = store.release_attempt(&id).await;
-                self.judge(&id, Step::Release, accepted(done), true);
+                self.judge(&id, Step::Release, accepted(done), may);
             }
             Op::Start { which } => {
                 let Some(id) = self.pick(*which, State::Claimed) else { return };
