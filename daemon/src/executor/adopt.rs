@@ -11,14 +11,16 @@ use windlass_protocol::view::Outcome;
 use super::Executor;
 use super::attempt::cancelled_before;
 use super::deadlines::Limits;
-use super::end::{End, end_unstarted, finish, note};
+use super::end::{End, end_recorded, end_unstarted, finish, note};
 use super::follow::{Following, follow, stop};
 use super::steps::Steps;
 use crate::engine::{Engine as _, Found, FoundState, Kind, Stop};
+use crate::error_chain::chain;
 use crate::failpoint;
+use crate::logs::LogError;
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
-use crate::store::Attempt;
+use crate::store::{Attempt, StoreError};
 
 const AGAIN: Duration = Duration::from_secs(2);
 /// An engine that does not answer by then is asked again in the background, and nobody waits for it.
@@ -33,19 +35,23 @@ impl Executor {
     pub async fn adopt(&self) {
         let mut told = false;
         let begun = loop {
-            match self.begun().await {
+            match self.store.taken_attempts().await {
                 Ok(begun) => break begun,
                 Err(error) if !told => {
                     told = true;
-                    tracing::error!(error = %format!("{error:#}"), "what an earlier daemon left cannot be read; trying again");
+                    tracing::error!(error = %chain(&error), "what an earlier daemon left cannot be read; trying again");
                 }
                 Err(_) => {}
             }
             tokio::time::sleep(AGAIN).await;
         };
         failpoint::reached!("adopt.begun");
+        let readable = |(id, attempt): (AttemptId, Result<Attempt, StoreError>)| {
+            let unreadable = |error: &StoreError| tracing::error!(attempt = %id, error = %chain(error), "cannot be read; left as it is");
+            attempt.inspect_err(unreadable).ok()
+        };
         let (claimed, running): (Vec<_>, Vec<_>) =
-            begun.into_iter().partition(|attempt| attempt.state == State::Claimed);
+            begun.into_iter().filter_map(readable).partition(|attempt| attempt.state == State::Claimed);
         for attempt in claimed {
             self.put_back(attempt).await;
         }
@@ -91,11 +97,25 @@ impl Executor {
         let by_id: HashMap<&AttemptId, &Found> = found.iter().map(|found| (&found.attempt, found)).collect();
         let mut left = Vec::new();
         for attempt in attempts {
-            if let Err(error) = self.take_up_one(&attempt, by_id.get(&attempt.id).copied()).await {
-                tracing::error!(attempt = %attempt.id, error = %format!("{error:#}"), "cannot be taken up yet; trying again");
-                left.push(attempt);
+            match self.take_up_one(&attempt, by_id.get(&attempt.id).copied()).await {
+                Ok(()) => {}
+                Err(error) if is_passing(&error) => {
+                    tracing::error!(attempt = %attempt.id, error = %format!("{error:#}"), "cannot be taken up yet; trying again");
+                    left.push(attempt);
+                }
+                Err(error) => {
+                    tracing::error!(attempt = %attempt.id, error = %format!("{error:#}"), "cannot be taken up again");
+                    let why = format!(
+                        "the daemon was restarted and cannot take it up again: {error:#}; retry it when that is mended"
+                    );
+                    let verdict = Verdict::infrastructure(Outcome::Lost, why, true);
+                    let job = self.load(&attempt.id).await.ok().map(|(_, job)| job);
+                    let writer = self.logs.writer(&attempt.id).ok();
+                    end_recorded(self, &attempt, writer, job.as_ref(), verdict).await;
+                }
             }
         }
+        // With what is over already, also what runs on of those that could not be taken up.
         self.remove_leftovers(found).await;
         left
     }
@@ -113,7 +133,8 @@ impl Executor {
             };
             let why =
                 format!("cancelled by {} while its engine did not answer; what runs there is removed later", cancel.by);
-            end_unstarted(self, id, writer, &job, Verdict::because(Outcome::Cancelled, why)).await;
+            let verdict = Verdict::because(Outcome::Cancelled, why);
+            end_recorded(self, &attempt, Some(writer), Some(&job), verdict).await;
         }
         left
     }
@@ -152,7 +173,8 @@ impl Executor {
             };
             // What it did before it went nobody knows.
             let why = format!("it was gone{place} when the daemon came back; retry it");
-            end_unstarted(self, id, writer, &job, Verdict::infrastructure(Outcome::Lost, why, true)).await;
+            let verdict = Verdict::infrastructure(Outcome::Lost, why, true);
+            end_recorded(self, attempt, Some(writer), Some(&job), verdict).await;
             return Ok(());
         };
         let engine = self.engines.of(&found.site)?;
@@ -225,10 +247,40 @@ impl Executor {
     }
 }
 
+/// Whether it may go away by itself. What a disk or a database gives back wrongly, and what the daemon may not open, does not.
+fn is_passing(error: &anyhow::Error) -> bool {
+    match (error.downcast_ref::<StoreError>(), error.downcast_ref::<LogError>()) {
+        (Some(error), _) => error.is_passing(),
+        (_, Some(error)) => error.is_passing(),
+        _ => true,
+    }
+}
+
 /// The kind of engine that has it. One whose engine is not known any more is looked for among the containers.
 fn kind_of(attempt: &Attempt) -> Kind {
     match &attempt.site {
         Some(site) if site.engine == Kind::Local.name() => Kind::Local,
         _ => Kind::Docker,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_mends_by_waiting_is_not_tried_for_ever() {
+        let io = |kind: ErrorKind| LogError::Io { what: "open", path: "log".into(), source: Error::from(kind) };
+        let damaged = LogError::Damaged { path: "log".into(), source: Error::from(ErrorKind::InvalidData) };
+        let busy = LogError::Busy { id: "7/test#1".parse().expect("an id") };
+        assert!(!is_passing(&damaged.into()));
+        assert!(!is_passing(&io(ErrorKind::PermissionDenied).into()));
+        assert!(!is_passing(&StoreError::Corrupt { what: "plan".to_owned() }.into()));
+        assert!(is_passing(&io(ErrorKind::StorageFull).into()));
+        assert!(is_passing(&busy.into()));
+        assert!(is_passing(&StoreError::Busy.into()));
+        assert!(is_passing(&anyhow::anyhow!("an engine that is away")));
     }
 }

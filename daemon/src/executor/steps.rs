@@ -34,6 +34,14 @@ impl Steps {
         if views.len() == job.steps.len() + job.finally.len() { Self { views } } else { Self::planned(job) }
     }
 
+    /// The same where the plan may not be readable any more.
+    pub(super) fn left(job: Option<&JobPlan>, views: Vec<StepView>) -> Self {
+        match job {
+            Some(job) => Self::recorded(job, views),
+            None => Self { views },
+        }
+    }
+
     /// Whether any step has begun.
     pub(super) fn begun(&self) -> bool {
         self.views.iter().any(|view| view.started_at.is_some())

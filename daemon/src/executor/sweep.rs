@@ -9,11 +9,6 @@ use super::Executor;
 use crate::engine::{Engine as _, Found, Kind};
 use crate::error_chain::chain;
 use crate::failpoint::{self, Sabotage};
-use crate::state::attempt::State;
-use crate::store::Attempt;
-
-/// More can hardly run at once; what is beyond waits for the next start.
-const OPEN: u32 = 10_000;
 
 impl Executor {
     /// What could not be removed when attempts ended. One engine that does not answer does not keep the others from it.
@@ -30,10 +25,10 @@ impl Executor {
 
     /// Removes those of `found` whose attempts neither run nor are about to.
     pub(super) async fn remove_leftovers(&self, found: Vec<Found>) {
-        let open: HashSet<AttemptId> = match self.begun().await {
-            Ok(open) => open.into_iter().map(|attempt| attempt.id).collect(),
+        let open: HashSet<AttemptId> = match self.store.begun_attempts().await {
+            Ok(open) => open.into_iter().collect(),
             Err(error) => {
-                tracing::debug!(error = %format!("{error:#}"), "open attempts cannot be read");
+                tracing::debug!(error = %chain(&error), "open attempts cannot be read");
                 return;
             }
         };
@@ -44,13 +39,6 @@ impl Executor {
             self.remove(&found.attempt, Some(&found)).await;
             failpoint::reached!("sweep.removed");
         }
-    }
-
-    /// Attempts that are claimed or run.
-    pub(super) async fn begun(&self) -> anyhow::Result<Vec<Attempt>> {
-        let open = self.store.open_attempts(OPEN).await?;
-        let begun = |attempt: &Attempt| matches!(attempt.state, State::Claimed | State::Running);
-        Ok(open.into_iter().map(|open| open.attempt).filter(begun).collect())
     }
 
     /// Whether it is gone.

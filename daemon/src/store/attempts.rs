@@ -271,6 +271,15 @@ impl Store {
             .collect()
     }
 
+    /// Everything that is claimed or runs, by age; each row for itself, so that one that cannot be read hides no other.
+    pub async fn taken_attempts(&self) -> Result<Vec<(AttemptId, Result<Attempt, StoreError>)>, StoreError> {
+        let rows: Vec<AttemptRow> = sqlx::query_as(sql!("attempt_taken"))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("attempt_taken"))?;
+        Ok(rows.into_iter().map(|row| (row.id(), row.try_into())).collect())
+    }
+
     pub async fn queue_counts(&self) -> Result<QueueCounts, StoreError> {
         let rows: Vec<(String, i64)> = sqlx::query_as(sql!("attempt_counts"))
             .fetch_all(&self.pool)

@@ -19,6 +19,7 @@ on_each!(
     a_reason_with_a_nul_ends_an_attempt_too,
     the_database_allows_what_the_states_allow,
     the_queue_is_told_in_the_order_of_its_starts,
+    one_row_that_cannot_be_read_hides_no_other,
 );
 
 async fn claims_take_the_oldest_and_respect_the_limit(store: Store) {
@@ -375,4 +376,27 @@ async fn the_queue_is_told_in_the_order_of_its_starts(store: Store) {
         assert_eq!(waiting.position(place), Some(ahead), "{job}");
     }
     assert_eq!(store.queue_counts().await.expect("counted"), QueueCounts { blocked: 1, waiting: 3, taken: 2 });
+}
+
+async fn one_row_that_cannot_be_read_hides_no_other(store: Store) {
+    let build = made(&store, &[("a", &[]), ("b", &[]), ("c", &[]), ("d", &["a"])]).await;
+    running(&store, "t").await;
+    running(&store, "t").await;
+    claimed(&store, "t").await;
+    let spoil = |statement: &'static str| {
+        let store = store.clone();
+        async move {
+            let mut writing = store.write().await.expect("a turn");
+            sqlx::query(statement).execute(&mut *writing.tx).await.expect(statement);
+            writing.commit().await.expect("committed");
+        }
+    };
+    spoil("update attempt set steps = '{' where job = 'a'").await;
+    spoil("update job set plan = '{' where name = 'd'").await;
+    assert!(store.open_attempts(100).await.is_err(), "lists want all of it");
+    let begun = store.taken_attempts().await.expect("read");
+    let told: Vec<(AttemptId, Option<State>)> =
+        begun.into_iter().map(|(id, attempt)| (id, attempt.ok().map(|attempt| attempt.state))).collect();
+    let expected = [("a", None), ("b", Some(State::Running)), ("c", Some(State::Claimed))];
+    assert_eq!(told, expected.map(|(job, state)| (attempt_id(build, job, 1), state)));
 }
