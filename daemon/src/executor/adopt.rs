@@ -14,6 +14,7 @@ use super::deadlines::Limits;
 use super::end::{End, end_recorded, end_unstarted, finish, note};
 use super::follow::{Following, follow, stop};
 use super::steps::Steps;
+use crate::clock;
 use crate::engine::{Engine as _, Found, FoundState, Kind, Stop};
 use crate::error_chain::chain;
 use crate::failpoint;
@@ -178,7 +179,8 @@ impl Executor {
             return Ok(());
         };
         let engine = self.engines.of(&found.site)?;
-        let steps = Steps::recorded(&job, attempt.steps.clone());
+        let mut steps = Steps::recorded(&job, attempt.steps.clone());
+        steps.catch_up(&self.logs.reader(id).and_then(|reader| reader.steps())?, clock::now());
         let ready = writer.position() > 0 || steps.begun();
         let following = Following {
             id: id.clone(),

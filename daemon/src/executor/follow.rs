@@ -193,9 +193,9 @@ impl Follower<'_> {
                 Ok(true)
             }
             Body::StepEnded { step, end } => {
-                self.steps.ended(*step, clock::now(), end);
+                let changed = self.steps.ended(*step, clock::now(), end);
                 failpoint::reached!("step.ended");
-                Ok(true)
+                Ok(changed)
             }
             Body::Notice { text } => write(self.writer.runner_notice(at, text, position)).map(|()| false),
             Body::Finished { report } => {
