@@ -192,7 +192,7 @@ impl Executor {
             ready,
             evidence: Evidence::default(),
             cancel: attempt.cancel.clone(),
-            image_digest: None,
+            image_digest: attempt.image_digest.clone(),
         };
         failpoint::reached!("adopt.taken-up");
         tracing::info!(attempt = %id, state = ?found.state, "taken up again");

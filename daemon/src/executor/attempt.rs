@@ -19,7 +19,7 @@ use crate::error_chain::chain;
 use crate::failpoint;
 use crate::git::{Commit, GitError};
 use crate::logs::LogWriter;
-use crate::plan::{AttemptPlan, JobPlan, Site};
+use crate::plan::{AttemptPlan, JobPlan};
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
 use crate::store::{Attempt, CancelAsked, Claimed, StoreError, StoredBuild};
@@ -106,7 +106,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
     };
     let verdict = match prepared {
         // The one-time claim: from here on, and only here, plan and source may leave the daemon.
-        Ok((made, source)) => match won(executor, claimed, &made.site).await {
+        Ok((made, source)) => match won(executor, claimed, &made).await {
             Won::Yes => {
                 failpoint::reached!("place.claimed");
                 executor.wake.wake();
@@ -146,11 +146,11 @@ enum Won {
 
 /// The one-time claim, tried until the database says what came of it. When an answer was lost with the connection, the
 /// claim may have been won all the same: only we have its token, so what runs by now was started by us.
-async fn won(executor: &Executor, claimed: &Claimed, site: &Site) -> Won {
+async fn won(executor: &Executor, claimed: &Claimed, made: &Made) -> Won {
     let id = &claimed.id;
     let mut in_doubt = false;
     loop {
-        match executor.store.start_attempt(claimed, site, clock::now()).await {
+        match executor.store.start_attempt(claimed, &made.site, made.image_digest.as_deref(), clock::now()).await {
             Ok(()) => return Won::Yes,
             Err(StoreError::Conflict { .. }) => {
                 let attempt = read(executor, id).await;

@@ -33,7 +33,7 @@ pub struct Finish {
     pub at: Timestamp,
     pub steps: Vec<StepView>,
     pub log: LogSummary,
-    /// The image that it really ran.
+    /// The image that it really ran; `None` leaves what its start knew.
     pub image_digest: Option<String>,
 }
 
@@ -176,14 +176,22 @@ impl Store {
     }
 
     /// The one-time claim: exactly one caller ever succeeds for an attempt, and may then hand out plan and source.
-    pub async fn start_attempt(&self, claimed: &Claimed, site: &Site, now: Timestamp) -> Result<(), StoreError> {
+    /// `image_digest`: the image that it will run, where that is known.
+    pub async fn start_attempt(
+        &self,
+        claimed: &Claimed,
+        site: &Site,
+        image_digest: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let image_digest = image_digest.map(text);
         let site = serde_json::to_string(site).expect("a site is data that always serialises");
         failpoint::reached!("start.before-commit");
         self.change(
             &claimed.id,
             "was cancelled or is not claimed any more",
             "attempt_start",
-            |q| q.bind(site).bind(now.0).bind(claimed.token.clone()),
+            |q| q.bind(site).bind(now.0).bind(claimed.token.clone()).bind(image_digest),
             sql!("attempt_start"),
         )
         .await

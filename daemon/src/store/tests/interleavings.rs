@@ -114,7 +114,7 @@ impl World {
                 let Some(id) = self.pick(*which, State::Claimed) else { return };
                 let token = self.tokens.get(&id).cloned().unwrap_or_default();
                 let may = self.seen[&id].cancel.is_none();
-                let done = store.start_attempt(&Claimed { id: id.clone(), token }, &site(), now).await;
+                let done = store.start_attempt(&Claimed { id: id.clone(), token }, &site(), None, now).await;
                 self.judge(&id, Step::Start, accepted(done), may);
             }
             Op::Finish { which, outcome, fault } => {
