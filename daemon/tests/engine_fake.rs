@@ -21,6 +21,7 @@ mod story;
 use futures_util::StreamExt as _;
 use serde_json::json;
 use windlass_daemon::engine::TroubleKind::{Away, Fault as Faulty, Late, Nonsense, RateLimit, Registry};
+use windlass_daemon::logs::LogStore;
 use windlass_daemon::plan::Pull;
 use windlass_protocol::view::Outcome::{Broken, Cancelled, Failed, OutOfMemory};
 
@@ -147,6 +148,23 @@ async fn pulls_that_go_wrong() {
         Script::new("pulled, and not there", vec![always(Call::Image, Fault::Say(404, "No such image"))])
             .pulls(vec![downloading()])
             .lost(Faulty, "although it was pulled"),
+    ])
+    .await;
+}
+
+/// Whatever it would write to such a log, nobody would see.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_runs_whose_log_cannot_be_written() {
+    play(vec![
+        Script::new("it was finished before", vec![])
+            .after(|logs, id| {
+                let logs = LogStore::open(logs).expect("a folder");
+                logs.writer(id).expect("a writer").finish(1).expect("finished");
+            })
+            .lost(None, "the daemon stopped while recording its end"),
+        Script::new("its folder cannot be made", vec![])
+            .after(|logs, id| std::fs::write(logs.join(id.build.to_string()), "no folder").expect("written"))
+            .lost(None, "its log cannot be opened"),
     ])
     .await;
 }

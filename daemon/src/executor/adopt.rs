@@ -9,13 +9,16 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::view::Outcome;
 
 use super::Executor;
+use super::attempt::cancelled_before;
 use super::deadlines::Limits;
-use super::end::{End, end_unstarted, finish, note};
+use super::end::{End, end_recorded, end_unstarted, finish, note};
 use super::follow::{Following, follow, stop};
 use super::steps::Steps;
+use crate::clock;
 use crate::engine::{Engine as _, Found, FoundState, Kind, Stop};
 use crate::error_chain::chain;
 use crate::failpoint;
+use crate::logs::LogError;
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
 use crate::store::{Attempt, StoreError};
@@ -44,8 +47,12 @@ impl Executor {
             tokio::time::sleep(AGAIN).await;
         };
         failpoint::reached!("adopt.begun");
+        let readable = |(id, attempt): (AttemptId, Result<Attempt, StoreError>)| {
+            let unreadable = |error: &StoreError| tracing::error!(attempt = %id, error = %chain(error), "cannot be read; left as it is");
+            attempt.inspect_err(unreadable).ok()
+        };
         let (claimed, running): (Vec<_>, Vec<_>) =
-            begun.into_iter().partition(|attempt| attempt.state == State::Claimed);
+            begun.into_iter().filter_map(readable).partition(|attempt| attempt.state == State::Claimed);
         for attempt in claimed {
             self.put_back(attempt).await;
         }
@@ -63,21 +70,14 @@ impl Executor {
     /// when it is claimed again, or swept.
     async fn put_back(&self, attempt: Attempt) {
         let id = attempt.id;
-        if let Some(cancel) = attempt.cancel {
-            let verdict = Verdict::because(Outcome::Cancelled, format!("cancelled by {} before it began", cancel.by));
+        if let Some(cancel) = self.release(&id).await {
+            let verdict = cancelled_before(&cancel.by);
             match (self.load(&id).await, self.logs.writer(&id)) {
                 // Its log may have words in it already, or be finished.
                 (Ok((_, job)), Ok(writer)) => end_unstarted(self, &id, writer, &job, verdict).await,
                 _ => finish(self, &id, End { verdict, steps: Vec::new(), log: attempt.log, image_digest: None }).await,
             }
             return;
-        }
-        loop {
-            match self.store.release_attempt(&id).await {
-                Ok(()) | Err(StoreError::Conflict { .. }) => break,
-                Err(error) => tracing::error!(attempt = %id, %error, "cannot be put back yet; trying again"),
-            }
-            tokio::time::sleep(AGAIN).await;
         }
         failpoint::reached!("adopt.put-back");
         tracing::info!(attempt = %id, "had not begun; it waits again");
@@ -98,11 +98,25 @@ impl Executor {
         let by_id: HashMap<&AttemptId, &Found> = found.iter().map(|found| (&found.attempt, found)).collect();
         let mut left = Vec::new();
         for attempt in attempts {
-            if let Err(error) = self.take_up_one(&attempt, by_id.get(&attempt.id).copied()).await {
-                tracing::error!(attempt = %attempt.id, error = %format!("{error:#}"), "cannot be taken up yet; trying again");
-                left.push(attempt);
+            match self.take_up_one(&attempt, by_id.get(&attempt.id).copied()).await {
+                Ok(()) => {}
+                Err(error) if is_passing(&error) => {
+                    tracing::error!(attempt = %attempt.id, error = %format!("{error:#}"), "cannot be taken up yet; trying again");
+                    left.push(attempt);
+                }
+                Err(error) => {
+                    tracing::error!(attempt = %attempt.id, error = %format!("{error:#}"), "cannot be taken up again");
+                    let why = format!(
+                        "the daemon was restarted and cannot take it up again: {error:#}; retry it when that is mended"
+                    );
+                    let verdict = Verdict::infrastructure(Outcome::Lost, why, true);
+                    let job = self.load(&attempt.id).await.ok().map(|(_, job)| job);
+                    let writer = self.logs.writer(&attempt.id).ok();
+                    end_recorded(self, &attempt, writer, job.as_ref(), verdict).await;
+                }
             }
         }
+        // With what is over already, also what runs on of those that could not be taken up.
         self.remove_leftovers(found).await;
         left
     }
@@ -120,7 +134,8 @@ impl Executor {
             };
             let why =
                 format!("cancelled by {} while its engine did not answer; what runs there is removed later", cancel.by);
-            end_unstarted(self, id, writer, &job, Verdict::because(Outcome::Cancelled, why)).await;
+            let verdict = Verdict::because(Outcome::Cancelled, why);
+            end_recorded(self, &attempt, Some(writer), Some(&job), verdict).await;
         }
         left
     }
@@ -159,11 +174,13 @@ impl Executor {
             };
             // What it did before it went nobody knows.
             let why = format!("it was gone{place} when the daemon came back; retry it");
-            end_unstarted(self, id, writer, &job, Verdict::infrastructure(Outcome::Lost, why, true)).await;
+            let verdict = Verdict::infrastructure(Outcome::Lost, why, true);
+            end_recorded(self, attempt, Some(writer), Some(&job), verdict).await;
             return Ok(());
         };
         let engine = self.engines.of(&found.site)?;
-        let steps = Steps::recorded(&job, attempt.steps.clone());
+        let mut steps = Steps::recorded(&job, attempt.steps.clone());
+        steps.catch_up(&self.logs.reader(id).and_then(|reader| reader.steps())?, clock::now());
         let ready = writer.position() > 0 || steps.begun();
         let following = Following {
             id: id.clone(),
@@ -175,7 +192,7 @@ impl Executor {
             ready,
             evidence: Evidence::default(),
             cancel: attempt.cancel.clone(),
-            image_digest: None,
+            image_digest: attempt.image_digest.clone(),
         };
         failpoint::reached!("adopt.taken-up");
         tracing::info!(attempt = %id, state = ?found.state, "taken up again");
@@ -232,10 +249,40 @@ impl Executor {
     }
 }
 
+/// Whether it may go away by itself. What a disk or a database gives back wrongly, and what the daemon may not open, does not.
+fn is_passing(error: &anyhow::Error) -> bool {
+    match (error.downcast_ref::<StoreError>(), error.downcast_ref::<LogError>()) {
+        (Some(error), _) => error.is_passing(),
+        (_, Some(error)) => error.is_passing(),
+        _ => true,
+    }
+}
+
 /// The kind of engine that has it. One whose engine is not known any more is looked for among the containers.
 fn kind_of(attempt: &Attempt) -> Kind {
     match &attempt.site {
         Some(site) if site.engine == Kind::Local.name() => Kind::Local,
         _ => Kind::Docker,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_mends_by_waiting_is_not_tried_for_ever() {
+        let io = |kind: ErrorKind| LogError::Io { what: "open", path: "log".into(), source: Error::from(kind) };
+        let damaged = LogError::Damaged { path: "log".into(), source: Error::from(ErrorKind::InvalidData) };
+        let busy = LogError::Busy { id: "7/test#1".parse().expect("an id") };
+        assert!(!is_passing(&damaged.into()));
+        assert!(!is_passing(&io(ErrorKind::PermissionDenied).into()));
+        assert!(!is_passing(&StoreError::Corrupt { what: "plan".to_owned() }.into()));
+        assert!(is_passing(&io(ErrorKind::StorageFull).into()));
+        assert!(is_passing(&busy.into()));
+        assert!(is_passing(&StoreError::Busy.into()));
+        assert!(is_passing(&anyhow::anyhow!("an engine that is away")));
     }
 }

@@ -10,7 +10,7 @@ use windlass_protocol::view::{LogSummary, Outcome};
 use super::Executor;
 use super::cancel::CancelWatch;
 use super::deadlines::Limits;
-use super::end::{End, WRITE_AGAIN, end_unstarted, finish, note};
+use super::end::{End, WRITE_AGAIN, end_unstarted, end_without_log, finish, note};
 use super::follow::{Following, follow, stop};
 use super::steps::Steps;
 use crate::clock;
@@ -19,7 +19,7 @@ use crate::error_chain::chain;
 use crate::failpoint;
 use crate::git::{Commit, GitError};
 use crate::logs::LogWriter;
-use crate::plan::{AttemptPlan, Site};
+use crate::plan::{AttemptPlan, JobPlan};
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
 use crate::store::{Attempt, CancelAsked, Claimed, StoreError, StoredBuild};
@@ -53,7 +53,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
     let (build, job) = match executor.load(id).await {
         Ok(loaded) => loaded,
         Err(error) if error.is_passing() => {
-            give_back(executor, id, &error).await;
+            give_back(executor, id, None, &error).await;
             return None;
         }
         Err(error) => {
@@ -67,17 +67,30 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
     failpoint::reached!("place.loaded");
     let mut writer = match executor.logs.writer(id) {
         Ok(writer) => writer,
+        Err(error) if error.is_passing() => {
+            give_back(executor, id, None, &error).await;
+            return None;
+        }
         Err(error) => {
-            give_back(executor, id, &error).await;
+            tracing::error!(attempt = %id, error = %chain(&error), "its log cannot be opened");
+            let why =
+                format!("its log cannot be opened: {}; nothing of it ran: retry it when that is mended", chain(&error));
+            let verdict = Verdict::infrastructure(Outcome::Lost, why, false);
+            end_without_log(executor, id, &job, verdict).await;
             return None;
         }
     };
     failpoint::reached!("place.log-open");
+    if writer.is_finished() {
+        // Whatever it would write now, nobody would see; another attempt has a log of its own.
+        end_unstarted(executor, id, writer, &job, end_unrecorded()).await;
+        return None;
+    }
     let engine = match executor.engine_for(&build.facts.request).await {
         Ok(engine) => engine,
         // Its engine has not been found yet, or went a moment ago: it waits for that.
         Err(error) if error.is_infrastructure() => {
-            give_back(executor, id, &error).await;
+            give_back(executor, id, Some((writer, &job)), &error).await;
             return None;
         }
         Err(error) => {
@@ -93,7 +106,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
     };
     let verdict = match prepared {
         // The one-time claim: from here on, and only here, plan and source may leave the daemon.
-        Ok((made, source)) => match won(executor, claimed, &made.site).await {
+        Ok((made, source)) => match won(executor, claimed, &made).await {
             Won::Yes => {
                 failpoint::reached!("place.claimed");
                 executor.wake.wake();
@@ -107,7 +120,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
             }
         },
         Err(Unprepared::Short(why)) => {
-            give_back(executor, id, &*why).await;
+            give_back(executor, id, Some((writer, &plan.job)), &*why).await;
             return None;
         }
         Err(Unprepared::Ended(verdict)) => verdict,
@@ -133,11 +146,11 @@ enum Won {
 
 /// The one-time claim, tried until the database says what came of it. When an answer was lost with the connection, the
 /// claim may have been won all the same: only we have its token, so what runs by now was started by us.
-async fn won(executor: &Executor, claimed: &Claimed, site: &Site) -> Won {
+async fn won(executor: &Executor, claimed: &Claimed, made: &Made) -> Won {
     let id = &claimed.id;
     let mut in_doubt = false;
     loop {
-        match executor.store.start_attempt(claimed, site, clock::now()).await {
+        match executor.store.start_attempt(claimed, &made.site, made.image_digest.as_deref(), clock::now()).await {
             Ok(()) => return Won::Yes,
             Err(StoreError::Conflict { .. }) => {
                 let attempt = read(executor, id).await;
@@ -194,7 +207,12 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
     Some(Following { id, site, engine, writer, steps, limits, ready: false, evidence, cancel, image_digest })
 }
 
-fn cancelled_before(by: &str) -> Verdict {
+fn end_unrecorded() -> Verdict {
+    let why = "the daemon stopped while recording its end; nothing of it ran";
+    Verdict::infrastructure(Outcome::Lost, why, false)
+}
+
+pub(super) fn cancelled_before(by: &str) -> Verdict {
     Verdict::because(Outcome::Cancelled, format!("cancelled by {by} before it began"))
 }
 
@@ -209,13 +227,51 @@ async fn read(executor: &Executor, id: &AttemptId) -> Attempt {
     }
 }
 
-async fn give_back(executor: &Executor, id: &AttemptId, why: &(dyn std::error::Error + Send + Sync + 'static)) {
+/// It waits again; or is cancelled, where somebody asked for that. `opened`: its log, where that could be opened, and its job.
+async fn give_back(
+    executor: &Executor,
+    id: &AttemptId,
+    opened: Option<(LogWriter, &JobPlan)>,
+    why: &(dyn std::error::Error + Send + Sync + 'static),
+) {
     tracing::error!(attempt = %id, error = %chain(why), "cannot be begun just now; it waits again");
+    let job = opened.map(|(_, job)| job.clone()); // whoever claims it next writes its log
     tokio::time::sleep(GIVE_BACK_AFTER).await;
-    if let Err(error) = executor.store.release_attempt(id).await {
-        tracing::error!(attempt = %id, error = %chain(&error), "could not be given back; the next start does it");
+    let Some(cancel) = executor.release(id).await else { return };
+    let verdict = cancelled_before(&cancel.by);
+    match (job, executor.logs.writer(id)) {
+        (Some(job), Ok(writer)) => end_unstarted(executor, id, writer, &job, verdict).await,
+        (Some(job), Err(_)) => end_without_log(executor, id, &job, verdict).await,
+        (None, _) => {
+            let end = End { verdict, steps: Vec::new(), log: LogSummary::default(), image_digest: None };
+            finish(executor, id, end).await;
+        }
     }
-    executor.wake.wake();
+}
+
+impl Executor {
+    /// Gives a claimed attempt back; tried until it is, or turns out not to be claimed any more. `Some`: it is still claimed,
+    /// for somebody asked for its end, which is the caller's to record.
+    pub(super) async fn release(&self, id: &AttemptId) -> Option<CancelAsked> {
+        loop {
+            match self.store.release_attempt(id).await {
+                Ok(()) => break,
+                Err(StoreError::Conflict { .. }) => {
+                    let attempt = read(self, id).await;
+                    if attempt.state == State::Claimed && attempt.cancel.is_some() {
+                        return attempt.cancel;
+                    }
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(attempt = %id, error = %chain(&error), "cannot be given back yet; trying again");
+                }
+            }
+            tokio::time::sleep(WRITE_AGAIN).await;
+        }
+        self.wake.wake();
+        None
+    }
 }
 
 /// Place and source, side by side. What the engine has to say goes into the log.

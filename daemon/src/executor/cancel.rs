@@ -1,10 +1,15 @@
 //! Notices that somebody wants an attempt stopped. Level-triggered: asks the database whenever something changed.
 
+use std::time::Duration;
+
 use windlass_protocol::id::AttemptId;
 
 use super::Executor;
 use crate::store::CancelAsked;
 use crate::wake::Woken;
+
+/// Before the database is asked again when it did not answer.
+const AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct CancelWatch {
     id: AttemptId,
@@ -33,7 +38,12 @@ impl CancelWatch {
                         return (self, cancel);
                     }
                 }
-                Err(error) => tracing::warn!(attempt = %self.id, %error, "whether it is cancelled cannot be read"),
+                Err(error) => {
+                    // What it was woken for may have been this cancel.
+                    tracing::warn!(attempt = %self.id, %error, "whether it is cancelled cannot be read; trying again");
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
             }
             self.woken.changed().await;
         }

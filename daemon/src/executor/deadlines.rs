@@ -10,6 +10,9 @@ use crate::plan::JobPlan;
 /// Between a change of the steps and its record: several changes become one.
 const RECORD_AFTER: Duration = Duration::from_millis(25);
 
+/// Between a record that failed and the next try.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
+
 /// How long a runner and its engine are waited for beyond what the spec says.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -135,6 +138,11 @@ impl Deadlines {
         self.record_at = self.record_at.or_else(|| Some(Instant::now() + RECORD_AFTER));
     }
 
+    /// They could not be recorded; that is tried again, also when nothing else changes.
+    pub(super) fn record_failed(&mut self) {
+        self.record_at = self.record_at.or_else(|| Some(Instant::now() + RECORD_AGAIN));
+    }
+
     /// Whether the steps have to be recorded; from here on they are.
     pub(super) fn take_record(&mut self) -> bool {
         self.record_at.take().is_some()
@@ -240,5 +248,7 @@ mod tests {
         deadlines.steps_changed();
         assert_eq!(next(&deadlines, true, true).await, (Due::Record, 0), "a full disk is waited for");
         assert!(deadlines.take_record() && !deadlines.take_record());
+        deadlines.record_failed();
+        assert_eq!(next(&deadlines, true, true).await, (Due::Record, 1), "a record that failed is tried again");
     }
 }

@@ -15,7 +15,7 @@ use crate::frame::Report;
 use crate::logs::LogWriter;
 use crate::plan::JobPlan;
 use crate::state::attempt::Verdict;
-use crate::store::{Finish, StoreError};
+use crate::store::{Attempt, Finish, StoreError};
 
 /// Before a failed write is tried again.
 pub(super) const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub(super) struct End {
     pub(super) image_digest: Option<String>,
 }
 
-/// Ends an attempt of which nothing ran, or of which nobody will ever know more.
+/// Ends an attempt of which nothing ran.
 pub(super) async fn end_unstarted(
     executor: &Executor,
     id: &AttemptId,
@@ -45,6 +45,38 @@ pub(super) async fn end_unstarted(
     steps.close(clock::now(), Outcome::Skipped);
     let log = close_log(id, writer).await;
     finish(executor, id, End { verdict, steps: steps.views, log, image_digest: None }).await;
+}
+
+/// Ends an attempt that ran, and of which nobody will ever know more than what was recorded of it. `writer` and `job`, where
+/// they can be had.
+pub(super) async fn end_recorded(
+    executor: &Executor,
+    attempt: &Attempt,
+    writer: Option<LogWriter>,
+    job: Option<&JobPlan>,
+    verdict: Verdict,
+) {
+    let id = &attempt.id;
+    let mut steps = Steps::left(job, attempt.steps.clone());
+    steps.close(clock::now(), verdict.outcome);
+    let log = match writer {
+        Some(mut writer) => {
+            if let (Some(reason), false) = (&verdict.reason, writer.is_finished()) {
+                note(&mut writer, &format!("[windlass] {reason}"));
+            }
+            close_log(id, writer).await
+        }
+        None => attempt.log.clone(),
+    };
+    let image_digest = attempt.image_digest.clone();
+    finish(executor, id, End { verdict, steps: steps.views, log, image_digest }).await;
+}
+
+/// Ends one of which nothing ran and whose log cannot be written.
+pub(super) async fn end_without_log(executor: &Executor, id: &AttemptId, job: &JobPlan, verdict: Verdict) {
+    let mut steps = Steps::planned(job);
+    steps.close(clock::now(), Outcome::Skipped);
+    finish(executor, id, End { verdict, steps: steps.views, log: LogSummary::default(), image_digest: None }).await;
 }
 
 /// A line of the daemon's own. Without room, or in a log that is finished, it is missing; nobody waits for it.

@@ -54,6 +54,11 @@ struct Follower<'e> {
     deadlines: Deadlines,
     /// Up to here frames were given back to the disk.
     released: u64,
+    /// Its log was finished when this began, and has these frames already: an earlier daemon ended between the log's end and
+    /// the attempt's.
+    had_all: bool,
+    /// A step has ended, and that is not recorded yet.
+    end_unrecorded: bool,
     /// Frames were left unread: a step may have begun of which nothing is known.
     cut: bool,
 }
@@ -75,7 +80,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
     };
     let mut exited = std::pin::pin!(exited);
     let mut exit: Option<Result<Exit, EngineError>> = None;
-    let released = writer.position();
+    let (released, had_all) = (writer.position(), writer.is_finished());
     let inflow = Inflow::of(engine.frames(&id, &site, FramePosition(released)));
     let mut it = Follower {
         executor,
@@ -90,6 +95,8 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
         inflow,
         deadlines,
         released,
+        had_all,
+        end_unrecorded: false,
         cut: false,
     };
     while it.inflow.is_open() || exit.is_none() {
@@ -136,13 +143,17 @@ impl Follower<'_> {
     async fn take_frame(&mut self, frame: Frame, position: FramePosition) {
         self.deadlines.frame_came();
         failpoint::reached!("frame.came");
-        // A step's end has to be recorded before the position passes it: after a restart it would not be told again.
-        if matches!(frame.body, Body::StepStarted { .. }) && self.deadlines.take_record() {
+        // A step's end has to be recorded before the position passes it: after a restart it would not be told again. A start is
+        // in the log, and can wait.
+        if self.end_unrecorded && moves_position(&frame.body) && self.deadlines.take_record() {
             self.record_steps().await;
         }
         match self.put(&frame, position) {
             Ok(false) => {}
-            Ok(true) => self.deadlines.steps_changed(),
+            Ok(true) => {
+                self.end_unrecorded |= matches!(frame.body, Body::StepEnded { .. });
+                self.deadlines.steps_changed();
+            }
             Err(error) if error.is_full() => {
                 tracing::error!(
                     attempt = %self.id,
@@ -168,9 +179,9 @@ impl Follower<'_> {
     /// Puts one frame where it belongs. Whether steps changed. Can be tried again when it fails.
     fn put(&mut self, frame: &Frame, position: FramePosition) -> Result<bool, LogError> {
         let (position, at) = (position.0, frame.at);
-        // A log that is finished has these frames already: an earlier daemon ended between the log's end and the attempt's.
+        let had_all = self.had_all;
         let write = |result: Result<(), LogError>| match result {
-            Err(LogError::Finished { .. }) => Ok(()),
+            Err(LogError::Finished { .. }) if had_all => Ok(()),
             other => other,
         };
         match &frame.body {
@@ -189,9 +200,9 @@ impl Follower<'_> {
                 Ok(true)
             }
             Body::StepEnded { step, end } => {
-                self.steps.ended(*step, clock::now(), end);
+                let changed = self.steps.ended(*step, clock::now(), end);
                 failpoint::reached!("step.ended");
-                Ok(true)
+                Ok(changed)
             }
             Body::Notice { text } => write(self.writer.runner_notice(at, text, position)).map(|()| false),
             Body::Finished { report } => {
@@ -251,9 +262,14 @@ impl Follower<'_> {
         stop(self.executor, &self.engine, &self.id, &self.site, how);
     }
 
-    async fn record_steps(&self) {
+    async fn record_steps(&mut self) {
+        // Tried once before the log goes on, and then beside it: a database that is away holds no output up.
+        self.end_unrecorded = false;
         if let Err(error) = self.executor.store.record_steps(&self.id, &self.steps.views).await {
             tracing::warn!(attempt = %self.id, error = %chain(&error), "how far its steps are could not be recorded");
+            if error.is_passing() {
+                self.deadlines.record_failed();
+            }
         }
         failpoint::reached!("steps.recorded");
         self.executor.wake.wake();
@@ -280,6 +296,11 @@ impl Follower<'_> {
         end::finish(self.executor, &self.id, end).await;
         self.executor.clean_later(self.engine, self.id);
     }
+}
+
+/// Whether the log remembers with this frame how far reading came.
+fn moves_position(body: &Body) -> bool {
+    matches!(body, Body::Output { .. } | Body::StepStarted { .. } | Body::Notice { .. })
 }
 
 /// In the background: an engine that does not answer must not hold up the log, nor the deadlines that are there for it.

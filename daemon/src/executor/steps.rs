@@ -5,6 +5,7 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{Outcome, Status, StepView};
 
 use crate::frame::{How, StepEnd};
+use crate::logs::StepStart;
 use crate::plan::{JobPlan, StepPlan};
 
 #[derive(Debug, Clone)]
@@ -34,6 +35,14 @@ impl Steps {
         if views.len() == job.steps.len() + job.finally.len() { Self { views } } else { Self::planned(job) }
     }
 
+    /// The same where the plan may not be readable any more.
+    pub(super) fn left(job: Option<&JobPlan>, views: Vec<StepView>) -> Self {
+        match job {
+            Some(job) => Self::recorded(job, views),
+            None => Self { views },
+        }
+    }
+
     /// Whether any step has begun.
     pub(super) fn begun(&self) -> bool {
         self.views.iter().any(|view| view.started_at.is_some())
@@ -54,10 +63,14 @@ impl Steps {
         }
     }
 
-    pub(super) fn ended(&mut self, step: u16, at: Timestamp, end: &StepEnd) {
-        let Some(view) = self.views.get_mut(usize::from(step)) else { return };
-        if view.status == Status::Finished {
-            return; // told again after a restart
+    /// Whether that changed anything. An end is taken once, and only of what runs, or could not be started: after a restart
+    /// it may be told again, and a job can forge as many as it likes.
+    pub(super) fn ended(&mut self, step: u16, at: Timestamp, end: &StepEnd) -> bool {
+        let Some(view) = self.views.get_mut(usize::from(step)) else { return false };
+        match view.status {
+            Status::Running => {}
+            Status::Waiting if matches!(end.how, How::NotStarted(_)) => {}
+            _ => return false,
         }
         view.status = Status::Finished;
         view.finished_at = Some(at);
@@ -73,6 +86,14 @@ impl Steps {
         view.outcome = Some(if end.out_of_memory && !passed { Outcome::OutOfMemory } else { outcome });
         view.exit_code = exit_code;
         view.signal = signal;
+        true
+    }
+
+    /// Steps that an earlier daemon saw start, by the log, and could not record: their frames do not come again.
+    pub(super) fn catch_up(&mut self, starts: &[StepStart], at: Timestamp) {
+        for start in starts {
+            self.started(start.step, at, Some(start.line));
+        }
     }
 
     /// The job is over: what ran ended with it, what did not begin never will.
@@ -132,7 +153,7 @@ mod tests {
         for (step, how) in [(0, How::Exited(1)), (2, How::Exited(9)), (3, How::Exited(0))] {
             assert!(steps.awaits(step));
             steps.started(step, Timestamp(1), None);
-            steps.ended(step, Timestamp(2), &end(how));
+            assert!(steps.ended(step, Timestamp(2), &end(how)));
         }
         assert!(steps.begun() && !steps.awaits(4));
         steps.close(Timestamp(3), Outcome::Failed);
@@ -141,6 +162,30 @@ mod tests {
         assert_eq!(outcomes, [failed, skipped, failed, passed]);
         assert!(steps.views.iter().all(|view| view.status == Status::Finished));
         assert_eq!(steps.name(2), "last 0");
+    }
+
+    #[test]
+    fn ends_that_are_forged_or_told_again_change_nothing() {
+        let mut steps = Steps::planned(&job(2, 1));
+        assert!(!steps.ended(0, Timestamp(1), &end(How::Exited(0))), "it does not run");
+        assert!(!steps.ended(9, Timestamp(1), &end(How::Exited(0))), "there is none");
+        steps.started(0, Timestamp(1), None);
+        assert!(steps.ended(0, Timestamp(2), &end(How::Exited(0))));
+        let before = steps.views.clone();
+        assert!(!steps.ended(0, Timestamp(3), &end(How::Exited(1))), "told again");
+        assert_eq!(steps.views, before);
+        assert!(steps.ended(1, Timestamp(3), &end(How::NotStarted("no shell".to_owned()))), "it never ran");
+    }
+
+    #[test]
+    fn a_start_that_only_the_log_has_is_known_after_a_restart() {
+        let mut steps = Steps::planned(&job(2, 0));
+        steps.catch_up(&[StepStart { step: 0, at: 1, line: 3, offset: 20 }], Timestamp(5));
+        assert_eq!((steps.views[0].status, steps.views[0].first_line), (Status::Running, Some(3)));
+        assert!(steps.awaits(1) && steps.ended(0, Timestamp(6), &end(How::Exited(0))));
+        let before = steps.views.clone();
+        steps.catch_up(&[StepStart { step: 0, at: 1, line: 3, offset: 20 }], Timestamp(7));
+        assert_eq!(steps.views, before);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub use sum::Sum;
 pub use watch::LogWatch;
 pub use writer::{LogSummary, LogWriter};
 
+use crate::shortage::is_shortage;
+
 use files::Files;
 use watch::Extent;
 
@@ -86,6 +88,12 @@ impl LogError {
     pub fn is_full(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
+    /// The same call may succeed later by itself: nothing has to be mended first.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy { .. }) || matches!(self, Self::Io { source, .. } if is_shortage(source))
     }
 
     fn io(what: &'static str, path: &Path, source: io::Error) -> Self {

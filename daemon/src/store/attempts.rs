@@ -33,7 +33,7 @@ pub struct Finish {
     pub at: Timestamp,
     pub steps: Vec<StepView>,
     pub log: LogSummary,
-    /// The image that it really ran.
+    /// The image that it really ran; `None` leaves what its start knew.
     pub image_digest: Option<String>,
 }
 
@@ -169,20 +169,29 @@ impl Store {
         writing.commit().await
     }
 
-    /// Gives a claimed attempt back: nothing of it ran.
+    /// Gives a claimed attempt back: nothing of it ran. Refused once a cancel was asked for: that is to be recorded instead.
     pub async fn release_attempt(&self, id: &AttemptId) -> Result<(), StoreError> {
-        self.change(id, "is not claimed any more", "attempt_release", |q| q, sql!("attempt_release")).await
+        self.change(id, "was cancelled or is not claimed any more", "attempt_release", |q| q, sql!("attempt_release"))
+            .await
     }
 
     /// The one-time claim: exactly one caller ever succeeds for an attempt, and may then hand out plan and source.
-    pub async fn start_attempt(&self, claimed: &Claimed, site: &Site, now: Timestamp) -> Result<(), StoreError> {
+    /// `image_digest`: the image that it will run, where that is known.
+    pub async fn start_attempt(
+        &self,
+        claimed: &Claimed,
+        site: &Site,
+        image_digest: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let image_digest = image_digest.map(text);
         let site = serde_json::to_string(site).expect("a site is data that always serialises");
         failpoint::reached!("start.before-commit");
         self.change(
             &claimed.id,
             "was cancelled or is not claimed any more",
             "attempt_start",
-            |q| q.bind(site).bind(now.0).bind(claimed.token.clone()),
+            |q| q.bind(site).bind(now.0).bind(claimed.token.clone()).bind(image_digest),
             sql!("attempt_start"),
         )
         .await
@@ -277,6 +286,15 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// Everything that is claimed or runs, by age; each row for itself, so that one that cannot be read hides no other.
+    pub async fn taken_attempts(&self) -> Result<Vec<(AttemptId, Result<Attempt, StoreError>)>, StoreError> {
+        let rows: Vec<AttemptRow> = sqlx::query_as(sql!("attempt_taken"))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(StoreError::at("attempt_taken"))?;
+        Ok(rows.into_iter().map(|row| (row.id(), row.try_into())).collect())
     }
 
     pub async fn queue_counts(&self) -> Result<QueueCounts, StoreError> {

@@ -122,10 +122,21 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Re
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt { what: format!("{what}: {error}") })
 }
 
+impl AttemptRow {
+    pub(super) fn id(&self) -> AttemptId {
+        AttemptId {
+            build: unsigned(self.build),
+            job: self.job.clone(),
+            attempt: u32::try_from(self.number).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 impl TryFrom<AttemptRow> for Attempt {
     type Error = StoreError;
 
     fn try_from(row: AttemptRow) -> Result<Self, StoreError> {
+        let id = row.id();
         let small = |value: Option<i64>| value.and_then(|value| i32::try_from(value).ok());
         let verdict = outcome(row.outcome.as_deref())?.map(|outcome| Verdict {
             outcome,
@@ -140,11 +151,7 @@ impl TryFrom<AttemptRow> for Attempt {
             _ => None,
         };
         Ok(Self {
-            id: AttemptId {
-                build: unsigned(row.build),
-                job: row.job,
-                attempt: u32::try_from(row.number).unwrap_or(u32::MAX),
-            },
+            id,
             current: row.current != 0,
             state: state(&row.state)?,
             verdict,

@@ -196,7 +196,7 @@ fn site() -> Site {
 /// Claimed and started.
 pub(crate) async fn running(store: &Store, token: &str) -> AttemptId {
     let claimed = claimed(store, token).await;
-    store.start_attempt(&claimed, &site(), at(3_000)).await.expect("started");
+    store.start_attempt(&claimed, &site(), None, at(3_000)).await.expect("started");
     claimed.id
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Script {
     rules: Vec<Rule>,
     acts: Vec<Act>,
     stdout: bool,
+    /// What an earlier daemon left in the folder for logs.
+    left: Option<fn(&Path, &AttemptId)>,
     /// What is in the place of the engine's socket.
     place: Option<fn(&Path)>,
     deadlines: Deadlines,
@@ -91,6 +93,7 @@ impl Script {
             rules,
             acts: good_day(),
             stdout: false,
+            left: None,
             place: None,
             deadlines: deadlines(),
             image: "busybox:1",
@@ -112,6 +115,11 @@ impl Script {
 
     pub(crate) fn over_stdout(mut self) -> Self {
         self.stdout = true;
+        self
+    }
+
+    pub(crate) fn after(mut self, leave: fn(&Path, &AttemptId)) -> Self {
+        self.left = Some(leave);
         self
     }
 
@@ -413,6 +421,9 @@ impl Story {
             public_url: "http://localhost".into(),
         };
         let plan = script.plan();
+        if let Some(leave) = script.left {
+            leave(&data.join("logs"), &plan.id);
+        }
         let begun = Instant::now();
         store.create_build(&build(&plan)).await.expect("made");
         tasks.spawn(scheduler::run(executor));

@@ -114,26 +114,77 @@ async fn read(
             Err(failure) if failure.is_missing() => return Err(EngineError::Gone { handle: container.to_owned() }),
             Err(failure) => return Err(failure.trouble("reading a container's output")),
         };
-        let mut input = &chunk[..];
-        loop {
-            match decoder.decode(&mut input) {
-                Ok(Some(frame)) => {
-                    progress.last = frame.seq;
-                    progress.finished |= matches!(frame.body, Body::Finished { .. });
-                    let position = FramePosition(frame.seq);
-                    if sender.send(Ok((frame, position))).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                Ok(None) => break,
-                Err(error @ FrameError::OutOfOrder { .. }) if follow => {
-                    return Err(super::call::trouble(
-                        TroubleKind::Nonsense,
-                        format!("left out a part of the output: {error}"),
-                    ));
-                }
-                Err(error) => return Err(EngineError::Garbled { at: progress.last, why: error.to_string() }),
+        match deliver(&mut decoder, &chunk, progress, sender).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error @ FrameError::OutOfOrder { .. }) if follow => {
+                return Err(super::call::trouble(
+                    TroubleKind::Nonsense,
+                    format!("left out a part of the output: {error}"),
+                ));
             }
+            Err(error) => return Err(EngineError::Garbled { at: progress.last, why: error.to_string() }),
         }
+    }
+}
+
+/// Sends what a piece of output completes. Whether somebody still listens. This is dropped while it waits for room when the
+/// container exits, so that only what is on its way counts as progress.
+async fn deliver(
+    decoder: &mut TextDecoder,
+    mut input: &[u8],
+    progress: &mut Progress,
+    sender: &Sender,
+) -> Result<bool, FrameError> {
+    while let Some(frame) = decoder.decode(&mut input)? {
+        let (seq, finished) = (frame.seq, matches!(frame.body, Body::Finished { .. }));
+        if sender.send(Ok((frame, FramePosition(seq)))).await.is_err() {
+            return Ok(false);
+        }
+        progress.last = seq;
+        progress.finished |= finished;
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Report, text};
+
+    #[tokio::test]
+    async fn a_frame_that_waited_for_room_when_its_container_exited_is_read_again() {
+        let report = Report {
+            decided_by: None,
+            cancelled: false,
+            output_sha256: String::new(),
+            output_bytes: 0,
+            peak_memory_bytes: None,
+        };
+        let mut lines = Vec::new();
+        for (seq, body) in [(1, Body::Ready), (2, Body::Finished { report })] {
+            let mut bytes = Vec::new();
+            Frame { seq, at: 1, body }.encode_into(&mut bytes);
+            text::encode_line(&bytes, &mut lines);
+        }
+        let (sender, mut frames) = mpsc::channel(1);
+        let mut progress = Progress { last: 0, finished: false };
+        let mut decoder = TextDecoder::after(0);
+        let exited = tokio::select! {
+            biased;
+            _ = deliver(&mut decoder, &lines, &mut progress, &sender) => false,
+            () = std::future::ready(()) => true,
+        };
+        assert!(exited, "there is room for one only");
+        assert_eq!((progress.last, progress.finished), (1, false), "the second was not sent");
+        let first = frames.recv().await.expect("sent").expect("a frame");
+        assert_eq!(first.1, FramePosition(1));
+
+        let mut decoder = TextDecoder::after(progress.last);
+        assert!(deliver(&mut decoder, &lines, &mut progress, &sender).await.expect("frames"));
+        assert_eq!((progress.last, progress.finished), (2, true));
+        let second = frames.recv().await.expect("sent").expect("a frame");
+        assert!(matches!(second.0.body, Body::Finished { .. }));
+        assert!(frames.try_recv().is_err(), "and nothing twice");
     }
 }

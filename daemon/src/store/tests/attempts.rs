@@ -13,12 +13,14 @@ on_each!(
     claimers_that_race_do_not_exceed_the_limit,
     what_is_released_keeps_its_place_but_not_its_token,
     exactly_one_start_wins,
-    nothing_starts_once_a_cancel_was_asked_for,
+    nothing_starts_or_is_given_back_once_a_cancel_was_asked_for,
     an_attempt_keeps_everything_it_is_told,
+    the_image_of_a_start_is_kept_to_the_end,
     exactly_one_finish_wins,
     a_reason_with_a_nul_ends_an_attempt_too,
     the_database_allows_what_the_states_allow,
     the_queue_is_told_in_the_order_of_its_starts,
+    one_row_that_cannot_be_read_hides_no_other,
 );
 
 async fn claims_take_the_oldest_and_respect_the_limit(store: Store) {
@@ -37,7 +39,7 @@ async fn claims_take_the_oldest_and_respect_the_limit(store: Store) {
     assert_eq!(order, [attempt_id(first, "b", 1), attempt_id(first, "a", 1), attempt_id(second, "z", 1)]);
     // A running one takes its slot as a claimed one does.
     store
-        .start_attempt(&Claimed { id: order[0].clone(), token: "t".into() }, &site(), at(6_000))
+        .start_attempt(&Claimed { id: order[0].clone(), token: "t".into() }, &site(), None, at(6_000))
         .await
         .expect("started");
     assert!(store.claim_attempt("t", 3, at(7_000), &[]).await.expect("asked").is_none());
@@ -130,8 +132,8 @@ async fn what_is_released_keeps_its_place_but_not_its_token(store: Store) {
     assert!(is_conflict(&store.release_attempt(&first.id).await));
     let again = claimed(&store, "two").await;
     assert_eq!(again.id, first.id);
-    assert!(is_conflict(&store.start_attempt(&first, &site(), at(3_000)).await), "its token is void");
-    store.start_attempt(&again, &site(), at(3_000)).await.expect("started");
+    assert!(is_conflict(&store.start_attempt(&first, &site(), None, at(3_000)).await), "its token is void");
+    store.start_attempt(&again, &site(), None, at(3_000)).await.expect("started");
     assert!(is_conflict(&store.release_attempt(&again.id).await), "it runs");
 }
 
@@ -139,13 +141,13 @@ async fn exactly_one_start_wins(store: Store) {
     made(&store, &[("test", &[])]).await;
     let right = claimed(&store, "right").await;
     let wrong = Claimed { token: "wrong".to_owned(), ..right.clone() };
-    assert!(is_conflict(&store.start_attempt(&wrong, &site(), at(3_000)).await));
+    assert!(is_conflict(&store.start_attempt(&wrong, &site(), None, at(3_000)).await));
     let starts: Vec<_> = (0..8)
         .map(|starter| {
             let (store, right) = (store.clone(), right.clone());
             tokio::spawn(async move {
                 let site = Site { handle: format!("container {starter}"), ..site() };
-                store.start_attempt(&right, &site, at(3_000)).await.map(|()| site)
+                store.start_attempt(&right, &site, None, at(3_000)).await.map(|()| site)
             })
         })
         .collect();
@@ -161,11 +163,12 @@ async fn exactly_one_start_wins(store: Store) {
     assert_eq!((attempt.state, attempt.site, attempt.started_at), (State::Running, won.pop(), Some(at(3_000))));
 }
 
-async fn nothing_starts_once_a_cancel_was_asked_for(store: Store) {
+async fn nothing_starts_or_is_given_back_once_a_cancel_was_asked_for(store: Store) {
     let build = made(&store, &[("test", &[])]).await;
     let claimed = claimed(&store, "t").await;
     store.cancel(build, None, false, "ann", at(2_500)).await.expect("asked");
-    assert!(is_conflict(&store.start_attempt(&claimed, &site(), at(3_000)).await));
+    assert!(is_conflict(&store.start_attempt(&claimed, &site(), None, at(3_000)).await));
+    assert!(is_conflict(&store.release_attempt(&claimed.id).await), "the cancel would be forgotten");
     store.finish_attempt(&claimed.id, &ended(Outcome::Cancelled)).await.expect("what is claimed ends by decree");
 }
 
@@ -204,6 +207,7 @@ async fn an_attempt_keeps_everything_it_is_told(store: Store) {
     };
     let log =
         LogSummary { lines: 10_000_000_000, bytes: 1 << 40, sha256: Some("ab".repeat(32)), dropped_bytes: 1 << 33 };
+    assert_eq!(store.attempt(&id).await.expect("there").image_digest, None);
     let image_digest = Some("sha256:f00d".to_owned());
     let finish = Finish {
         verdict: verdict.clone(),
@@ -223,6 +227,17 @@ async fn an_attempt_keeps_everything_it_is_told(store: Store) {
 
     assert!(is_missing(&store.attempt(&attempt_id(build, "test", 2)).await));
     assert!(is_missing(&store.attempt(&attempt_id(build + 1, "test", 1)).await));
+}
+
+/// Whoever takes it up after a restart does not know it.
+async fn the_image_of_a_start_is_kept_to_the_end(store: Store) {
+    made(&store, &[("test", &[])]).await;
+    let claimed = claimed(&store, "t").await;
+    store.start_attempt(&claimed, &site(), Some("sha256:f00d"), at(3_000)).await.expect("started");
+    let digest = Some("sha256:f00d".to_owned());
+    assert_eq!(store.attempt(&claimed.id).await.expect("there").image_digest, digest);
+    store.finish_attempt(&claimed.id, &ended(Outcome::Failed)).await.expect("finished");
+    assert_eq!(store.attempt(&claimed.id).await.expect("there").image_digest, digest);
 }
 
 async fn exactly_one_finish_wins(store: Store) {
@@ -300,7 +315,7 @@ async fn the_database_allows_what_the_states_allow(store: Store) {
                     got.is_some_and(|got| got.id == *id)
                 }
                 Step::Release => accepted(store.release_attempt(id).await),
-                Step::Start => accepted(store.start_attempt(&claimed, &site(), at(9_000)).await),
+                Step::Start => accepted(store.start_attempt(&claimed, &site(), None, at(9_000)).await),
                 Step::Finish(verdict) => accepted(store.finish_attempt(id, &ended(verdict.outcome)).await.map(drop)),
             };
             let after = store.attempt(id).await.expect("there");
@@ -374,4 +389,27 @@ async fn the_queue_is_told_in_the_order_of_its_starts(store: Store) {
         assert_eq!(waiting.position(place), Some(ahead), "{job}");
     }
     assert_eq!(store.queue_counts().await.expect("counted"), QueueCounts { blocked: 1, waiting: 3, taken: 2 });
+}
+
+async fn one_row_that_cannot_be_read_hides_no_other(store: Store) {
+    let build = made(&store, &[("a", &[]), ("b", &[]), ("c", &[]), ("d", &["a"])]).await;
+    running(&store, "t").await;
+    running(&store, "t").await;
+    claimed(&store, "t").await;
+    let spoil = |statement: &'static str| {
+        let store = store.clone();
+        async move {
+            let mut writing = store.write().await.expect("a turn");
+            sqlx::query(statement).execute(&mut *writing.tx).await.expect(statement);
+            writing.commit().await.expect("committed");
+        }
+    };
+    spoil("update attempt set steps = '{' where job = 'a'").await;
+    spoil("update job set plan = '{' where name = 'd'").await;
+    assert!(store.open_attempts(100).await.is_err(), "lists want all of it");
+    let begun = store.taken_attempts().await.expect("read");
+    let told: Vec<(AttemptId, Option<State>)> =
+        begun.into_iter().map(|(id, attempt)| (id, attempt.ok().map(|attempt| attempt.state))).collect();
+    let expected = [("a", None), ("b", Some(State::Running)), ("c", Some(State::Claimed))];
+    assert_eq!(told, expected.map(|(job, state)| (attempt_id(build, job, 1), state)));
 }

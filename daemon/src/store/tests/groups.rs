@@ -41,7 +41,7 @@ async fn states(store: &Store, build: u64) -> Vec<State> {
 async fn run_all(store: &Store) -> Vec<u64> {
     let mut order = Vec::new();
     while let Some(claimed) = store.claim_attempt("t", 1, at(1_000_000), &[]).await.expect("asked") {
-        store.start_attempt(&claimed, &site(), at(1_000_000)).await.expect("started");
+        store.start_attempt(&claimed, &site(), None, at(1_000_000)).await.expect("started");
         store.finish_attempt(&claimed.id, &ended(Outcome::Passed)).await.expect("finished");
         order.push(claimed.id.build);
     }

@@ -106,14 +106,15 @@ impl World {
             Op::Claim { limit, away } => self.claim(*limit, if *away { &["docker"] } else { &[] }).await,
             Op::Release { which } => {
                 let Some(id) = self.pick(*which, State::Claimed) else { return };
+                let may = self.seen[&id].cancel.is_none();
                 let done = store.release_attempt(&id).await;
-                self.judge(&id, Step::Release, accepted(done), true);
+                self.judge(&id, Step::Release, accepted(done), may);
             }
             Op::Start { which } => {
                 let Some(id) = self.pick(*which, State::Claimed) else { return };
                 let token = self.tokens.get(&id).cloned().unwrap_or_default();
                 let may = self.seen[&id].cancel.is_none();
-                let done = store.start_attempt(&Claimed { id: id.clone(), token }, &site(), now).await;
+                let done = store.start_attempt(&Claimed { id: id.clone(), token }, &site(), None, now).await;
                 self.judge(&id, Step::Start, accepted(done), may);
             }
             Op::Finish { which, outcome, fault } => {

@@ -98,7 +98,7 @@ async fn a_cancel_races_with_claims_and_misses_nothing(store: Store) {
                 let store = store.clone();
                 tokio::spawn(async move {
                     while let Some(claimed) = store.claim_attempt("t", 1_000, at(2_000), &[]).await.expect("asked") {
-                        let started = store.start_attempt(&claimed, &site(), at(2_001)).await;
+                        let started = store.start_attempt(&claimed, &site(), None, at(2_001)).await;
                         assert!(started.is_ok() || is_conflict(&started), "{started:?}");
                     }
                 })
@@ -309,7 +309,7 @@ async fn changes_are_numbered_and_refusals_are_not(store: Store) {
     heard(&store, build, &mut last, "released").await;
     let a = claimed(&store, "t").await;
     heard(&store, build, &mut last, "claimed again").await;
-    store.start_attempt(&a, &site(), at(3_000)).await.expect("started");
+    store.start_attempt(&a, &site(), None, at(3_000)).await.expect("started");
     heard(&store, build, &mut last, "started").await;
     store.record_steps(&a.id, &[]).await.expect("recorded");
     heard(&store, build, &mut last, "steps").await;
@@ -322,7 +322,7 @@ async fn changes_are_numbered_and_refusals_are_not(store: Store) {
     heard(&store, build, &mut last, "retried").await;
 
     assert!(is_conflict(&store.finish_attempt(&a.id, &ended(Passed)).await));
-    assert!(is_conflict(&store.start_attempt(&a, &site(), at(3_000)).await));
+    assert!(is_conflict(&store.start_attempt(&a, &site(), None, at(3_000)).await));
     assert!(is_conflict(&store.record_steps(&a.id, &[]).await));
     assert!(!store.advance(build, at(7_000)).await.expect("looked at"));
     assert!(is_conflict(&store.retry(build, &RetryWhat::Failed, "ann", at(7_000)).await));

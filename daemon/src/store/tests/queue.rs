@@ -202,7 +202,7 @@ async fn a_job_s_own_faults_are_tried_again_only_if_the_spec_says_so(store: Stor
         let build = with_retry(&store, &[("test", &[])], Retry { infrastructure: None, failure }).await;
         let mut now = 1_000_000;
         while let Some(claimed) = store.claim_attempt("t", 9, at(now), &[]).await.expect("asked") {
-            store.start_attempt(&claimed, &site(), at(now)).await.expect("started");
+            store.start_attempt(&claimed, &site(), None, at(now)).await.expect("started");
             store.finish_attempt(&claimed.id, &fault(Outcome::Failed, Fault::Job, now)).await.expect("finished");
             now += 1_000_000;
         }
