@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::handover;
 use crate::keymap::Key;
-use crate::link::target::Target;
+use crate::link::target::{Target, Wishes};
 use crate::link::{Link, LinkEvent};
 use crate::screens::{self, Hits};
 use crate::signals::{Signals, Woken};
@@ -31,6 +32,10 @@ pub(crate) struct Options {
     pub(crate) theme: Theme,
     pub(crate) animation: bool,
     pub(crate) mouse: bool,
+    /// Keys, and the daemons that can be switched to.
+    pub(crate) config: Config,
+    /// Which of them this is, if it is one of them.
+    pub(crate) profile: Option<String>,
 }
 
 /// The least time between two frames.
@@ -44,18 +49,11 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
     let broken = |error: io::Error| Failure::Ours(format!("the terminal cannot be used: {error}"));
     let mut signals = Signals::listen().map_err(broken)?;
     let size = crossterm::terminal::size().map_err(broken)?;
-    let zone = TimeZone::system();
-    let mut state = State::new(target.place.to_string(), size, now(), zone, options.animation, options.mouse);
     let mut terminal = Terminal::enter(options.mouse).map_err(broken)?;
-    let link = Link::open(target);
-    for effect in state.begin() {
-        if let Effect::Send(message) = effect {
-            link.send(message);
-        }
-    }
+    let (state, link) = look_at(target, &options, size, options.profile.clone(), options.mouse);
     let mut app = App {
         state,
-        theme: options.theme,
+        options,
         link,
         hits: Hits::default(),
         quit: None,
@@ -74,9 +72,24 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
     }
 }
 
+/// Begins with a daemon.
+fn look_at(target: Target, options: &Options, size: (u16, u16), profile: Option<String>, mouse: bool) -> (State, Link) {
+    let mut state = State::new(target.place.to_string(), size, now(), TimeZone::system(), options.animation, mouse);
+    state.keys = options.config.keys.clone();
+    state.profiles = options.config.profiles().map(str::to_owned).collect();
+    state.profile = profile;
+    let link = Link::open(target);
+    for effect in state.begin() {
+        if let Effect::Send(message) = effect {
+            link.send(message);
+        }
+    }
+    (state, link)
+}
+
 struct App {
     state: State,
-    theme: Theme,
+    options: Options,
     link: Link,
     hits: Hits,
     quit: Option<Exit>,
@@ -190,14 +203,28 @@ impl App {
                 }
                 Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(id))),
                 Effect::Read(reader, id) => self.reading = Some((reader, id)),
+                Effect::Switch(profile) => self.switch(profile)?,
                 Effect::Quit => self.quit = Some(Exit::Ok),
             }
         }
         Ok(())
     }
 
+    /// To another daemon. The command line and the environment spoke of the first one, its token least of all goes along.
+    fn switch(&mut self, profile: String) -> io::Result<()> {
+        let config = &self.options.config;
+        match config.daemon(Some(&profile)).and_then(|daemon| Target::choose(Wishes::default(), daemon)) {
+            Ok(target) => {
+                let (size, mouse) = (crossterm::terminal::size()?, self.state.mouse);
+                (self.state, self.link) = look_at(target, &self.options, size, Some(profile), mouse);
+            }
+            Err(words) => self.told = Some(words),
+        }
+        Ok(())
+    }
+
     fn paint(&mut self, terminal: &mut Terminal) -> io::Result<()> {
-        self.hits = terminal.draw(|frame| screens::draw(&self.state, self.theme, frame))?;
+        self.hits = terminal.draw(|frame| screens::draw(&self.state, self.options.theme, frame))?;
         Ok(())
     }
 

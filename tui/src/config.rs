@@ -2,10 +2,14 @@
 //! line and column. Must not know sockets or screens.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
 
+use crate::keymap::{self, Keymap, Mode, Wish};
 use crate::theme::{Paints, Palette};
 
 #[derive(Debug, Default, Deserialize)]
@@ -18,6 +22,10 @@ pub(crate) struct Config {
     profiles: BTreeMap<String, Daemon>,
     pub(crate) theme: Palette,
     pub(crate) tones: Paints,
+    #[serde(rename = "keys")]
+    wishes: Wishes,
+    #[serde(skip)]
+    pub(crate) keys: Keymap,
 }
 
 /// Where a daemon is, and how to prove who we are.
@@ -52,6 +60,12 @@ impl Config {
                 *at = folder.join(&*at);
             }
         };
+        config.keys = config.wishes.keymap().map_err(|faults| {
+            let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+            let faults =
+                faults.into_iter().map(|(at, words)| format!("{}: line {}: {words}", path.display(), line(at)));
+            faults.collect::<Vec<_>>().join("\n")
+        })?;
         beside(&mut config.token_file);
         beside(&mut config.ca);
         for daemon in config.profiles.values_mut() {
@@ -59,6 +73,11 @@ impl Config {
             beside(&mut daemon.ca);
         }
         Ok(config)
+    }
+
+    /// The names of the daemons beside the usual one.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
     }
 
     /// The daemon of a profile, or the usual one. A profile says everything about its daemon: nothing of the usual one's,
@@ -76,9 +95,92 @@ impl Config {
     }
 }
 
+/// What `[keys]` says: each wish, and where in the file it stands.
+#[derive(Debug, Default)]
+struct Wishes(Vec<(usize, Wish)>);
+
+impl Wishes {
+    fn keymap(&self) -> Result<Keymap, Vec<(usize, String)>> {
+        let wishes: Vec<Wish> = self.0.iter().map(|(_, wish)| wish.clone()).collect();
+        let place = |(at, words): (usize, String)| (self.0.get(at).map_or(0, |(place, _)| *place), words);
+        Keymap::with(&wishes).map_err(|faults| faults.into_iter().map(place).collect())
+    }
+}
+
+/// One key, several, or the wishes of one mode.
+#[derive(Debug)]
+enum Entry {
+    Keys(Vec<String>),
+    Mode(BTreeMap<String, Spanned<Entry>>),
+}
+
+impl<'de> Deserialize<'de> for Wishes {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut wishes = Vec::new();
+        for (name, entry) in BTreeMap::<String, Spanned<Entry>>::deserialize(from)? {
+            let at = entry.span().start;
+            match entry.into_inner() {
+                Entry::Keys(keys) => wishes.push((at, Wish { mode: None, action: name, keys })),
+                Entry::Mode(entries) => {
+                    let modes = keymap::SECTIONS.iter().map(|(mode, _)| *mode);
+                    let Some(mode) = modes.clone().find(|mode| mode.table() == name) else {
+                        let all = modes.map(Mode::table).collect::<Vec<_>>().join(", ");
+                        return Err(D::Error::custom(format!("{name} is no place for keys: write one of {all}")));
+                    };
+                    for (action, entry) in entries {
+                        let at = entry.span().start;
+                        let Entry::Keys(keys) = entry.into_inner() else {
+                            return Err(D::Error::custom(format!(
+                                "{name}.{action} has to be a key, or a list of keys"
+                            )));
+                        };
+                        wishes.push((at, Wish { mode: Some(mode), action, keys }));
+                    }
+                }
+            }
+        }
+        Ok(Self(wishes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Entry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key, or a list of keys")
+            }
+
+            fn visit_str<E: Error>(self, key: &str) -> Result<Entry, E> {
+                Ok(Entry::Keys(vec![key.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Entry, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = all.next_element()? {
+                    keys.push(key);
+                }
+                Ok(Entry::Keys(keys))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Entry, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((name, entry)) = all.next_entry()? {
+                    entries.insert(name, entry);
+                }
+                Ok(Entry::Mode(entries))
+            }
+        }
+        from.deserialize_any(Reader)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keymap::{Action, Key};
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(text, Path::new("/home/me/.config/windlass/client.toml"))
@@ -100,12 +202,32 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_the_file_are_in_the_table() {
+        let config = parse("[keys]\ncopy = 'c'\n[keys.in-log]\nwrap = ['W', 'F4']\n").expect("nothing collides");
+        let is = |mode, key, action| assert_eq!(config.keys.lookup(mode, key), action);
+        is(Mode::List, Key::Char('c'), Some(Action::Copy));
+        is(Mode::List, Key::Char('y'), None);
+        is(Mode::Log, Key::Function(4), Some(Action::Wrap));
+    }
+
+    #[test]
+    fn every_fault_of_the_keys_is_told_at_once() {
+        let error = parse("[keys]\ncopy = 'x'\nfilter = 'nothing'\n").expect_err("two faults");
+        assert!(error.contains("line 2: x means") && error.contains("line 3: \"nothing\" is no key"), "{error}");
+    }
+
+    #[test]
     fn a_fault_is_told_with_file_and_line() {
         let table = [
             ("theme = \"dark\"\n[tones]\nwarn = \"purpel\"\n", "line 3", "purpel is no colour"),
             ("[tones]\nloud = \"red\"\n", "line 2", "loud is no tone"),
             ("\ntheme = \"neon\"\n", "line 2", "unknown variant `neon`"),
             ("colour = 1\n", "line 1", "unknown field `colour`"),
+            ("[keys]\ncopy = 'x'\n", "line 2", "x means both cancel and copy in lists"),
+            ("[keys]\n\ncopy = ['F9', 'blue']\n", "line 3", "\"blue\" is no key"),
+            ("[keys.in-log]\ncancle = 'x'\n", "line 2", "cancle is no action"),
+            ("[keys.in-logs]\ncopy = 'c'\n", "line 1", "in-logs is no place for keys"),
+            ("[keys]\ncopy = 3\n", "line 2", "expected a key, or a list of keys"),
         ];
         for (text, line, words) in table {
             let error = parse(text).expect_err(text);

@@ -1,5 +1,10 @@
-//! Every key, in one table: the dispatcher, the help and the footer are made from it. Must not know what an action does,
-//! nor which library reads the keyboard.
+//! Every key, in one table: the dispatcher, the help, the footer and the palette are made from it. Must not know what an
+//! action does, nor which library reads the keyboard.
+
+mod bound;
+
+pub(crate) use bound::Wish;
+pub use bound::{Bound, Keymap};
 
 /// A key with its modifiers. Shift is part of the letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,6 +89,8 @@ pub enum Action {
     Editor,
     Save,
     Mouse,
+    Palette,
+    Menu,
     Erase,
     EraseWord,
     EraseAll,
@@ -221,6 +228,8 @@ pub const TABLE: &[Binding] = &[
     bind(Action::PreviousView, PAGES, &[Key::BackTab], "view before", None),
     bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
     bind(Action::Resync, PAGES, &[Ctrl('r'), Function(5)], "ask the daemon for everything anew", None),
+    bind(Action::Palette, PAGES, &[Char(':')], "every command by its name, and other daemons", None),
+    bind(Action::Menu, PAGES, &[Char('.')], "what can be done with this row, and why not", None),
     bind(Action::Redraw, EVERY, &[Ctrl('l')], "paint everything anew", None),
     bind(Action::Suspend, EVERY, &[Ctrl('z')], "suspend", None),
     bind(Action::Help, PAGES, &[Char('?'), Function(1)], "this help", Some("help")),
@@ -251,15 +260,8 @@ pub fn help_rows() -> usize {
     SECTIONS.iter().map(|(mode, _)| of(*mode).count() + 2).sum::<usize>() - 1
 }
 
-/// What a key does in a mode.
-#[must_use]
-pub fn lookup(mode: Mode, key: Key) -> Option<Action> {
-    let fits = |binding: &&Binding| binding.modes.contains(&mode) && binding.keys.contains(&key);
-    TABLE.iter().find(fits).map(|binding| binding.action)
-}
-
 /// The bindings of a mode, in the table's order.
-pub fn of(mode: Mode) -> impl Iterator<Item = &'static Binding> {
+fn of(mode: Mode) -> impl Iterator<Item = &'static Binding> {
     TABLE.iter().filter(move |binding| binding.modes.contains(&mode))
 }
 
@@ -320,9 +322,10 @@ mod tests {
 
     #[test]
     fn every_mode_can_be_left_and_the_client_quit() {
+        let keymap = Keymap::default();
         for mode in EVERY {
-            assert_eq!(lookup(*mode, Ctrl('c')), Some(Action::Quit), "{mode:?}");
-            assert!(lookup(*mode, Key::Esc).is_some(), "{mode:?}");
+            assert_eq!(keymap.lookup(*mode, Ctrl('c')), Some(Action::Quit), "{mode:?}");
+            assert!(keymap.lookup(*mode, Key::Esc).is_some(), "{mode:?}");
         }
     }
 }

@@ -384,3 +384,15 @@ async fn a_followed_log_shows_its_end_through_floods_and_cuts() {
     driver.until("the beginning", whole).await;
     assert!(driver.screen().contains("compiling") && driver.screen().contains("line 3 of round 1"));
 }
+
+#[tokio::test]
+async fn palette() {
+    let mut driver = started().await;
+    driver.state.profiles = vec!["home".to_owned()];
+    driver.press(&[Char('2'), Char(':')]);
+    driver.type_text("on");
+    insta::assert_snapshot!("palette_80x24", driver.look());
+    driver.resize(SIZES[2]);
+    insta::assert_snapshot!("palette_40x10", driver.look());
+    driver.press(&[Esc]);
+}

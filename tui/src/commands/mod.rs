@@ -109,6 +109,8 @@ const CONFIGURATION: &str = "\
 Configuration, in client.toml in the configuration folder (~/.config/windlass on Linux):
   connect, token_file, ca   the usual daemon; the same under [profiles.NAME] for others, chosen with --profile NAME
   theme = \"light\"           dark, light, high-contrast or colour-blind
+  [keys]                    other keys: copy = \"c\", page-down = [\"PgDn\", \"F7\"]; [keys.in-log] is for logs alone, and so
+                            are in-lists, in-build, in-prompt, in-question, in-help. The palette (:) shows the names
   [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 
 /// Runs the command line and tells how it ended.
@@ -162,7 +164,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             true => Theme::plain(),
             false => Theme::new(theme.unwrap_or(config.theme)).with(&config.tones),
         };
-        return runtime.block_on(app::run(target, app::Options { theme, animation: !no_animation, mouse: !no_mouse }));
+        let (animation, mouse, profile) = (!no_animation, !no_mouse, shared.profile);
+        return runtime.block_on(app::run(target, app::Options { theme, animation, mouse, config, profile }));
     };
     let mut output = Output::new(shared.json);
     let command = match command {

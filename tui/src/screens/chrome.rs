@@ -7,7 +7,7 @@ use ratatui::style::Style;
 
 use super::Hits;
 use super::log::clock;
-use crate::keymap::{self, Action};
+use crate::keymap::Action;
 use crate::state::{Connection, Hit, Page, PromptKind, State, View};
 use crate::theme::{Theme, Tone};
 use crate::waiting;
@@ -108,7 +108,11 @@ pub(super) fn notice(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
 pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let place = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     if let Some(prompt) = &state.prompt {
-        let sign = if prompt.kind == PromptKind::Search { "search / " } else { "filter / " };
+        let sign = match prompt.kind {
+            PromptKind::Search => "search / ",
+            PromptKind::Filter => "filter / ",
+            PromptKind::Command => "command : ",
+        };
         let words = Words::new().and(Tone::Accent, sign).plain(&prompt.text).and(Tone::Accent, "▏");
         let used = words.paint(place, Style::new(), theme, buffer);
         let unclear = state.builds.problem().filter(|_| prompt.kind == PromptKind::Filter);
@@ -121,17 +125,22 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
 }
 
 fn keys(state: &State) -> Words {
-    keymap::of(state.mode()).filter(|binding| possible(state, binding.action)).fold(Words::new(), |words, binding| {
-        let word = match (binding.action, state.pages.last()) {
-            (Action::Follow, Some(Page::Log(log))) if log.following() => Some("following"),
-            (Action::Follow, Some(Page::Log(log))) if !log.finished() => Some("paused"),
-            _ => binding.footer,
-        };
-        match (word, binding.keys.first()) {
-            (Some(word), Some(key)) => words.and(Tone::Accent, key.name()).plain(" ").and(Tone::Dim, word).plain("  "),
-            _ => words,
-        }
-    })
+    state.keys.of(state.mode()).filter(|binding| possible(state, binding.action)).fold(
+        Words::new(),
+        |words, binding| {
+            let word = match (binding.action, state.pages.last()) {
+                (Action::Follow, Some(Page::Log(log))) if log.following() => Some("following"),
+                (Action::Follow, Some(Page::Log(log))) if !log.finished() => Some("paused"),
+                _ => binding.footer,
+            };
+            match (word, binding.keys.first()) {
+                (Some(word), Some(key)) => {
+                    words.and(Tone::Accent, key.name()).plain(" ").and(Tone::Dim, word).plain("  ")
+                }
+                _ => words,
+            }
+        },
+    )
 }
 
 /// Whether a key is worth a place in the footer just now.

@@ -4,12 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::keymap::{self, Key};
+use crate::keymap::{self, Key, Keymap};
 use crate::theme::{Theme, Tone};
 use crate::widgets::popup;
 use crate::widgets::text::Words;
 
-pub(super) fn paint(top: usize, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn paint(keys: &Keymap, top: usize, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let width = area.width.min(76);
     let place = Rect { x: area.x + (area.width - width) / 2, width, ..area };
     popup::frame(place, "Keys", theme, buffer);
@@ -19,7 +19,7 @@ pub(super) fn paint(top: usize, theme: Theme, area: Rect, buffer: &mut Buffer) {
         width: place.width.saturating_sub(4),
         height: place.height.saturating_sub(2),
     };
-    let lines = lines();
+    let lines = lines(keys);
     let top = top.min(lines.len().saturating_sub(usize::from(inner.height)));
     let shown = usize::from(inner.height).min(lines.len());
     let whereabouts = format!(" {} to {} of {} ", top + 1, top + shown, lines.len());
@@ -30,14 +30,14 @@ pub(super) fn paint(top: usize, theme: Theme, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn lines() -> Vec<Words> {
+fn lines(keymap: &Keymap) -> Vec<Words> {
     let mut lines = Vec::new();
     for (mode, title) in keymap::SECTIONS {
         if !lines.is_empty() {
             lines.push(Words::new());
         }
         lines.push(Words::from((Tone::Strong, title)));
-        for binding in keymap::of(mode) {
+        for binding in keymap.of(mode) {
             let keys = binding.keys.iter().copied().map(Key::name).collect::<Vec<_>>().join(" ");
             lines.push(Words::new().and(Tone::Accent, format!("  {keys:<20} ")).plain(binding.help));
         }

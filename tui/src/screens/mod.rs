@@ -6,6 +6,7 @@ mod chrome;
 mod deliveries;
 mod help;
 mod log;
+mod menu;
 mod overlay;
 mod queue;
 
@@ -75,7 +76,10 @@ fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
     overlay::toasts(state, theme, body, buffer);
     chrome::footer(state, theme, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
     if let Some(top) = state.help {
-        help::paint(top, theme, body, buffer);
+        help::paint(&state.keys, top, theme, body, buffer);
+    }
+    if let Some(list) = &state.menu {
+        menu::paint(list, theme, body, &mut hits, buffer);
     }
     if let Some(dialog) = &state.dialog {
         overlay::dialog(dialog, state.daemon_now(), theme, body, &mut hits, buffer);

@@ -3,26 +3,25 @@
 use windlass_protocol::live::{ClientMessage, Request, Topic};
 
 use super::build::BuildPage;
-use super::cursor::{Cursor, Move};
+use super::cursor::Move;
 use super::dialog::{self, Again, Target, Task};
-use super::log::{LogPage, Motion};
+use super::log::LogPage;
 use super::pause;
-use super::{
-    BUILDS, Connection, Effect, FOUND, Hit, Page, Pending, Prompt, PromptKind, QUEUE, Reader, State, View, subscribe,
-};
+use super::{BUILDS, Connection, Effect, Page, Pending, Prompt, PromptKind, QUEUE, Reader, State, View, subscribe};
 use crate::keymap::{self, Action, Key, Mode};
 
 impl State {
     pub(super) fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
         if self.layout().status_only() {
             // Nobody sees what a key would do.
-            if let Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) = keymap::lookup(Mode::List, key) {
+            if let Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) = self.keys.lookup(Mode::List, key)
+            {
                 self.act(Mode::List, action, effects);
             }
             return;
         }
         let mode = self.mode();
-        match keymap::lookup(mode, key) {
+        match self.keys.lookup(mode, key) {
             Some(action) => self.act(mode, action, effects),
             None => {
                 if let (Mode::Prompt, Key::Char(c), Some(prompt)) = (mode, key, &mut self.prompt) {
@@ -33,7 +32,7 @@ impl State {
         }
     }
 
-    fn act(&mut self, mode: Mode, action: Action, effects: &mut Vec<Effect>) {
+    pub(super) fn act(&mut self, mode: Mode, action: Action, effects: &mut Vec<Effect>) {
         match action {
             Action::Quit => return effects.push(Effect::Quit),
             Action::Suspend => return effects.push(Effect::Suspend),
@@ -68,6 +67,8 @@ impl State {
                 self.show_view(View::ALL[(at + by) % count], effects);
             }
             Action::Resync => self.resync(effects),
+            Action::Palette => self.open_palette(),
+            Action::Menu => self.open_menu(),
             Action::Copy => self.copy(effects),
             Action::Pager => self.hand_out(Reader::Pager, effects),
             Action::Editor => self.hand_out(Reader::Editor, effects),
@@ -128,7 +129,7 @@ impl State {
         }
     }
 
-    fn move_in_list(&mut self, step: Move, height: usize) {
+    pub(super) fn move_in_list(&mut self, step: Move, height: usize) {
         match self.view {
             View::Builds => self.builds.go(step, height),
             View::Queue => {
@@ -142,7 +143,7 @@ impl State {
         }
     }
 
-    fn act_in_build(&mut self, action: Action, effects: &mut Vec<Effect>) {
+    pub(super) fn act_in_build(&mut self, action: Action, effects: &mut Vec<Effect>) {
         let layout = self.layout();
         let height = usize::from(layout.jobs());
         let Some(Page::Build(page)) = self.pages.last_mut() else { return };
@@ -157,76 +158,6 @@ impl State {
         }
     }
 
-    fn act_in_prompt(&mut self, action: Action, effects: &mut Vec<Effect>) {
-        let height = usize::from(self.layout().list());
-        let Some(prompt) = &mut self.prompt else { return };
-        match (action, prompt.kind) {
-            (Action::Erase, _) => {
-                prompt.text.pop();
-                self.typed(effects);
-            }
-            (Action::EraseWord, _) => {
-                let kept = prompt.text.trim_end().rfind(' ').map_or(0, |at| at + 1);
-                prompt.text.truncate(kept);
-                self.typed(effects);
-            }
-            (Action::EraseAll, _) => {
-                prompt.text.clear();
-                self.typed(effects);
-            }
-            (Action::Older | Action::Newer, PromptKind::Filter) => {
-                self.builds.go(Move::By(if action == Action::Older { -1 } else { 1 }), height);
-            }
-            (Action::Older | Action::Newer, PromptKind::Search) => {
-                let next = match (action, prompt.older) {
-                    (Action::Older, None) => Some(0),
-                    (Action::Older, Some(at)) => Some(at + 1),
-                    (_, Some(at)) => at.checked_sub(1),
-                    (_, None) => None,
-                };
-                let found = next.and_then(|at| self.searches.iter().rev().nth(at).cloned());
-                if found.is_some() || next.is_none() {
-                    (prompt.older, prompt.text) = (next, found.unwrap_or_default());
-                }
-            }
-            (Action::Accept, PromptKind::Filter) => self.prompt = None,
-            (Action::Close, PromptKind::Filter) => {
-                self.prompt = None;
-                self.filter(String::new(), effects);
-            }
-            (Action::Accept, PromptKind::Search) => {
-                let text = std::mem::take(&mut prompt.text);
-                self.prompt = None;
-                self.search(text, effects);
-            }
-            (Action::Close, PromptKind::Search) => self.prompt = None,
-            _ => {}
-        }
-    }
-
-    /// Only the first line: a prompt has one.
-    pub(super) fn paste(&mut self, text: &str, effects: &mut Vec<Effect>) {
-        if let (false, Mode::Prompt, Some(prompt)) = (self.layout().status_only(), self.mode(), &mut self.prompt) {
-            prompt.text.extend(text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(1_000));
-            self.typed(effects);
-        }
-    }
-
-    /// The text of the prompt changed.
-    fn typed(&mut self, effects: &mut Vec<Effect>) {
-        if let Some(Prompt { kind: PromptKind::Filter, text, .. }) = &self.prompt {
-            self.filter(text.clone(), effects);
-        }
-    }
-
-    fn filter(&mut self, text: String, effects: &mut Vec<Effect>) {
-        let height = usize::from(self.layout().list());
-        effects.push(match self.builds.set_filter(text, height) {
-            Some(topic) => subscribe(FOUND, topic),
-            None => Effect::Send(ClientMessage::Unsubscribe { sub: FOUND }),
-        });
-    }
-
     fn act_in_dialog(&mut self, action: Action, effects: &mut Vec<Effect>) {
         let Some(dialog) = &mut self.dialog else { return };
         let count = dialog.answers.len();
@@ -239,7 +170,7 @@ impl State {
         }
     }
 
-    fn take_answer(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn take_answer(&mut self, effects: &mut Vec<Effect>) {
         let Some(dialog) = self.dialog.take() else { return };
         let Some(answer) = dialog.answers.get(dialog.focus).cloned() else { return };
         if let Some(why_not) = answer.why_not {
@@ -265,7 +196,7 @@ impl State {
     }
 
     /// How far down the help can be scrolled: its box has two edges.
-    fn help_end(&self) -> usize {
+    pub(super) fn help_end(&self) -> usize {
         keymap::help_rows().saturating_sub(usize::from(self.layout().body()).saturating_sub(2))
     }
 
@@ -287,7 +218,7 @@ impl State {
         *top = (*top).min(last);
     }
 
-    fn show_view(&mut self, view: View, effects: &mut Vec<Effect>) {
+    pub(super) fn show_view(&mut self, view: View, effects: &mut Vec<Effect>) {
         while !self.pages.is_empty() {
             self.back(effects);
         }
@@ -310,7 +241,7 @@ impl State {
     }
 
     /// Opens the selected row of a list.
-    fn open(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn open(&mut self, effects: &mut Vec<Effect>) {
         let target = match self.view {
             View::Builds => self.builds.selected().map(|row| (row.number, None)),
             View::Queue => {
@@ -336,7 +267,7 @@ impl State {
     }
 
     /// What an action speaks of just now.
-    fn targets(&self) -> Vec<Target> {
+    pub(super) fn targets(&self) -> Vec<Target> {
         let of_job = |number: u64, name: &str| {
             let view = self.build_page(number)?.view.as_deref()?;
             Some(Target::of_job(view, view.jobs.iter().find(|job| job.name == name)?))
@@ -399,69 +330,6 @@ impl State {
             self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
         }
         self.toast("asked for everything anew".to_owned(), false);
-    }
-
-    pub(super) fn click(&mut self, hit: Hit, effects: &mut Vec<Effect>) {
-        let layout = self.layout();
-        if layout.status_only() {
-            return;
-        }
-        match hit {
-            Hit::Answer(index) => {
-                if let Some(dialog) = &mut self.dialog {
-                    dialog.focus = index;
-                    self.take_answer(effects);
-                }
-            }
-            _ if self.dialog.is_some() || self.help.is_some() => {}
-            Hit::View(view) => self.show_view(view, effects),
-            Hit::Row(index) => {
-                let to = |cursor: Cursor| Move::By(index as isize - cursor.at as isize);
-                match (self.pages.last_mut(), self.view) {
-                    (Some(Page::Build(page)), _) if page.cursor.at == index => self.act_in_build(Action::Into, effects),
-                    (Some(Page::Build(page)), _) => page.go(to(page.cursor), usize::from(layout.jobs())),
-                    (Some(Page::Log(_)), _) => {}
-                    (None, view) => {
-                        let cursor = match view {
-                            View::Builds => self.builds.cursor,
-                            View::Queue => self.queue_cursor,
-                            View::Deliveries => self.deliveries_cursor,
-                        };
-                        // A second click on the same row opens it.
-                        if cursor.at == index {
-                            self.open(effects);
-                        } else {
-                            self.move_in_list(to(cursor), usize::from(layout.list()));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    pub(super) fn wheel(&mut self, rows: isize) {
-        let layout = self.layout();
-        let (list, jobs) = (usize::from(layout.list()), usize::from(layout.jobs()));
-        if self.dialog.is_some() || layout.status_only() {
-            return;
-        }
-        let last = self.help_end();
-        if let Some(top) = &mut self.help {
-            *top = top.saturating_add_signed(rows).min(last);
-            return;
-        }
-        match (self.pages.last_mut(), self.view) {
-            (Some(Page::Log(log)), _) if rows < 0 => log.go(Motion::Up(rows.unsigned_abs())),
-            (Some(Page::Log(log)), _) => log.go(Motion::Down(rows.unsigned_abs())),
-            (Some(Page::Build(page)), _) => page.cursor.scroll(rows, page.rows.len(), jobs),
-            (None, View::Builds) => self.builds.scroll(rows, list),
-            (None, View::Queue) => {
-                self.queue_cursor.scroll(rows, self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
-            }
-            (None, View::Deliveries) => {
-                self.deliveries_cursor.scroll(rows, self.deliveries.as_ref().map_or(0, Vec::len), list);
-            }
-        }
     }
 }
 

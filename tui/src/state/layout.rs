@@ -53,6 +53,12 @@ impl Layout {
         }
     }
 
+    /// Rows of the palette, inside of its edges.
+    #[must_use]
+    pub fn menu(self) -> u16 {
+        self.body().saturating_sub(2)
+    }
+
     #[must_use]
     pub fn jobs(self) -> u16 {
         self.body().saturating_sub(self.build_head())

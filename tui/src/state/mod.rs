@@ -3,6 +3,8 @@
 
 mod act;
 mod act_log;
+mod act_mouse;
+mod act_prompt;
 mod answer;
 pub mod build;
 pub mod builds;
@@ -12,8 +14,10 @@ pub mod dialog;
 mod hand_out;
 pub mod layout;
 pub mod log;
+pub mod menu;
 mod pause;
 pub mod search;
+mod settle;
 #[cfg(test)]
 mod tests;
 
@@ -26,13 +30,14 @@ use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{BuildRow, BuildView, DeliveryView, Estimate, QueueView, Status, WaitingFor};
 
-use crate::keymap::{Key, Mode};
+use crate::keymap::{Key, Keymap, Mode};
 use build::BuildPage;
 use builds::{Builds, Window};
 use cursor::Cursor;
 use dialog::Dialog;
 use layout::Layout;
 use log::LogPage;
+use menu::Menu;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -72,6 +77,8 @@ pub enum Effect {
     Copy(String),
     /// A log for another program, or a file.
     Read(Reader, AttemptId),
+    /// Another daemon, by its name in the configuration.
+    Switch(String),
     Quit,
 }
 
@@ -89,6 +96,8 @@ pub enum Hit {
     View(View),
     Row(usize),
     Answer(usize),
+    /// A row of the palette or the menu.
+    Item(usize),
 }
 
 /// What can be looked at without opening anything.
@@ -122,6 +131,8 @@ pub enum Page {
 pub enum PromptKind {
     Filter,
     Search,
+    /// A command by its name: the palette or the menu is open.
+    Command,
 }
 
 /// Text that is being typed at the bottom.
@@ -185,6 +196,8 @@ pub struct State {
     pub deliveries: Option<Vec<DeliveryView>>,
     pub deliveries_cursor: Cursor,
     pub prompt: Option<Prompt>,
+    /// What can be chosen while a command is typed.
+    pub menu: Option<Menu>,
     pub dialog: Option<Dialog>,
     /// The help is open, scrolled down by so many rows.
     pub help: Option<usize>,
@@ -195,6 +208,10 @@ pub struct State {
     next_sub: Sub,
     animation: bool,
     pub mouse: bool,
+    pub keys: Keymap,
+    /// The daemons that the configuration names, and which one this is.
+    pub profiles: Vec<String>,
+    pub profile: Option<String>,
 }
 
 impl State {
@@ -215,6 +232,7 @@ impl State {
             deliveries: None,
             deliveries_cursor: Cursor::default(),
             prompt: None,
+            menu: None,
             dialog: None,
             help: None,
             toasts: Vec::new(),
@@ -224,6 +242,9 @@ impl State {
             next_sub: FIRST_FREE,
             animation,
             mouse,
+            keys: Keymap::default(),
+            profiles: Vec::new(),
+            profile: None,
         }
     }
 
@@ -248,6 +269,7 @@ impl State {
                 effects.push(Effect::Redraw);
                 if self.layout().status_only() {
                     self.dialog = None; // a question that is not seen is not asked
+                    self.close_menu();
                 }
             }
             Event::Connected(hello) => self.connected(hello, &mut effects),
@@ -436,65 +458,6 @@ impl State {
             Page::Build(page) if page.number == number => Some(&**page),
             _ => None,
         })
-    }
-
-    /// After every event: everything fits its area again, and what is in view but not here is asked for.
-    fn settle(&mut self, effects: &mut Vec<Effect>) {
-        let layout = self.layout();
-        let list = usize::from(layout.list());
-        let length = self.builds.len();
-        self.builds.cursor.settle(length, list);
-        self.queue_cursor.settle(self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
-        self.deliveries_cursor.settle(self.deliveries.as_ref().map_or(0, Vec::len), list);
-        if let Some(topic) = self.builds.moved_window() {
-            effects.push(subscribe(BUILDS, topic));
-        }
-        self.settle_preview(layout, effects);
-        for page in &mut self.pages {
-            let log = match page {
-                Page::Build(page) => {
-                    page.cursor.settle(page.rows.len(), usize::from(layout.jobs()));
-                    let size = layout.preview().unwrap_or_default();
-                    if let Some(log) = &mut page.preview {
-                        log.resize(size);
-                    }
-                    page.preview.as_mut()
-                }
-                Page::Log(log) => {
-                    log.resize(layout.log());
-                    Some(&mut **log)
-                }
-            };
-            if let Some(log) = log
-                && let Some(topic) = log.missing_window()
-            {
-                effects.push(subscribe(log.sub, topic));
-            }
-        }
-    }
-
-    /// The preview shows the log of the selected row.
-    fn settle_preview(&mut self, layout: Layout, effects: &mut Vec<Effect>) {
-        let sub = self.next_sub;
-        let Some(Page::Build(page)) = self.pages.last_mut() else { return };
-        let wanted = layout.preview().and_then(|size| Some((page.log()?, size)));
-        let fits = match (&page.preview, &wanted) {
-            (Some(log), Some(((id, start), _))) => log.id == *id && log.opened_at() == *start,
-            (None, None) => true,
-            _ => false,
-        };
-        if fits {
-            return;
-        }
-        if let Some(old) = page.preview.take() {
-            effects.push(Effect::Send(ClientMessage::Unsubscribe { sub: old.sub }));
-        }
-        if let Some(((id, start), size)) = wanted {
-            let mut log = LogPage::new(id, sub, start, size);
-            log.preview = true;
-            page.preview = Some(log);
-            self.next_sub += 1;
-        }
     }
 
     fn ask(&mut self, request: Request, pending: Pending, effects: &mut Vec<Effect>) {

@@ -10,6 +10,7 @@ use windlass_protocol::view::{BuildRow, Cancelling, EngineView, Outcome, QueueVi
 use super::log::{Shown, Start};
 use super::*;
 use crate::keymap::Key::{Char, Ctrl, Down, End, Enter, Esc, PageUp};
+use crate::keymap::Mode;
 use crate::words;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -564,4 +565,46 @@ fn nothing_panics_on_a_terminal_of_nothing() {
 fn a_size_that_was_another_for_a_moment_is_painted_whole() {
     let mut state = State::new("unix:s".to_owned(), (80, 24), Timestamp(0), TimeZone::UTC, true, true);
     assert_eq!(state.update(Timestamp(0), Event::Resize(80, 24)), [Effect::Redraw]);
+}
+
+#[test]
+fn the_palette_finds_a_command_by_a_part_of_its_name() {
+    let mut state = with_builds(8);
+    press(&mut state, &[Char(':')]);
+    assert_eq!(state.mode(), Mode::Prompt);
+    "onlyf".chars().for_each(|c| drop(press(&mut state, &[Char(c)])));
+    let menu = state.menu.as_ref().expect("the palette is open");
+    assert_eq!(menu.item(0).map(|item| item.name.as_str()), Some("only-failed"));
+    press(&mut state, &[Enter]);
+    assert!(state.menu.is_none() && state.prompt.is_none());
+    assert!(state.builds.only_failed, "it was done");
+    press(&mut state, &[Char(':'), Char('z'), Char('q'), Char('z'), Enter]);
+    assert!(state.menu.is_some(), "nothing has such a name: it stays open");
+    press(&mut state, &[Esc]);
+    assert_eq!(state.mode(), Mode::List);
+}
+
+#[test]
+fn the_menu_says_why_something_cannot_be() {
+    let mut state = with_builds(8);
+    press(&mut state, &[Char('.')]);
+    "cancel".chars().for_each(|c| drop(press(&mut state, &[Char(c)])));
+    let item = state.menu.as_ref().and_then(|menu| menu.item(0)).expect("cancel is in it");
+    assert_eq!(item.why_not.as_deref(), Some("build 8 has ended already"));
+    press(&mut state, &[Enter]);
+    assert!(state.menu.is_some() && state.dialog.is_none());
+    assert_eq!(state.toasts.last().map(|toast| toast.text.as_str()), Some("cancel: build 8 has ended already"));
+}
+
+#[test]
+fn the_palette_knows_the_other_daemons() {
+    let mut state = with_builds(1);
+    state.profiles = vec!["home".to_owned(), "work".to_owned()];
+    state.profile = Some("home".to_owned());
+    press(&mut state, &[Char(':')]);
+    "daemonhome".chars().for_each(|c| drop(press(&mut state, &[Char(c)])));
+    assert_eq!(press(&mut state, &[Enter]), [], "it is the one that is looked at");
+    press(&mut state, &[Ctrl('u')]);
+    "daemonwork".chars().for_each(|c| drop(press(&mut state, &[Char(c)])));
+    assert_eq!(press(&mut state, &[Enter]), [Effect::Switch("work".to_owned())]);
 }

@@ -1,0 +1,81 @@
+//! What the mouse does. Must not know where things are painted.
+
+use super::cursor::{Cursor, Move};
+use super::log::Motion;
+use super::{Effect, Hit, Page, State, View};
+use crate::keymap::Action;
+
+impl State {
+    pub(super) fn click(&mut self, hit: Hit, effects: &mut Vec<Effect>) {
+        let layout = self.layout();
+        if layout.status_only() {
+            return;
+        }
+        match hit {
+            Hit::Answer(index) => {
+                if let Some(dialog) = &mut self.dialog {
+                    dialog.focus = index;
+                    self.take_answer(effects);
+                }
+            }
+            Hit::Item(index) => {
+                let height = usize::from(layout.menu());
+                if let Some(menu) = &mut self.menu {
+                    menu.go(Move::By(index as isize - menu.cursor.at as isize), height);
+                    self.take_item(effects);
+                }
+            }
+            _ if self.dialog.is_some() || self.help.is_some() || self.menu.is_some() => {}
+            Hit::View(view) => self.show_view(view, effects),
+            Hit::Row(index) => {
+                let to = |cursor: Cursor| Move::By(index as isize - cursor.at as isize);
+                match (self.pages.last_mut(), self.view) {
+                    (Some(Page::Build(page)), _) if page.cursor.at == index => self.act_in_build(Action::Into, effects),
+                    (Some(Page::Build(page)), _) => page.go(to(page.cursor), usize::from(layout.jobs())),
+                    (Some(Page::Log(_)), _) => {}
+                    (None, view) => {
+                        let cursor = match view {
+                            View::Builds => self.builds.cursor,
+                            View::Queue => self.queue_cursor,
+                            View::Deliveries => self.deliveries_cursor,
+                        };
+                        // A second click on the same row opens it.
+                        if cursor.at == index {
+                            self.open(effects);
+                        } else {
+                            self.move_in_list(to(cursor), usize::from(layout.list()));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn wheel(&mut self, rows: isize) {
+        let layout = self.layout();
+        let (list, jobs) = (usize::from(layout.list()), usize::from(layout.jobs()));
+        if self.dialog.is_some() || layout.status_only() {
+            return;
+        }
+        if let Some(menu) = &mut self.menu {
+            return menu.go(Move::By(rows), usize::from(layout.menu()));
+        }
+        let last = self.help_end();
+        if let Some(top) = &mut self.help {
+            *top = top.saturating_add_signed(rows).min(last);
+            return;
+        }
+        match (self.pages.last_mut(), self.view) {
+            (Some(Page::Log(log)), _) if rows < 0 => log.go(Motion::Up(rows.unsigned_abs())),
+            (Some(Page::Log(log)), _) => log.go(Motion::Down(rows.unsigned_abs())),
+            (Some(Page::Build(page)), _) => page.cursor.scroll(rows, page.rows.len(), jobs),
+            (None, View::Builds) => self.builds.scroll(rows, list),
+            (None, View::Queue) => {
+                self.queue_cursor.scroll(rows, self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+            }
+            (None, View::Deliveries) => {
+                self.deliveries_cursor.scroll(rows, self.deliveries.as_ref().map_or(0, Vec::len), list);
+            }
+        }
+    }
+}

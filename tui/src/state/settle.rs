@@ -1,0 +1,68 @@
+//! What is put right after every event. Must not know which event it was.
+
+use windlass_protocol::live::ClientMessage;
+
+use super::layout::Layout;
+use super::log::LogPage;
+use super::{BUILDS, Effect, Page, State, subscribe};
+
+impl State {
+    /// After every event: everything fits its area again, and what is in view but not here is asked for.
+    pub(super) fn settle(&mut self, effects: &mut Vec<Effect>) {
+        let layout = self.layout();
+        let list = usize::from(layout.list());
+        let length = self.builds.len();
+        self.builds.cursor.settle(length, list);
+        self.queue_cursor.settle(self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+        self.deliveries_cursor.settle(self.deliveries.as_ref().map_or(0, Vec::len), list);
+        if let Some(topic) = self.builds.moved_window() {
+            effects.push(subscribe(BUILDS, topic));
+        }
+        self.settle_preview(layout, effects);
+        for page in &mut self.pages {
+            let log = match page {
+                Page::Build(page) => {
+                    page.cursor.settle(page.rows.len(), usize::from(layout.jobs()));
+                    let size = layout.preview().unwrap_or_default();
+                    if let Some(log) = &mut page.preview {
+                        log.resize(size);
+                    }
+                    page.preview.as_mut()
+                }
+                Page::Log(log) => {
+                    log.resize(layout.log());
+                    Some(&mut **log)
+                }
+            };
+            if let Some(log) = log
+                && let Some(topic) = log.missing_window()
+            {
+                effects.push(subscribe(log.sub, topic));
+            }
+        }
+    }
+
+    /// The preview shows the log of the selected row.
+    fn settle_preview(&mut self, layout: Layout, effects: &mut Vec<Effect>) {
+        let sub = self.next_sub;
+        let Some(Page::Build(page)) = self.pages.last_mut() else { return };
+        let wanted = layout.preview().and_then(|size| Some((page.log()?, size)));
+        let fits = match (&page.preview, &wanted) {
+            (Some(log), Some(((id, start), _))) => log.id == *id && log.opened_at() == *start,
+            (None, None) => true,
+            _ => false,
+        };
+        if fits {
+            return;
+        }
+        if let Some(old) = page.preview.take() {
+            effects.push(Effect::Send(ClientMessage::Unsubscribe { sub: old.sub }));
+        }
+        if let Some(((id, start), size)) = wanted {
+            let mut log = LogPage::new(id, sub, start, size);
+            log.preview = true;
+            page.preview = Some(log);
+            self.next_sub += 1;
+        }
+    }
+}
