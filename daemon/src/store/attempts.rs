@@ -257,15 +257,6 @@ impl Store {
         row.ok_or_else(|| StoreError::Missing { what: format!("attempt {id}") })?.try_into()
     }
 
-    /// What holds a slot, however much waits: claimed or running, by age.
-    pub async fn taken_attempts(&self) -> Result<Vec<Attempt>, StoreError> {
-        let rows: Vec<AttemptRow> = sqlx::query_as(sql!("attempt_taken"))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(StoreError::at("attempt_taken"))?;
-        rows.into_iter().map(Attempt::try_from).collect()
-    }
-
     /// Everything unfinished: what runs, then what waits, then what is blocked; each by age. See [`Store::waiting`] for the
     /// order in which it will start.
     pub async fn open_attempts(&self, limit: u32) -> Result<Vec<OpenAttempt>, StoreError> {
