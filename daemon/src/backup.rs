@@ -59,7 +59,19 @@ const SQLITE: &str = "database.sqlite";
 const POSTGRES: &str = "database.pgdump";
 
 /// What a copy of the database is called while it is being made, in the data folder.
-pub const COPY: (&str, &str) = ("backup-", ".part");
+const COPY: (&str, &str) = ("backup-", ".part");
+const COPY_TOKEN: usize = 12;
+
+/// Whether a file is called so, or is what SQLite keeps beside such a one.
+#[must_use]
+pub fn is_copy(name: &str) -> bool {
+    let token = name.strip_prefix(COPY.0).and_then(|rest| rest.split_at_checked(COPY_TOKEN));
+    token.is_some_and(|(token, rest)| {
+        let beside = rest.strip_prefix(COPY.1);
+        token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            && beside.is_some_and(|beside| ["", "-journal", "-wal"].contains(&beside))
+    })
+}
 
 /// Told what is being done, now and then; an error from it ends the work, which then leaves nothing half-made.
 pub type Progress<'a> = &'a mut dyn FnMut(&str) -> anyhow::Result<()>;
@@ -109,7 +121,7 @@ pub async fn backup(
         return Err(refused(format!("the database is damaged: {damage}; `windlassd doctor` says what to do")));
     }
     // Beside what it copies: both are as private, and there is room for one as for the other.
-    let copy = Temporary(config.data_dir.join(format!("{}{}{}", COPY.0, &random_token()[..12], COPY.1)));
+    let copy = Temporary(config.data_dir.join(format!("{}{}{}", COPY.0, &random_token()[..COPY_TOKEN], COPY.1)));
     progress("copying the database")?;
     let (name, kind, counts, finished) = match &config.database {
         Database::Sqlite(path) => {
@@ -217,6 +229,11 @@ fn told(what: &str, error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(what.to_owned())
 }
 
+/// An SQLite database, and what it keeps beside it.
+fn sqlite_files(path: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|suffix| with_suffix(path, suffix))
+}
+
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -311,5 +328,28 @@ impl<R: Read> Read for Hashing<R> {
         self.hash.update(&buffer[..count]);
         self.read += count as u64;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_copies_of_ours_are_called_so() {
+        for ours in ["backup-0123456789ab.part", "backup-0123456789ab.part-wal", "backup-0123456789ab.part-journal"] {
+            assert!(is_copy(ours), "{ours}");
+        }
+        for others in [
+            "backup-friday.part",
+            "backup-0123456789ab.part1",
+            "backup-0123456789ab.partial",
+            "backup-0123456789ab",
+            "backup-0123456789abc.part",
+            "backup-0123456789aé.part",
+            "backup-2026-11-29.tar.part",
+        ] {
+            assert!(!is_copy(others), "{others}");
+        }
     }
 }

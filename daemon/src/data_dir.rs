@@ -3,7 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +30,12 @@ pub enum DataDirError {
     },
     #[error("another windlassd uses {}: stop it first, or give this one a data_dir of its own", data_dir.display())]
     InUse { data_dir: PathBuf },
+    #[error(
+        "{} is no data folder of a windlassd, and others can reach what is in it: name another data_dir, or close it with \
+         `chmod 700`",
+        data_dir.display()
+    )]
+    Foreign { data_dir: PathBuf },
     #[error("a restore into {} was cut off: empty the folder, and restore again", data_dir.display())]
     HalfRestored { data_dir: PathBuf },
 }
@@ -38,20 +44,39 @@ pub enum DataDirError {
 #[derive(Debug)]
 pub struct Held(#[expect(dead_code, reason = "held for its lock")] File);
 
+fn unusable(data_dir: &Path, source: io::Error) -> DataDirError {
+    let what =
+        format!("data_dir {} cannot be used: it has to be a folder that this user can write", data_dir.display());
+    DataDirError::Unusable { what, source }
+}
+
+/// Makes the folder if it is missing, and closes it to others: logs and sources of private repositories are nobody else's
+/// business. A folder that is open to others and full of something else is not ours to close.
+fn make(data_dir: &Path) -> Result<(), DataDirError> {
+    let unusable = |source| unusable(data_dir, source);
+    if !data_dir.exists() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(unusable)?;
+    }
+    let mut permissions = std::fs::metadata(data_dir).map_err(unusable)?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let ours = [LOCK, OWNER].iter().any(|name| data_dir.join(name).exists());
+    // One where everybody may write, as in /tmp, is meant to be so.
+    let shared = permissions.mode() & 0o1002 == 0o1002;
+    if shared || (!ours && std::fs::read_dir(data_dir).map_err(unusable)?.next().is_some()) {
+        return Err(DataDirError::Foreign { data_dir: data_dir.to_owned() });
+    }
+    permissions.set_mode(0o700);
+    std::fs::set_permissions(data_dir, permissions).map_err(unusable)
+}
+
 /// Makes the folder if it is missing, and takes it.
 pub fn hold(data_dir: &Path) -> Result<Held, DataDirError> {
-    let unusable = |source| DataDirError::Unusable {
-        what: format!("data_dir {} cannot be used: it has to be a folder that this user can write", data_dir.display()),
-        source,
-    };
-    std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    // Logs and sources of private repositories: nobody else's business.
-    let mut permissions = std::fs::metadata(data_dir).map_err(unusable)?.permissions();
-    if permissions.mode() & 0o077 != 0 {
-        permissions.set_mode(0o700);
-        std::fs::set_permissions(data_dir, permissions).map_err(unusable)?;
-    }
-    let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join(LOCK)).map_err(unusable)?;
+    let unusable = |source| unusable(data_dir, source);
+    make(data_dir)?;
+    let path = data_dir.join(LOCK);
+    let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
     for _ in 1..TRIES {
         if !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
             break;
@@ -59,7 +84,11 @@ pub fn hold(data_dir: &Path) -> Result<Held, DataDirError> {
         std::thread::sleep(AGAIN);
     }
     match lock.try_lock() {
-        Ok(()) => Ok(Held(lock)),
+        // Whoever had it may have removed it together with the folder, which is then not held by this.
+        Ok(()) => match (lock.metadata(), std::fs::metadata(&path)) {
+            (Ok(ours), Ok(there)) if (ours.dev(), ours.ino()) == (there.dev(), there.ino()) => Ok(Held(lock)),
+            _ => Err(DataDirError::InUse { data_dir: data_dir.to_owned() }),
+        },
         Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { data_dir: data_dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
@@ -68,9 +97,21 @@ pub fn hold(data_dir: &Path) -> Result<Held, DataDirError> {
 /// The same for a daemon, which does not work on what a restore left half done.
 pub fn hold_whole(data_dir: &Path) -> Result<Held, DataDirError> {
     let held = hold(data_dir)?;
+    whole(data_dir).map(|()| held)
+}
+
+/// Makes the folder if it is missing, for those who work beside a daemon, or before there is one. As little as a daemon do
+/// they work on what a restore left half done.
+pub fn make_whole(data_dir: &Path) -> Result<(), DataDirError> {
+    whole(data_dir)?;
+    // One that is there is its daemon's, or its operator's.
+    if data_dir.exists() { Ok(()) } else { make(data_dir) }
+}
+
+fn whole(data_dir: &Path) -> Result<(), DataDirError> {
     match data_dir.join(RESTORING).exists() {
         true => Err(DataDirError::HalfRestored { data_dir: data_dir.to_owned() }),
-        false => Ok(held),
+        false => Ok(()),
     }
 }
 
@@ -118,6 +159,7 @@ mod tests {
         let folder = home.path().join("data");
         assert!(!is_held(&folder).expect("a folder that is not there is nobody's"));
         assert!(!folder.exists(), "looking makes nothing");
+        make_whole(&folder).expect("made");
         let held = hold(&folder).expect("nobody has it");
         assert_eq!(folder.metadata().expect("there").permissions().mode() & 0o777, 0o700);
         assert!(is_held(&folder).expect("looked"));
@@ -126,7 +168,29 @@ mod tests {
         assert!(!is_held(&folder).expect("looked"));
         std::fs::create_dir(folder.join(RESTORING)).expect("made");
         assert!(matches!(hold_whole(&folder), Err(DataDirError::HalfRestored { .. })));
+        assert!(matches!(make_whole(&folder), Err(DataDirError::HalfRestored { .. })));
         drop(hold(&folder).expect("for whoever restores again"));
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_not_closed() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let mode = |mode| std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(mode));
+        let seen = || home.path().metadata().expect("there").permissions().mode() & 0o7777;
+        let mine = home.path().join("mine");
+        std::fs::write(&mine, "x").expect("written");
+        mode(0o755).expect("our own folder");
+        assert!(matches!(hold(home.path()), Err(DataDirError::Foreign { .. })));
+        assert_eq!((seen(), home.path().join(LOCK).exists()), (0o755, false), "refused before it was touched");
+        std::fs::remove_file(&mine).expect("removed");
+        mode(0o1777).expect("our own folder");
+        assert!(matches!(hold(home.path()), Err(DataDirError::Foreign { .. })));
+        mode(0o755).expect("our own folder");
+        drop(hold(home.path()).expect("an empty one is taken"));
+        std::fs::write(&mine, "x").expect("written");
+        mode(0o750).expect("our own folder");
+        drop(hold(home.path()).expect("and then it is known"));
+        assert_eq!(seen(), 0o700);
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            report(&error);
+            commands::tell(&chain(error.as_ref()));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -113,12 +113,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
-#[expect(clippy::print_stderr, reason = "the one place where a fatal error is told")]
-fn report(error: &anyhow::Error) {
-    let text = chain(error.as_ref());
-    eprintln!("windlassd: {text}");
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

@@ -2,9 +2,10 @@
 //! daemon that works.
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use windlass_tests::cleanup::processes;
 use windlass_tests::doctor::doctor;
@@ -86,9 +87,18 @@ fn doctor_finds_and_repairs() {
     processes(daemon.root());
     std::fs::remove_dir_all(daemon.data().join(format!("jobs/local/{hangs}.1.test"))).expect("its folder is gone");
     let job = plant_job(&daemon);
-    let orphan = daemon.data().join("logs/4711/gone/1");
-    std::fs::create_dir_all(&orphan).expect("a folder");
-    std::fs::write(orphan.join("log"), "x").expect("a file");
+    // Of a build that is gone; one that was just written, and one of a number that this database never gave.
+    let plant = |log: &str, idle: Duration| {
+        let folder = daemon.data().join(format!("logs/{log}/1"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("log"), "x").expect("a file");
+        for path in [folder.join("log"), folder.clone()] {
+            File::open(path).and_then(|file| file.set_modified(SystemTime::now() - idle)).expect("our own");
+        }
+        folder
+    };
+    let days = Duration::from_hours(48);
+    let (orphan, others) = (plant("0/gone", days), [plant("4711/gone", days), plant("0/young", Duration::ZERO)]);
     let mirror = daemon.data().join("mirrors/nobody-0123456789abcdef.git");
     std::fs::create_dir_all(mirror.join("objects")).expect("a folder");
     set_mode(&secret, 0o604);
@@ -101,7 +111,7 @@ fn doctor_finds_and_repairs() {
     look.says(1, &each("possible").iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(look.report["daemon"], false);
     assert_eq!(look.report["wrong"], all.len());
-    for (kind, about) in [("hung_attempt", format!("{hangs}/test#1")), ("orphan_log", "4711/gone#1".to_owned())] {
+    for (kind, about) in [("hung_attempt", format!("{hangs}/test#1")), ("orphan_log", "0/gone#1".to_owned())] {
         assert_eq!(look.finding(kind, &about)["weight"], "wrong");
     }
     let words = daemon.windlassd(&["doctor"]);
@@ -120,6 +130,7 @@ fn doctor_finds_and_repairs() {
     let mended = doctor(&daemon, &["--repair"]);
     mended.says(0, &each("done").iter().map(String::as_str).collect::<Vec<_>>());
     assert!(!job.exists() && !orphan.exists() && !mirror.exists());
+    assert!(others.iter().all(|folder| folder.join("log").exists()), "what may be somebody else's stays");
     assert_eq!((mode(&secret), mode(&daemon.data())), (0o600, 0o700));
     doctor(&daemon, &["--repair"]).says(0, &[]);
     doctor(&daemon, &["--deep"]).says(1, &["log_damaged: by_hand"]);

@@ -49,9 +49,20 @@ impl ConfigArgs {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the one place where windlassd answers on standard output")]
+/// The one place where windlassd answers on standard output. Whoever does not listen any more, `head` for one, is no reason
+/// to end otherwise.
 pub(crate) fn print(text: &str) {
-    println!("{text}");
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        tell(&format!("the answer cannot be written: {error}"));
+    }
+}
+
+/// The one place where a fatal error is told, to whoever still listens.
+pub(crate) fn tell(what: &str) {
+    let _ = writeln!(std::io::stderr(), "windlassd: {what}");
 }
 
 /// Somebody pressed Ctrl-C: what was begun is taken back.

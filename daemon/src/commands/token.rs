@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use windlass_daemon::clock;
 use windlass_daemon::config::Config;
-use windlass_daemon::data_dir::DataDirError;
+use windlass_daemon::data_dir::{self, DataDirError};
 use windlass_daemon::secret::{random_token, sha256_hex};
 use windlass_daemon::store::{Role, Store};
 
@@ -96,9 +96,6 @@ pub(crate) async fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
 
 /// Token commands may be the first to touch the data folder.
 fn prepared(config: Config) -> Result<Config, DataDirError> {
-    std::fs::create_dir_all(&config.data_dir).map_err(|source| DataDirError::Unusable {
-        what: format!("data_dir {} cannot be used", config.data_dir.display()),
-        source,
-    })?;
+    data_dir::make_whole(&config.data_dir)?;
     Ok(config)
 }

@@ -88,8 +88,7 @@ impl Doctor<'_> {
                 return;
             }
         };
-        let settled = if self.report.daemon { SETTLED } else { Duration::ZERO };
-        let survey = match keeper::survey(config, store, &logs, settled, clock::now()).await {
+        let survey = match keeper::survey(config, store, &logs, clock::now()).await {
             Ok(survey) => survey,
             Err(error) => {
                 self.by_hand(Area::Logs, "database", Weight::Wrong, "logs", chain(&error), "look at the database");

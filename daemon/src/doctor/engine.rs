@@ -29,11 +29,26 @@ const LATELY_MS: u64 = 60_000;
 /// Between two looks at what seems to hang.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// What an engine has of an attempt, as doctor judges it.
-enum Standing {
-    Lives,
-    Over,
+/// Why what an engine has of an attempt is not wanted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Finished,
     Unknown,
+}
+
+impl Over {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Finished => "is finished",
+            Self::Unknown => "is not known",
+        }
+    }
+
+    /// Beside a daemon that works: the one it does not know may live, and the database be another one than the daemon's.
+    fn beside(self) -> Option<String> {
+        let words = "stop the daemon first, and see that this is its database: there the attempt may live";
+        (self == Self::Unknown).then(|| words.to_owned())
+    }
 }
 
 impl Doctor<'_> {
@@ -215,10 +230,10 @@ impl Doctor<'_> {
                 true => ("the job folder", "leftover_job"),
                 false => ("a container", "leftover_container"),
             };
-            let what = format!("{thing} of {id} is left ({state}), and the attempt {over}");
+            let what = format!("{thing} of {id} is left ({state}), and the attempt {}", over.word());
             let subject = if found.site.handle.is_empty() { id.to_string() } else { found.site.handle.clone() };
             let left = Found { area: Area::Leftovers, kind, weight: Weight::Wrong, subject, what };
-            let mend = Mend { does: "removes it with all that runs in it".to_owned(), beside: None };
+            let mend = Mend { does: "removes it with all that runs in it".to_owned(), beside: over.beside() };
             let clean = async || {
                 engines.of(&found.site)?.clean(id).await?;
                 for folder in folders.iter().filter(|folder| folder.attempt == *id) {
@@ -231,10 +246,11 @@ impl Doctor<'_> {
         let has_container = |id: &AttemptId| seen.iter().any(|found| found.attempt == *id);
         for folder in folders.iter().filter(|folder| !has_container(&folder.attempt)) {
             let Some(over) = over(store, &folder.attempt).await else { continue };
-            let what = format!("the job folder of {} has no container, and the attempt {over}", folder.attempt);
+            let what =
+                format!("the job folder of {} has no container, and the attempt {}", folder.attempt, over.word());
             let subject = folder.path.display().to_string();
             let left = Found { area: Area::Leftovers, kind: "leftover_folder", weight: Weight::Wrong, subject, what };
-            let mend = Mend { does: "removes it".to_owned(), beside: None };
+            let mend = Mend { does: "removes it".to_owned(), beside: over.beside() };
             self.found(left, mend, async || Ok(remove_job_folder(folder)?)).await;
         }
     }
@@ -277,20 +293,15 @@ async fn on_engine_now(engines: &Engines, id: &AttemptId) -> bool {
     }
 }
 
-/// Why what an engine has of an attempt is not wanted any more; `None`: it is, or may be.
-async fn over(store: &Store, id: &AttemptId) -> Option<&'static str> {
-    let standing = match store.attempt(id).await {
-        Ok(attempt) => match attempt.finished_at {
-            Some(ended) if clock::now().since(ended) > LATELY_MS || ended > clock::now() => Standing::Over,
-            _ => Standing::Lives,
-        },
-        Err(StoreError::Missing { .. }) => Standing::Unknown,
-        Err(_) => Standing::Lives,
-    };
-    match standing {
-        Standing::Lives => None,
-        Standing::Over => Some("is finished"),
-        Standing::Unknown => Some("is not known"),
+/// `None`: it is wanted, or may be.
+async fn over(store: &Store, id: &AttemptId) -> Option<Over> {
+    match store.attempt(id).await {
+        Ok(attempt) => {
+            let ended = attempt.finished_at?;
+            (clock::now().since(ended) > LATELY_MS || ended > clock::now()).then_some(Over::Finished)
+        }
+        Err(StoreError::Missing { .. }) => Some(Over::Unknown),
+        Err(_) => None,
     }
 }
 

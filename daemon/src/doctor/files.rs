@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::{Area, Doctor, Found, Mend, Weight};
-use crate::backup::COPY;
+use crate::backup::is_copy;
 use crate::config::{Config, ConfigError, Database};
 use crate::data_dir::RESTORING;
 use crate::keeper::SETTLED;
@@ -118,7 +118,7 @@ impl Doctor<'_> {
             let name = entry.file_name().to_string_lossy().into_owned();
             // One that is being written belongs to a backup that runs.
             let idle = entry.metadata().and_then(|seen| seen.modified()).ok().and_then(|at| at.elapsed().ok());
-            if name.starts_with(COPY.0) && name.contains(COPY.1) && idle.is_some_and(|idle| idle > SETTLED) {
+            if is_copy(&name) && idle.is_some_and(|idle| idle > SETTLED) {
                 let path = entry.path();
                 let what = format!("{} is what a backup left that was cut off", path.display());
                 let found = Found {

@@ -3,12 +3,11 @@
 //! backup, finds in the database what is still to do. Must not know why builds go.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 
-use super::{BATCH, Keeper, PAGE, PAUSE, blocking, choose};
+use super::{BATCH, Keeper, PAGE, PAUSE, SETTLED, blocking, choose};
 use crate::config::Retention;
 use crate::error_chain::chain;
 use crate::logs::{LogError, LogStore, StoredLog, Sum};
@@ -33,7 +32,7 @@ pub struct LogSurvey {
     pub unreplaced: Vec<RemovedLog>,
     /// A sentence is there, and the database does not know.
     pub unnoted: Vec<AttemptId>,
-    /// Of builds that are not in the database.
+    /// Of builds that are not in the database any more.
     pub orphans: Vec<AttemptId>,
     /// Of finished attempts that wrote something and have no log.
     pub missing: Vec<AttemptId>,
@@ -44,7 +43,6 @@ pub(super) async fn survey(
     store: &Store,
     logs: &LogStore,
     rules: &Retention,
-    settled: Duration,
     (all, going): (&[KeptBuild], &[u64]),
 ) -> Result<LogSurvey, StoreError> {
     let listing = logs.clone();
@@ -53,12 +51,14 @@ pub(super) async fn survey(
         Vec::new()
     });
     let going: HashSet<u64> = going.iter().copied().collect();
+    // Beyond it are logs of another database, which only this one does not know.
+    let last = store.last_build().await?;
     let known: HashSet<u64> = all.iter().map(|build| build.number).collect();
     let mut seen = LogSurvey {
         bytes: stored.iter().map(|log| log.bytes).sum(),
         orphans: stored
             .iter()
-            .filter(|log| log.idle >= settled && !known.contains(&log.id.build))
+            .filter(|log| log.idle >= SETTLED && log.id.build <= last && !known.contains(&log.id.build))
             .map(|log| log.id.clone())
             .collect(),
         ..LogSurvey::default()
@@ -169,21 +169,24 @@ impl Keeper {
         .await;
     }
 
-    /// Logs that nobody can ask for.
-    pub(super) async fn remove_logs(&self, ids: Vec<AttemptId>) {
+    /// Logs that nobody can ask for; how many went.
+    pub(super) async fn remove_logs(&self, ids: Vec<AttemptId>) -> usize {
         let logs = self.logs.clone();
         blocking(move || {
+            let mut removed = 0;
             for id in ids {
                 match logs.remove(&id) {
+                    Ok(()) => removed += 1,
                     // Job names that cannot be folders never had one.
-                    Ok(()) | Err(LogError::BadName { .. }) => {}
+                    Err(LogError::BadName { .. }) => {}
                     Err(error) => {
                         tracing::warn!(attempt = %id, error = %chain(&error), "a log could not be removed");
                     }
                 }
             }
+            removed
         })
-        .await;
+        .await
     }
 }
 

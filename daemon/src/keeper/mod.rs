@@ -64,16 +64,10 @@ pub struct Survey {
 }
 
 /// What is to go, and nothing done about it. What was written within `settled` may belong to something that is being made.
-pub async fn survey(
-    config: &Config,
-    store: &Store,
-    logs: &LogStore,
-    settled: Duration,
-    now: Timestamp,
-) -> Result<Survey, StoreError> {
+pub async fn survey(config: &Config, store: &Store, logs: &LogStore, now: Timestamp) -> Result<Survey, StoreError> {
     let all = all_builds(store).await?;
     let builds = choose::builds(&all, &config.retention, now);
-    let logs = logs::survey(store, logs, &config.retention, settled, (&all, &builds)).await?;
+    let logs = logs::survey(store, logs, &config.retention, (&all, &builds)).await?;
     let (cache_bytes, mirrors) = mirrors_to_go(config).await;
     Ok(Survey { builds, logs, cache_bytes, mirrors })
 }
@@ -110,11 +104,14 @@ impl Keeper {
     /// Everything once.
     pub async fn pass(&self, now: Timestamp) -> Result<(), StoreError> {
         self.compress().await;
-        let survey = survey(&self.config, &self.store, &self.logs, SETTLED, now).await?;
+        let survey = survey(&self.config, &self.store, &self.logs, now).await?;
         failpoint::reached!("keeper.surveyed");
         self.drop_builds(&survey.builds).await?;
         self.drop_logs(&survey.logs, now).await?;
-        self.remove_logs(survey.logs.orphans).await;
+        let orphans = self.remove_logs(survey.logs.orphans).await;
+        if orphans > 0 {
+            tracing::info!(orphans, "logs of builds that are gone were removed");
+        }
         self.trim_deliveries(now).await?;
         failpoint::reached!("keeper.trimmed");
         for mirror in &survey.mirrors {

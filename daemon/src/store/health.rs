@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Connection as _, Executor as _, FromRow, Row as _};
 
 use windlass_protocol::id::AttemptId;
 
-use super::{Kind, Store, StoreError, sql, sqlite_url};
+use super::{Counts, Kind, Store, StoreError, sql, sqlite_url};
 use crate::config::Database;
 
 /// What was seen.
@@ -21,6 +21,8 @@ pub struct Health {
     pub missing: Vec<i64>,
     /// Migrations that this version does not know: a newer one was here.
     pub unknown: Vec<i64>,
+    /// How much there is, where this version's tables are there.
+    pub counts: Option<Counts>,
     /// What the database says of itself when asked whether it is whole.
     pub damage: Vec<String>,
     /// Attempts whose state contradicts itself: which, and what.
@@ -111,6 +113,7 @@ async fn look(connection: &mut AnyConnection, kind: Kind) -> Result<Health, Stor
     health.schema = done.last().copied().unwrap_or(0);
     health.missing = ours.difference(&done).copied().collect();
     health.unknown = done.difference(&ours).copied().collect();
+    health.counts = sqlx::query_as(sql!("keeper_counts")).fetch_one(&mut *connection).await.ok();
     if health.missing.is_empty() && health.unknown.is_empty() {
         let odd: Vec<OddRow> = sqlx::query_as(sql!("keeper_odd_attempts"))
             .fetch_all(&mut *connection)

@@ -195,8 +195,17 @@ impl Store {
 
     /// The sequence number of the newest change.
     pub async fn last_change(&self) -> Result<u64, StoreError> {
+        self.counter("change").await
+    }
+
+    /// The highest number that a build ever had here, also one that was removed.
+    pub async fn last_build(&self) -> Result<u64, StoreError> {
+        self.counter("build").await
+    }
+
+    async fn counter(&self, name: &'static str) -> Result<u64, StoreError> {
         let value: i64 = sqlx::query_scalar(sql!("counter_value"))
-            .bind("change")
+            .bind(name)
             .fetch_one(&self.pool)
             .await
             .map_err(StoreError::at("counter_value"))?;
