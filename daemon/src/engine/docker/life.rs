@@ -126,14 +126,14 @@ impl Inner {
         let _ = self.signal(&handle, "SIGTERM").await;
         let begun = Instant::now();
         while !gone(NOW).await && begun.elapsed() < NOW + self.docker.deadlines.contradiction {
+            {
+                let mut killed = self.killed();
+                killed.retain(|_, since| since.elapsed() < 2 * self.docker.deadlines.patience);
+                killed.entry(handle.clone()).or_insert_with(Instant::now);
+            }
             if let Err(error) = self.signal(&handle, "SIGKILL").await {
                 tracing::warn!(%error, handle, "a container could not be killed; trying again");
-                continue;
             }
-            // Only what was really sent can be contradicted.
-            let mut killed = self.killed();
-            killed.retain(|_, since| since.elapsed() < 2 * self.docker.deadlines.patience);
-            killed.entry(handle.clone()).or_insert_with(Instant::now);
         }
     }
 
