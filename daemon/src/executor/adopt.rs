@@ -9,9 +9,8 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::view::Outcome;
 
 use super::Executor;
-use super::attempt::cancelled_before;
 use super::deadlines::Limits;
-use super::end::{End, end_recorded, end_unstarted, finish, note};
+use super::end::{end_recorded, end_unstarted, note};
 use super::follow::{Following, follow, stop};
 use super::steps::Steps;
 use crate::clock;
@@ -71,12 +70,7 @@ impl Executor {
     async fn put_back(&self, attempt: Attempt) {
         let id = attempt.id;
         if let Some(cancel) = self.release(&id).await {
-            let verdict = cancelled_before(&cancel.by);
-            match (self.load(&id).await, self.logs.writer(&id)) {
-                // Its log may have words in it already, or be finished.
-                (Ok((_, job)), Ok(writer)) => end_unstarted(self, &id, writer, &job, verdict).await,
-                _ => finish(self, &id, End { verdict, steps: Vec::new(), log: attempt.log, image_digest: None }).await,
-            }
+            self.cancel_claimed(&id, &cancel).await;
             return;
         }
         failpoint::reached!("adopt.put-back");

@@ -19,7 +19,7 @@ use crate::error_chain::chain;
 use crate::failpoint;
 use crate::git::{Commit, GitError};
 use crate::logs::LogWriter;
-use crate::plan::{AttemptPlan, JobPlan};
+use crate::plan::AttemptPlan;
 use crate::state::attempt::{State, Verdict};
 use crate::state::verdict::Evidence;
 use crate::store::{Attempt, CancelAsked, Claimed, StoreError, StoredBuild};
@@ -53,7 +53,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
     let (build, job) = match executor.load(id).await {
         Ok(loaded) => loaded,
         Err(error) if error.is_passing() => {
-            give_back(executor, id, None, &error).await;
+            give_back(executor, id, &error).await;
             return None;
         }
         Err(error) => {
@@ -68,7 +68,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
     let mut writer = match executor.logs.writer(id) {
         Ok(writer) => writer,
         Err(error) if error.is_passing() => {
-            give_back(executor, id, None, &error).await;
+            give_back(executor, id, &error).await;
             return None;
         }
         Err(error) => {
@@ -90,7 +90,8 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
         Ok(engine) => engine,
         // Its engine has not been found yet, or went a moment ago: it waits for that.
         Err(error) if error.is_infrastructure() => {
-            give_back(executor, id, Some((writer, &job)), &error).await;
+            drop(writer); // whoever claims it next writes it
+            give_back(executor, id, &error).await;
             return None;
         }
         Err(error) => {
@@ -120,7 +121,8 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
             }
         },
         Err(Unprepared::Short(why)) => {
-            give_back(executor, id, Some((writer, &plan.job)), &*why).await;
+            drop(writer);
+            give_back(executor, id, &*why).await;
             return None;
         }
         Err(Unprepared::Ended(verdict)) => verdict,
@@ -212,7 +214,7 @@ fn end_unrecorded() -> Verdict {
     Verdict::infrastructure(Outcome::Lost, why, false)
 }
 
-pub(super) fn cancelled_before(by: &str) -> Verdict {
+fn cancelled_before(by: &str) -> Verdict {
     Verdict::because(Outcome::Cancelled, format!("cancelled by {by} before it began"))
 }
 
@@ -227,25 +229,12 @@ async fn read(executor: &Executor, id: &AttemptId) -> Attempt {
     }
 }
 
-/// It waits again; or is cancelled, where somebody asked for that. `opened`: its log, where that could be opened, and its job.
-async fn give_back(
-    executor: &Executor,
-    id: &AttemptId,
-    opened: Option<(LogWriter, &JobPlan)>,
-    why: &(dyn std::error::Error + Send + Sync + 'static),
-) {
+/// It waits again; or is cancelled, where somebody asked for that. Its log must not be held.
+async fn give_back(executor: &Executor, id: &AttemptId, why: &(dyn std::error::Error + Send + Sync + 'static)) {
     tracing::error!(attempt = %id, error = %chain(why), "cannot be begun just now; it waits again");
-    let job = opened.map(|(_, job)| job.clone()); // whoever claims it next writes its log
     tokio::time::sleep(GIVE_BACK_AFTER).await;
-    let Some(cancel) = executor.release(id).await else { return };
-    let verdict = cancelled_before(&cancel.by);
-    match (job, executor.logs.writer(id)) {
-        (Some(job), Ok(writer)) => end_unstarted(executor, id, writer, &job, verdict).await,
-        (Some(job), Err(_)) => end_without_log(executor, id, &job, verdict).await,
-        (None, _) => {
-            let end = End { verdict, steps: Vec::new(), log: LogSummary::default(), image_digest: None };
-            finish(executor, id, end).await;
-        }
+    if let Some(cancel) = executor.release(id).await {
+        executor.cancel_claimed(id, &cancel).await;
     }
 }
 
@@ -271,6 +260,20 @@ impl Executor {
         }
         self.wake.wake();
         None
+    }
+
+    /// Ends a claimed attempt of which nothing ran, for somebody asked for that.
+    pub(super) async fn cancel_claimed(&self, id: &AttemptId, cancel: &CancelAsked) {
+        let verdict = cancelled_before(&cancel.by);
+        let Ok((_, job)) = self.load(id).await else {
+            let end = End { verdict, steps: Vec::new(), log: LogSummary::default(), image_digest: None };
+            return finish(self, id, end).await;
+        };
+        match self.logs.writer(id) {
+            // It may have words in it already, or be finished.
+            Ok(writer) => end_unstarted(self, id, writer, &job, verdict).await,
+            Err(_) => end_without_log(self, id, &job, verdict).await,
+        }
     }
 }
 
