@@ -54,6 +54,8 @@ pub struct Member {
 }
 
 const FORMAT: u32 = 1;
+/// What every backup begins with.
+const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 const MANIFEST: &str = "manifest.json";
 const SQLITE: &str = "database.sqlite";
 const POSTGRES: &str = "database.pgdump";
@@ -104,9 +106,7 @@ pub async fn backup(
     options: Options,
     progress: Progress<'_>,
 ) -> anyhow::Result<Manifest> {
-    if file.exists() && !options.replace {
-        return Err(Refused::File(format!("{} exists already: name a new file, or say --force", file.display())).into());
-    }
+    may_be_written(config, file, options.replace)?;
     let health = Store::health(&config.database).await?;
     let refused = |what: String| anyhow::Error::new(Refused::Database(what));
     if !health.missing.is_empty() || !health.unknown.is_empty() {
@@ -160,10 +160,67 @@ pub async fn backup(
     if kept != manifest {
         return Err(Refused::File(format!("{} was not kept as it was written", file.display())).into());
     }
-    std::fs::rename(&partial.0, file).map_err(|error| told(&format!("cannot make {}", file.display()), error))?;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()?;
+    may_be_written(config, file, options.replace)?;
+    let named = match options.replace {
+        true => std::fs::rename(&partial.0, file),
+        false => name_new(&partial.0, file),
+    };
+    named.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists_already(file).into(),
+        _ => told(&format!("cannot make {}", file.display()), error),
+    })?;
+    File::open(folder_of(file))?.sync_all()?;
     Ok(manifest)
+}
+
+/// Neither one of the daemon's own files nor anything but a backup is written over.
+fn may_be_written(config: &Config, file: &Path, replace: bool) -> anyhow::Result<()> {
+    let refused = |what: String| Err(Refused::File(what).into());
+    let shown = file.display();
+    let real = |path: &Path| match (std::fs::canonicalize(folder_of(path)), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    };
+    let (to, data) = (real(file), std::fs::canonicalize(&config.data_dir));
+    if data.is_ok_and(|data| to.starts_with(data)) {
+        return refused(format!("{shown} is in the data folder, which is the daemon's own: name a file elsewhere"));
+    }
+    if let Database::Sqlite(path) = &config.database
+        && sqlite_files(path).iter().any(|of_database| real(of_database) == to)
+    {
+        return refused(format!("{shown} is the database: name another file"));
+    }
+    match std::fs::symlink_metadata(file) {
+        Err(_) => Ok(()), // what cannot be made is told when it is
+        Ok(_) if !replace => Err(exists_already(file).into()),
+        Ok(there) if there.is_file() && begins_as_one(file) => Ok(()),
+        Ok(_) => refused(format!("{shown} is there and no backup: --force only replaces a backup")),
+    }
+}
+
+fn exists_already(file: &Path) -> Refused {
+    Refused::File(format!("{} exists already: name a new file, or say --force", file.display()))
+}
+
+fn begins_as_one(file: &Path) -> bool {
+    let mut begin = [0; ZSTD.len()];
+    File::open(file).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == ZSTD
+}
+
+/// Gives it a name that nothing has, even if somebody else tries the same at this moment.
+fn name_new(partial: &Path, file: &Path) -> io::Result<()> {
+    match std::fs::hard_link(partial, file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            // Not every file system has links.
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+            std::fs::rename(partial, file)
+        }
+        done => done,
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Counts, and the attempts whose logs belong to it.
@@ -334,6 +391,40 @@ impl<R: Read> Read for Hashing<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_but_a_backup_is_written_over() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let text = "data_dir = \"data\"\n[database]\nurl = \"sqlite:../elsewhere.db\"\n";
+        let configuration = home.path().join("windlassd.toml");
+        std::fs::write(&configuration, text).expect("written");
+        let overrides =
+            crate::config::Overrides { config: Some(configuration.clone()), ..crate::config::Overrides::default() };
+        let config = crate::config::load(&overrides).expect("it is right");
+        std::fs::create_dir_all(config.data_dir.join("logs")).expect("made");
+        let Database::Sqlite(database) = &config.database else { panic!("not the database that was named") };
+        let (old, link) = (home.path().join("old"), home.path().join("link"));
+        std::fs::write(&old, [&ZSTD[..], b"rest"].concat()).expect("written");
+        std::os::unix::fs::symlink(&old, &link).expect("made");
+        let new = home.path().join("new");
+        let words = |file: &Path, replace| may_be_written(&config, file, replace).err().map(|error| error.to_string());
+        assert_eq!((words(&new, false), words(&new, true), words(&old, true)), (None, None, None));
+        for (file, replace, expected) in [
+            (old.clone(), false, "exists already"),
+            (configuration, true, "no backup"),
+            (link, true, "no backup"),
+            (home.path().to_owned(), true, "no backup"),
+            (config.data_dir.join("new"), false, "in the data folder"),
+            (config.data_dir.join("logs/../new"), true, "in the data folder"),
+            (database.clone(), true, "is the database"),
+            (with_suffix(database, "-wal"), false, "is the database"),
+        ] {
+            let said = words(&file, replace);
+            assert!(said.as_ref().is_some_and(|said| said.contains(expected)), "{}: {said:?}", file.display());
+        }
+        name_new(&old, &new).expect("nothing is there");
+        assert_eq!(name_new(&old, &new).expect_err("it is taken").kind(), io::ErrorKind::AlreadyExists);
+    }
 
     #[test]
     fn only_copies_of_ours_are_called_so() {

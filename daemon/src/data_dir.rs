@@ -61,7 +61,7 @@ fn make(data_dir: &Path) -> Result<(), DataDirError> {
     if permissions.mode() & 0o077 == 0 {
         return Ok(());
     }
-    let ours = [LOCK, OWNER].iter().any(|name| data_dir.join(name).exists());
+    let ours = [LOCK, OWNER, RESTORING].iter().any(|name| data_dir.join(name).exists());
     // One where everybody may write, as in /tmp, is meant to be so.
     let shared = permissions.mode() & 0o1002 == 0o1002;
     if shared || (!ours && std::fs::read_dir(data_dir).map_err(unusable)?.next().is_some()) {

@@ -12,8 +12,10 @@ use sha2::{Digest as _, Sha256};
 use super::{FORMAT, Hashing, MANIFEST, Manifest, Member, POSTGRES, Progress, Refused, SQLITE, told};
 use crate::store::newest_schema;
 
-/// More cannot be a manifest.
-const MOST_MANIFEST: u64 = 1 << 30;
+/// A manifest has no more than this and so much a member; it is read whole.
+const MOST_MANIFEST: (u64, u64) = (64 << 10, 1 << 10);
+/// No name of ours is longer; those that do not fit into a header are read whole.
+const LONGEST_NAME: u64 = 512;
 
 /// Checks every member, and that this version understands it.
 pub fn verify(file: &Path, progress: Progress<'_>) -> anyhow::Result<Manifest> {
@@ -32,18 +34,30 @@ pub(super) fn read(file: &Path, into: Option<&Path>, progress: Progress<'_>) -> 
     }
     let mut seen: BTreeMap<String, (u64, String)> = BTreeMap::new();
     let mut manifest: Option<Manifest> = None;
-    for entry in archive.entries().map_err(|error| wrong(&error.to_string()))? {
-        let entry = entry.map_err(|error| wrong(&error.to_string()))?;
+    let mut long_name: Option<String> = None;
+    // As they are: what belongs together is not put together here, because that reads whatever a stranger wrote there.
+    for entry in archive.entries().map_err(|error| wrong(&error.to_string()))?.raw(true) {
+        let mut entry = entry.map_err(|error| wrong(&error.to_string()))?;
         if manifest.is_some() {
             return Err(wrong("something follows the manifest"));
         }
-        let name = entry.path()?.to_str().map(str::to_owned).ok_or_else(|| wrong("a member without a plain name"))?;
+        if entry.header().entry_type().is_gnu_longname() && long_name.is_none() && entry.size() <= LONGEST_NAME {
+            let mut text = String::new();
+            entry.read_to_string(&mut text).map_err(|error| wrong(&error.to_string()))?;
+            long_name = Some(text.trim_end_matches('\0').to_owned());
+            continue;
+        }
+        let short_name = entry.path().ok().and_then(|path| path.to_str().map(str::to_owned));
+        let name = long_name.take().or(short_name).ok_or_else(|| wrong("a member without a plain name"))?;
         if !entry.header().entry_type().is_file() || !is_ours(&name) || seen.contains_key(&name) {
             return Err(wrong(&format!("it holds {name:?}, which no backup of ours does")));
         }
         if name == MANIFEST {
+            if entry.size() > MOST_MANIFEST.0 + MOST_MANIFEST.1 * seen.len() as u64 {
+                return Err(wrong("its manifest is longer than that of so many members"));
+            }
             let mut text = Vec::new();
-            entry.take(MOST_MANIFEST).read_to_end(&mut text).map_err(|error| wrong(&error.to_string()))?;
+            entry.read_to_end(&mut text).map_err(|error| wrong(&error.to_string()))?;
             let format: Format = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
             if format.format != FORMAT {
                 return Err(refused(format!("{} was made by a newer windlassd: use that one", file.display())));
@@ -154,6 +168,52 @@ mod tests {
         ];
         for (name, expected) in table {
             assert_eq!(is_ours(name), expected, "{name:?}");
+        }
+    }
+
+    /// Archives as they are written, but for what `fill` puts in.
+    fn written(home: &tempfile::TempDir, fill: impl FnOnce(&mut super::super::Archive)) -> PathBuf {
+        let file = home.path().join("archive");
+        let mut archive = super::super::Archive::create(&file).expect("a file");
+        fill(&mut archive);
+        let members = archive.members.clone();
+        let manifest = Manifest {
+            format: FORMAT,
+            windlass: "1".to_owned(),
+            schema: 1,
+            database: "sqlite".to_owned(),
+            made_at: windlass_protocol::time::Timestamp(1),
+            with_secrets: false,
+            counts: crate::store::Counts::default(),
+            members,
+        };
+        archive.finish(&manifest).expect("written");
+        file
+    }
+
+    #[test]
+    fn the_longest_names_are_read_and_longer_ones_cost_nothing() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let longest = format!("logs/{}/{}/{}/log.zst", u64::MAX, "j".repeat(64), u32::MAX);
+        assert!(longest.len() > 100, "it does not fit into a header");
+        let file = written(&home, |archive| {
+            archive.bytes(&longest, b"x").expect("written");
+            archive.bytes(SQLITE, b"y").expect("written");
+        });
+        let manifest = verify(&file, &mut |_| Ok(())).expect("it is whole");
+        assert_eq!(manifest.members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), [&longest, SQLITE]);
+
+        for kind in [b'L', b'K', b'x', b'g', b'S', b'2'] {
+            let file = written(&home, |archive| {
+                let mut header = tar::Header::new_gnu();
+                header.set_path("database.sqlite").expect("it fits");
+                header.set_entry_type(tar::EntryType::new(kind));
+                header.set_size(LONGEST_NAME + 1);
+                header.set_cksum();
+                archive.tar.append(&header, io::repeat(b'n').take(LONGEST_NAME + 1)).expect("written");
+            });
+            let error = verify(&file, &mut |_| Ok(())).expect_err("it is none of ours").to_string();
+            assert!(error.contains("which no backup of ours does"), "{}: {error}", char::from(kind));
         }
     }
 

@@ -250,8 +250,9 @@ fn chunks(reader: LogReader, end: u64) -> impl futures_util::Stream<Item = Resul
         let read = tokio::task::spawn_blocking(move || (reader.bytes(from, max), reader)).await;
         let (bytes, reader) = read.map_err(std::io::Error::other)?;
         let bytes = bytes.map_err(std::io::Error::other)?;
+        // It became shorter than it was: the body breaks off, so that nobody takes this for the whole of it.
         if bytes.is_empty() {
-            return Ok(None);
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
         }
         let next = from + bytes.len() as u64;
         Ok(Some((bytes, (reader, next))))
@@ -273,6 +274,28 @@ mod tests {
         assert_eq!(too_large.status, StatusCode::PAYLOAD_TOO_LARGE);
         drop(room);
         assert_eq!(budget.0.available_permits(), 100, "everything was given back");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_removed_while_it_is_sent_breaks_off() {
+        use futures_util::TryStreamExt as _;
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let logs = crate::logs::LogStore::open(home.path()).expect("a fresh folder");
+        let id = AttemptId { build: 1, job: "test".to_owned(), attempt: 1 };
+        let write = |bytes: &[u8]| {
+            let mut writer = logs.writer(&id).expect("a writer");
+            writer.append(0, 1, bytes, 1).expect("appended");
+            writer.finish(2).expect("finished");
+        };
+        write(&vec![7; 2 * LOG_CHUNK]);
+        let reader = logs.reader(&id).expect("there");
+        let end = reader.head().bytes;
+        let mut sent = std::pin::pin!(chunks(reader, end));
+        assert_eq!(sent.try_next().await.expect("read").map(|chunk| chunk.len()), Some(LOG_CHUNK));
+        logs.remove(&id).expect("removed");
+        // Something else is in its place, and longer.
+        write(&vec![8; 3 * LOG_CHUNK]);
+        sent.try_next().await.expect_err("what follows is of another log");
     }
 
     #[tokio::test]

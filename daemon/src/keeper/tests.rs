@@ -151,15 +151,19 @@ async fn finished_logs_are_compressed_and_those_of_no_build_go() {
     let keeper = keeper(&home, "").await;
     let id = finished(&keeper, MUCH).await;
     let orphan = |build| AttemptId { build, job: "test".to_owned(), attempt: 1 };
-    for build in [900, 901] {
+    let gone = keeper.store.next_build_number().await.expect("a number");
+    let young = keeper.store.next_build_number().await.expect("a number");
+    for build in [gone, young, 901] {
         keeper.logs.writer(&orphan(build)).expect("a writer").append(0, 1, b"x", 1).expect("appended");
     }
-    // The one was written long ago, the other may belong to what is being made.
-    let folder = home.path().join("data/logs/900/test/1");
+    // One may belong to what is being made; of the two that were written long ago, one is of another database.
     let long_ago = std::time::SystemTime::now() - 2 * SETTLED;
-    for entry in std::fs::read_dir(&folder).expect("there").flatten().map(|entry| entry.path()).chain([folder.clone()])
-    {
-        std::fs::File::open(entry).and_then(|file| file.set_modified(long_ago)).expect("set");
+    for build in [gone, 901] {
+        let folder = home.path().join(format!("data/logs/{build}/test/1"));
+        let files = std::fs::read_dir(&folder).expect("there").flatten().map(|entry| entry.path());
+        for entry in files.chain([folder.clone()]) {
+            std::fs::File::open(entry).and_then(|file| file.set_modified(long_ago)).expect("set");
+        }
     }
     assert_eq!(keeper.logs.uncompressed().expect("listed"), std::slice::from_ref(&id));
     let before = keeper.logs.sum(&id).expect("read");
@@ -167,6 +171,6 @@ async fn finished_logs_are_compressed_and_those_of_no_build_go() {
     assert!(keeper.logs.uncompressed().expect("listed").is_empty());
     assert_eq!(keeper.logs.sum(&id).expect("read"), before);
     let left: Vec<AttemptId> = keeper.logs.list().expect("listed").into_iter().map(|log| log.id).collect();
-    assert_eq!(left, [id, orphan(901)]);
+    assert_eq!(left, [id, orphan(young), orphan(901)]);
     keeper.store.close().await;
 }

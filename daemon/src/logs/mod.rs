@@ -35,6 +35,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::{fs, io};
 
@@ -117,6 +118,8 @@ struct Shared {
     /// Held while the files are opened, recovered, removed, or exchanged for their compressed form.
     usage: Mutex<Usage>,
     extent: watch::Sender,
+    /// How often the log was removed: who opened it before reads files that are none any more.
+    removals: AtomicU64,
 }
 
 /// Who is at a log's files, besides readers.
@@ -170,8 +173,9 @@ impl LogStore {
         let shared = self.shared(id);
         let usage = lock(&shared.usage);
         let (files, _) = open(id, &folder, &shared, &usage)?;
+        let reader = LogReader::new(id.clone(), files, Arc::clone(&shared));
         drop(usage);
-        Ok(LogReader::new(files, shared))
+        Ok(reader)
     }
 
     /// Wakes when the log changes. Works before the log exists, too. Subscribe first, then read: nothing is missed.
@@ -194,6 +198,7 @@ impl LogStore {
             }
             _ => {}
         }
+        shared.removals.fetch_add(1, Ordering::Release);
         shared.extent.set(None);
         // The job's and the build's folders go with their last log; with others in them, they stay.
         let _folders = lock(&self.known);
@@ -220,7 +225,8 @@ impl LogStore {
             return shared;
         }
         known.retain(|_, shared| shared.strong_count() > 0);
-        let shared = Arc::new(Shared { usage: Mutex::default(), extent: watch::Sender::new() });
+        let shared =
+            Arc::new(Shared { usage: Mutex::default(), extent: watch::Sender::new(), removals: AtomicU64::new(0) });
         known.insert(id.clone(), Arc::downgrade(&shared));
         shared
     }

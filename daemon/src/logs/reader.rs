@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use windlass_protocol::id::AttemptId;
 use windlass_protocol::log::LogLine;
 
 use super::files::Files;
@@ -16,8 +18,11 @@ use super::{LogError, Shared};
 /// Each call sees the log as far as it is complete at that moment. Reads files: not for a thread that must not block.
 #[derive(Debug)]
 pub struct LogReader {
+    id: AttemptId,
     files: Files,
     shared: Arc<Shared>,
+    /// Of the log that was opened.
+    removals: u64,
 }
 
 /// How long a log is now.
@@ -43,8 +48,10 @@ pub struct StepStart {
 const BATCH: u64 = 4096;
 
 impl LogReader {
-    pub(super) fn new(files: Files, shared: Arc<Shared>) -> Self {
-        Self { files, shared }
+    /// While nobody can remove the log: under the lock of its usage.
+    pub(super) fn new(id: AttemptId, files: Files, shared: Arc<Shared>) -> Self {
+        let removals = shared.removals.load(Ordering::Acquire);
+        Self { id, files, shared, removals }
     }
 
     #[must_use]
@@ -95,9 +102,10 @@ impl LogReader {
         read().map_err(|source| self.failed(source))
     }
 
-    /// The log's own bytes from `from` on, as far as they exist, at most `max`.
+    /// The log's own bytes from `from` on, as far as they exist, at most `max`; of a removed log none, which is an error.
     pub fn bytes(&self, from: u64, max: usize) -> Result<Vec<u8>, LogError> {
-        let end = self.extent().bytes.min(from.saturating_add(max as u64));
+        let extent = self.present().ok_or_else(|| LogError::Missing { id: self.id.clone() })?;
+        let end = extent.bytes.min(from.saturating_add(max as u64));
         let mut out = Vec::new();
         if from < end {
             self.files.log.read(from, end, &mut out).map_err(|source| self.failed(source))?;
@@ -132,7 +140,13 @@ impl LogReader {
 
     /// Of a removed log nothing is known, but that nothing follows.
     fn extent(&self) -> Extent {
-        self.shared.extent.get().unwrap_or(Extent { finished: true, ..Extent::default() })
+        self.present().unwrap_or(Extent { finished: true, ..Extent::default() })
+    }
+
+    /// `None`: the log was removed. What was put in its place meanwhile is not in the files that are open here.
+    fn present(&self) -> Option<Extent> {
+        let extent = self.shared.extent.get();
+        extent.filter(|_| self.shared.removals.load(Ordering::Acquire) == self.removals)
     }
 
     fn failed(&self, source: io::Error) -> LogError {
