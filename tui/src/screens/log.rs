@@ -7,17 +7,21 @@ use ratatui::style::Style;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, Status, StepView};
 
+use super::Hits;
 use super::builds::standing_words;
 use super::overlay;
 use crate::state::State;
-use crate::state::log::{LogPage, Shown, Times};
+use crate::state::kept::Kept;
+use crate::state::log::{LogPage, Looking, Shown, Times};
 use crate::theme::{Theme, Tone, tone_of};
 use crate::waiting;
 use crate::widgets::log::{Log, Mark, Row};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
 
-pub(super) fn paint(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn paint(state: &State, page: &LogPage, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let places = (area.y + 1..area.bottom()).map(|y| Rect { y, height: 1, ..area });
+    hits.rows(places.zip(0..).collect());
     title(state, page, theme, Rect { height: 1, ..area }, buffer);
     rows(state, page, theme, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, buffer);
 }
@@ -53,6 +57,17 @@ fn whereabouts(page: &LogPage) -> Words {
     if let Some(search) = &page.search {
         words = words.and(Tone::Warn, format!("/{}  {}  ", search.pattern, search.words()));
     }
+    if let Some(only) = &page.only {
+        words = words.and(Tone::Warn, format!("{}  ", only.words()));
+    }
+    words = match page.looking() {
+        Some(Looking::Begun) => words.and(Tone::Dim, "looking  "),
+        Some(Looking::Percent(percent)) => words.and(Tone::Dim, format!("looking, {percent} %  ")),
+        None if page.only.is_some() && page.kept.as_ref().is_some_and(Kept::is_empty) => {
+            words.and(Tone::Warn, "no line matches  ")
+        }
+        None => words,
+    };
     if let Some(errors) = page.errors.as_ref().filter(|errors| errors.current.is_some()) {
         words = words.and(Tone::Bad, format!("error {}  ", errors.words()));
     }
@@ -96,17 +111,25 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
     let attempt = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id));
     let started = attempt.and_then(|attempt| attempt.started_at);
     let mut before = None;
-    let rows = shown.iter().map(|row| match row {
+    let cursor = (!page.preview && !page.following()).then(|| page.cursor());
+    let rows = shown.iter().map(|(place, row)| match row {
         Shown::Step(mark) => {
             let index = usize::from(mark.step) + 1;
             let planned = attempt.map_or(begun, |attempt| attempt.steps.len());
-            let mut words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", planned.max(index)));
+            let folded = page.folded.contains(&mark.step);
+            let sign = if folded { "▸──" } else { "▾──" };
+            let mut words = Words::new().and(Tone::Dim, format!("{sign} {index}/{} ", planned.max(index)));
             words = words.and(Tone::Accent, &mark.name).plain(" ");
             if let Some((attempt, step)) = attempt.and_then(|attempt| Some((attempt, attempt.steps.get(index - 1)?))) {
                 words = ending(words, attempt, step, state.daemon_now());
             }
-            Row::Heading(words)
+            if folded {
+                words = words.and(Tone::Warn, format!("{} folded ", words::plural(page.lines_of(mark), "line")));
+            }
+            Row::Heading { words, cursor: cursor == Some(*place) }
         }
+        Shown::Gap => Row::Gap,
+        Shown::Hole => Row::Looking,
         Shown::Missing { number } => Row::Missing { number: words::count(number + 1) },
         Shown::Line { number, row, line } => {
             let time = if *row == 0 { time(page.times, line.at, before, started, &state.zone) } else { String::new() };
@@ -121,6 +144,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
                 number: if *row == 0 { (number + 1).to_string() } else { String::new() },
                 time,
                 mark,
+                cursor: cursor == Some(*place),
                 text: &line.text,
                 from: if page.wrap { row * page.text_width() } else { page.column },
                 wrapped: page.wrap,
@@ -133,6 +157,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         gutter: page.gutter() as u16,
         times: page.times_width() as u16,
         hit: page.search.as_ref().map(|search| &search.regex),
+        only: page.only.as_ref().filter(|only| !only.invert && !only.is_errors()).map(|only| &only.regex),
     };
     log.paint(area, theme, buffer);
 }

@@ -12,8 +12,8 @@ impl State {
         let Some(Page::Log(log)) = self.pages.last_mut() else { return };
         let (page, half) = (log.page(), (log.page() / 2).max(1));
         match action {
-            Action::Up => log.go(Motion::Up(1)),
-            Action::Down => log.go(Motion::Down(1)),
+            Action::Up => log.go(Motion::Above),
+            Action::Down => log.go(Motion::Below),
             Action::PageUp => log.go(Motion::Up(page)),
             Action::PageDown => log.go(Motion::Down(page)),
             Action::HalfUp => log.go(Motion::Up(half)),
@@ -29,7 +29,17 @@ impl State {
             Action::Search => self.prompt = Some(Prompt { kind: PromptKind::Search, text: String::new(), older: None }),
             Action::NextMatch | Action::PreviousMatch => self.step_search(action == Action::NextMatch, effects),
             Action::NextFailed | Action::PreviousFailed => self.step_errors(action == Action::NextFailed, effects),
+            Action::Only
+            | Action::OnlyFailed
+            | Action::MoreContext
+            | Action::LessContext
+            | Action::Fold
+            | Action::FoldAll => self.act_on_view(action, effects),
             Action::Back if log.search.is_some() => log.search = None,
+            Action::Back if log.only.is_some() => {
+                let folded = log.folded.clone();
+                self.show(None, folded, effects);
+            }
             Action::Back => self.back(effects),
             _ => {}
         }
@@ -95,11 +105,7 @@ impl State {
                 self.searches.push(text);
                 self.follow_search(sub, next, effects);
             }
-            Err(error) => {
-                let words = error.to_string();
-                let last = words.lines().last().unwrap_or_default().to_owned();
-                self.toast(format!("{text} is no regular expression: {last}"), true);
-            }
+            Err(error) => self.no_pattern(&text, &error),
         }
     }
 }

@@ -121,7 +121,7 @@ impl State {
         let Some(log) = self.log_of(sub) else { return };
         match next {
             Next::Show { line, wrapped } => {
-                log.reveal(line);
+                self.go_to_line(sub, line, effects);
                 if wrapped {
                     self.toast("search wrapped".to_owned(), false);
                 }

@@ -82,7 +82,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 17] = [
+const ABOUT_ROW: [Action; 23] = [
     Action::Into,
     Action::Cancel,
     Action::Kill,
@@ -97,6 +97,12 @@ const ABOUT_ROW: [Action; 17] = [
     Action::Search,
     Action::NextMatch,
     Action::NextFailed,
+    Action::Only,
+    Action::OnlyFailed,
+    Action::MoreContext,
+    Action::LessContext,
+    Action::Fold,
+    Action::FoldAll,
     Action::Follow,
     Action::Wrap,
     Action::Times,
@@ -177,6 +183,16 @@ impl State {
             Action::RetryMenu => self.targets().is_empty().then(|| "nothing is selected".to_owned()),
             Action::Pause => (self.view != View::Queue)
                 .then(|| format!("only in the queue (press {})", self.key_of(Action::View(2)))),
+            Action::Only
+            | Action::OnlyFailed
+            | Action::MoreContext
+            | Action::LessContext
+            | Action::Fold
+            | Action::FoldAll
+                if mode == Mode::Log =>
+            {
+                self.no_view(action)
+            }
             Action::Filter | Action::Mark | Action::OnlyFailed => only_builds,
             Action::ClearMarks => self.builds.marks.is_empty().then(|| "nothing is marked".to_owned()),
             Action::NextFailed | Action::PreviousFailed => only_builds,

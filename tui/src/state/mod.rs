@@ -5,6 +5,7 @@ mod act;
 mod act_log;
 mod act_mouse;
 mod act_prompt;
+mod act_view;
 mod answer;
 pub mod build;
 pub mod builds;
@@ -12,9 +13,14 @@ pub mod cache;
 pub mod cursor;
 pub mod dialog;
 mod hand_out;
+pub mod kept;
 pub mod layout;
 pub mod log;
+mod log_ask;
+mod log_move;
+mod log_rows;
 pub mod menu;
+pub mod only;
 mod pause;
 pub mod search;
 mod settle;
@@ -131,6 +137,8 @@ pub enum Page {
 pub enum PromptKind {
     Filter,
     Search,
+    /// Only these lines of a log.
+    Only,
     /// A command by its name: the palette or the menu is open.
     Command,
 }
@@ -394,6 +402,11 @@ impl State {
             ServerMessage::LogHead { sub, head } => {
                 if let Some(log) = self.log_of(sub) {
                     log.take_head(head);
+                }
+            }
+            ServerMessage::LogRows { sub, from, to, runs } => {
+                if let Some(log) = self.log_of(sub) {
+                    log.take_rows(from, to, &runs);
                 }
             }
             ServerMessage::Response { id, response } => self.answered(id, response, effects),

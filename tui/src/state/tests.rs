@@ -13,6 +13,8 @@ use crate::keymap::Key::{Char, Ctrl, Down, End, Enter, Esc, PageUp};
 use crate::keymap::Mode;
 use crate::words;
 
+mod logs;
+
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 fn state() -> State {
@@ -24,7 +26,14 @@ fn state() -> State {
 
 fn hello() -> Hello {
     let (version, instance) = ("0.1.0".to_owned(), "one".to_owned());
-    Hello { protocol: 1, version, instance, capabilities: Vec::new(), role: Role::Admin, now: Timestamp(NOW.0 + 5_000) }
+    Hello {
+        protocol: 1,
+        version,
+        instance,
+        capabilities: vec!["log_view".to_owned()],
+        role: Role::Admin,
+        now: Timestamp(NOW.0 + 5_000),
+    }
 }
 
 fn happen(state: &mut State, event: Event) -> Vec<Effect> {
@@ -431,8 +440,10 @@ fn shown(page: &LogPage) -> Vec<String> {
         Shown::Line { number, row: 0, .. } => number.to_string(),
         Shown::Line { number, row, .. } => format!("{number}.{row}"),
         Shown::Missing { number } => format!("?{number}"),
+        Shown::Gap => "…".to_owned(),
+        Shown::Hole => "~".to_owned(),
     };
-    page.shown().iter().map(word).collect()
+    page.shown().iter().map(|(_, row)| word(row)).collect()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
 use regex::Regex;
 
 use super::text::Words;
@@ -14,12 +15,20 @@ const HITS: usize = 200;
 
 pub enum Row<'a> {
     /// A heading of our own between the lines.
-    Heading(Words),
+    Heading {
+        words: Words,
+        cursor: bool,
+    },
+    /// Lines were left out.
+    Gap,
+    /// It is not known yet what stands here.
+    Looking,
     Text {
         /// Empty on the rows of a wrapped line after its first.
         number: String,
         time: String,
         mark: Mark,
+        cursor: bool,
         text: &'a SafeLine,
         /// The first column of the text that is shown.
         from: usize,
@@ -40,6 +49,8 @@ pub enum Mark {
     CurrentHit,
     /// It speaks of an error.
     Error,
+    /// None of these, but the row that keys speak of.
+    Cursor,
 }
 
 pub struct Log<'a> {
@@ -48,6 +59,8 @@ pub struct Log<'a> {
     pub times: u16,
     /// Lit up inside of the text.
     pub hit: Option<&'a Regex>,
+    /// Lit up too, but not as much: why the line is shown.
+    pub only: Option<&'a Regex>,
 }
 
 impl Log<'_> {
@@ -56,15 +69,31 @@ impl Log<'_> {
         for (row, y) in self.rows.iter().zip(area.y..area.bottom()) {
             let place = Rect { y, height: 1, ..area };
             match row {
-                Row::Heading(words) => {
+                Row::Heading { words, cursor } => {
                     let used = words.paint(place, theme.style(Tone::Strong), theme, buffer);
                     for x in place.x + used..place.right() {
                         buffer.set_string(x, y, "─", theme.style(Tone::Dim));
                     }
+                    if *cursor {
+                        buffer.set_style(Rect { width: place.width.min(3), ..place }, theme.selected());
+                    }
+                }
+                Row::Gap => {
+                    let x = place.x + self.gutter.min(place.width.saturating_sub(1));
+                    buffer.set_stringn(x, y, "⋯", usize::from(place.right() - x), theme.style(Tone::Dim));
+                }
+                Row::Looking => {
+                    let x = place.x + self.gutter.min(place.width.saturating_sub(1));
+                    buffer.set_stringn(x, y, "looking…", usize::from(place.right() - x), theme.style(Tone::Dim));
                 }
                 Row::Missing { number } => self.head(number, "", Mark::None, place, theme, buffer),
-                Row::Text { number, time, mark, text, from, wrapped, tail } => {
+                Row::Text { number, time, mark, cursor, text, from, wrapped, tail } => {
+                    let mark = if *cursor && *mark == Mark::None { &Mark::Cursor } else { mark };
                     self.head(number, time, *mark, place, theme, buffer);
+                    if *cursor {
+                        let width = self.gutter.saturating_sub(u16::from(self.gutter > 1)).min(place.width);
+                        buffer.set_style(Rect { width, ..place }, theme.selected());
+                    }
                     let left = (self.gutter + self.times).min(place.width);
                     let place = Rect { x: place.x + left, width: place.width - left, ..place };
                     self.text(text, *from, *mark, place, theme, buffer);
@@ -85,6 +114,7 @@ impl Log<'_> {
             let (glyph, tone) = match mark {
                 Mark::CurrentHit => ("▶", Tone::Warn),
                 Mark::Error => ("!", Tone::Bad),
+                Mark::Cursor => (">", Tone::Strong),
                 Mark::Hit | Mark::None => ("▸", Tone::Warn),
             };
             let x = place.x + self.gutter - 1 - u16::from(self.gutter > 1);
@@ -104,14 +134,20 @@ impl Log<'_> {
             let room = usize::from(place.right() - x);
             (x, _) = buffer.set_stringn(x, place.y, piece, room, theme.log(style));
         }
-        if let (Some(regex), true) = (self.hit, matches!(mark, Mark::Hit | Mark::CurrentHit)) {
+        let mut light = |regex: &Regex, style: Style| {
             for hit in regex.find_iter(text.as_str()).take(HITS) {
                 let column = |at: usize| SafeLine::width_of(&text.as_str()[..at]);
                 let (start, end) = (column(hit.start()).max(from), column(hit.end()).min(from + width));
                 for column in start..end {
-                    buffer[(place.x + (column - from) as u16, place.y)].set_style(theme.hit());
+                    buffer[(place.x + (column - from) as u16, place.y)].set_style(style);
                 }
             }
+        };
+        if let Some(regex) = self.only {
+            light(regex, Style::new().add_modifier(Modifier::UNDERLINED));
+        }
+        if let (Some(regex), true) = (self.hit, matches!(mark, Mark::Hit | Mark::CurrentHit)) {
+            light(regex, theme.hit());
         }
     }
 
