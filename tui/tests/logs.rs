@@ -63,7 +63,8 @@ async fn settled(driver: &mut Driver) {
     let here = |state: &State| {
         let log = log(state);
         let missing = |row: &Shown<'_>| matches!(row, Shown::Missing { .. } | Shown::Hole);
-        log.head.is_some() && log.looking().is_none() && !log.shown().iter().any(|(_, row)| missing(row))
+        let mapped = log.lines() == 0 || !log.finished() || log.mapped();
+        log.head.is_some() && mapped && log.looking().is_none() && !log.shown().iter().any(|(_, row)| missing(row))
     };
     driver.until("all that is in view", here).await;
 }

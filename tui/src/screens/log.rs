@@ -12,10 +12,11 @@ use super::builds::standing_words;
 use super::overlay;
 use crate::state::State;
 use crate::state::kept::Kept;
-use crate::state::log::{LogPage, Looking, Shown, Times};
+use crate::state::log::{LogPage, Looking, Shown, TickMark, Times};
 use crate::theme::{Theme, Tone, tone_of};
 use crate::waiting;
 use crate::widgets::log::{Log, Mark, Row};
+use crate::widgets::minimap::{self, Cell};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
 
@@ -58,7 +59,10 @@ fn whereabouts(page: &LogPage) -> Words {
         words = words.and(Tone::Warn, format!("/{}  {}  ", search.pattern, search.words()));
     }
     if let Some(only) = &page.only {
-        words = words.and(Tone::Warn, format!("{}  ", only.words()));
+        let counted = page.search.is_none() && !only.invert && !only.is_errors();
+        let total = page.hit_map.total(page.lines()).filter(|_| counted);
+        let count = total.map_or_else(String::new, |total| format!("{}  ", words::plural(total, "line")));
+        words = words.and(Tone::Warn, format!("{}  {count}", only.words()));
     }
     words = match page.looking() {
         Some(Looking::Begun) => words.and(Tone::Dim, "looking  "),
@@ -156,10 +160,25 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         rows: rows.collect(),
         gutter: page.gutter() as u16,
         times: page.times_width() as u16,
+        right: page.map_width() as u16,
         hit: page.search.as_ref().map(|search| &search.regex),
         only: page.only.as_ref().filter(|only| !only.invert && !only.is_errors()).map(|only| &only.regex),
     };
     log.paint(area, theme, buffer);
+    let ticks = page.ticks();
+    let cells: Vec<Cell> = ticks.iter().map(|tick| Cell { sign: tick.mark.map(sign), in_view: tick.in_view }).collect();
+    let width = page.map_width() as u16;
+    let place = Rect { x: area.right().saturating_sub(width), width, ..area };
+    minimap::paint(&cells, place, theme, buffer);
+}
+
+fn sign(mark: TickMark) -> (char, Tone) {
+    match mark {
+        TickMark::Bookmark => ('m', Tone::Accent),
+        TickMark::Hit => ('*', Tone::Warn),
+        TickMark::Error => ('!', Tone::Bad),
+        TickMark::Unknown => ('?', Tone::Dim),
+    }
 }
 
 /// How a step stands and how long it took, after its name.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{ClientMessage, Sub};
 
 use super::log::LogPage;
@@ -58,14 +59,12 @@ impl State {
     /// Why other lines cannot be shown.
     pub(super) fn no_view(&self, action: Action) -> Option<String> {
         let Some(Page::Log(log)) = self.pages.last() else { return None };
-        let able = match &self.connection {
-            Connection::Up(hello) => hello.capabilities.iter().any(|name| name == "log_view"),
-            Connection::Connecting | Connection::Lost { .. } => true,
-        };
         let steps = log.head.as_ref().is_some_and(|head| !head.steps.is_empty());
         let only = log.only.is_some();
         match action {
-            _ if !able => Some("this daemon is older than the client and cannot leave lines out".to_owned()),
+            _ if !self.can_view_logs() => {
+                Some("this daemon is older than the client and cannot leave lines out".to_owned())
+            }
             Action::Fold | Action::FoldAll if !steps => Some("no step has begun yet".to_owned()),
             Action::MoreContext | Action::LessContext if !only => Some("every line is shown already".to_owned()),
             _ => None,
@@ -90,6 +89,22 @@ impl State {
             let line = crate::words::count(line + 1);
             self.toast(format!("line {line} is left out: Esc shows every line"), true);
         }
+    }
+
+    /// Whether the daemon knows about views and maps of logs, as far as we know.
+    pub(super) fn can_view_logs(&self) -> bool {
+        match &self.connection {
+            Connection::Up(hello) => hello.capabilities.iter().any(|name| name == "log_view"),
+            Connection::Connecting | Connection::Lost { .. } => true,
+        }
+    }
+
+    /// The open pages of a log.
+    pub(super) fn logs_of(&mut self, id: &AttemptId) -> impl Iterator<Item = &mut LogPage> {
+        self.pages.iter_mut().filter_map(move |page| match page {
+            Page::Log(log) if log.id == *id => Some(&mut **log),
+            _ => None,
+        })
     }
 
     /// What was typed after `&`.

@@ -53,6 +53,11 @@ impl State {
                     self.follow_search(sub, next, effects);
                 }
             }
+            (Pending::Map { log, pattern }, Response::LogMap { lines, looked, counts }) => {
+                for page in self.logs_of(&log) {
+                    page.take_map(&pattern, lines, looked, &counts);
+                }
+            }
             (Pending::Deliveries, Response::Deliveries { deliveries }) => self.deliveries = Some(deliveries),
             _ => self.toast("the daemon answered something else than was asked".to_owned(), true),
         }
@@ -73,6 +78,8 @@ impl State {
             Some(Pending::Cancel { about } | Pending::Retry { about } | Pending::Pause { about }) => {
                 self.toast(format!("{about}: {}: {refusal}", refusal.code), true);
             }
+            // A column without it is what is left.
+            Some(Pending::Map { log, pattern }) => self.logs_of(&log).for_each(|page| page.fail_map(&pattern)),
             Some(Pending::Deliveries) => {
                 self.deliveries.get_or_insert_default();
                 self.toast(format!("deliveries: {refusal}"), true);

@@ -13,6 +13,8 @@ use super::cache::{Cache, Line};
 use super::kept::Kept;
 use super::log_ask::Asked;
 pub use super::log_ask::Looking;
+pub use super::log_map::{Tick, TickMark};
+use super::map::Map;
 use super::only::{self, Only};
 use super::search::Search;
 
@@ -46,6 +48,10 @@ pub struct LogPage {
     pub search: Option<Search>,
     /// The lines that speak of an error, once they were asked for.
     pub errors: Option<Search>,
+    pub bookmarks: BTreeSet<u64>,
+    /// Where lines that speak of an error are, and where hits.
+    pub(super) error_map: Map,
+    pub hit_map: Map,
     /// The lines of the step that failed, while it is not known where in them the first error is.
     pub(super) opening: Option<Range<u64>>,
     /// Columns and rows of the whole area.
@@ -151,6 +157,9 @@ impl LogPage {
             outdated: false,
             search: None,
             errors: None,
+            bookmarks: BTreeSet::new(),
+            error_map: Map::default(),
+            hit_map: Map::default(),
             opening: None,
             size,
             preview: false,
@@ -179,6 +188,10 @@ impl LogPage {
         self.head.as_ref().is_some_and(|head| head.finished)
     }
 
+    pub(super) fn size(&self) -> (u16, u16) {
+        self.size
+    }
+
     pub(super) fn height(&self) -> usize {
         usize::from(self.size.1)
     }
@@ -197,7 +210,7 @@ impl LogPage {
     }
 
     pub fn text_width(&self) -> usize {
-        usize::from(self.size.0).saturating_sub(self.gutter() + self.times_width()).max(1)
+        usize::from(self.size.0).saturating_sub(self.gutter() + self.times_width() + self.map_width()).max(1)
     }
 
     pub(super) fn take_head(&mut self, head: LogHead) {

@@ -17,8 +17,10 @@ pub mod kept;
 pub mod layout;
 pub mod log;
 mod log_ask;
+mod log_map;
 mod log_move;
 mod log_rows;
+mod map;
 pub mod menu;
 pub mod only;
 mod pause;
@@ -178,6 +180,7 @@ enum Pending {
     Retry { about: String },
     Pause { about: String },
     Search { sub: Sub, ask: search::Ask },
+    Map { log: AttemptId, pattern: String },
     Deliveries,
 }
 

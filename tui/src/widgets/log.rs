@@ -57,6 +57,8 @@ pub struct Log<'a> {
     pub rows: Vec<Row<'a>>,
     pub gutter: u16,
     pub times: u16,
+    /// Columns at the right that are somebody else's.
+    pub right: u16,
     /// Lit up inside of the text.
     pub hit: Option<&'a Regex>,
     /// Lit up too, but not as much: why the line is shown.
@@ -65,7 +67,7 @@ pub struct Log<'a> {
 
 impl Log<'_> {
     pub fn paint(&self, area: Rect, theme: Theme, buffer: &mut Buffer) {
-        let area = area.intersection(buffer.area);
+        let area = Rect { width: area.width.saturating_sub(self.right), ..area }.intersection(buffer.area);
         for (row, y) in self.rows.iter().zip(area.y..area.bottom()) {
             let place = Rect { y, height: 1, ..area };
             match row {

@@ -196,3 +196,31 @@ fn on_a_log() -> State {
     happen(&mut state, Event::Log(LogFrame::Lines { sub, first: 0, lines: vec![line; 100] }));
     state
 }
+
+#[test]
+fn the_column_shows_where_one_is_and_what_is_where() {
+    use crate::state::log::{Tick, TickMark};
+    let mut log = page(Start::Line(0));
+    log.take_head(head(1_000, true, &[]));
+    fill(&mut log, 0..1_000, "x");
+    let asked = log.missing_maps(NOW);
+    assert_eq!(asked.len(), 1, "errors; nothing was searched");
+    let Request::MapLog { buckets: 10, pattern, .. } = &asked[0].1 else { panic!("{asked:?}") };
+    assert!(log.missing_maps(NOW).is_empty());
+    log.take_map(pattern, 1_000, 800, &[0, 2, 0, 1, 0, 0, 0, 0, 0, 0]);
+    log.bookmarks.insert(350);
+    log.reveal(520);
+    let ticks = log.ticks();
+    let marks: Vec<Option<TickMark>> = ticks.iter().map(|tick| tick.mark).collect();
+    let (none, error) = (None, Some(TickMark::Error));
+    let (bookmark, unknown) = (Some(TickMark::Bookmark), Some(TickMark::Unknown));
+    assert_eq!(marks, [none, error, none, bookmark, none, none, none, none, unknown, unknown]);
+    assert_eq!(ticks.iter().position(|tick| tick.in_view), Some(5));
+    assert_eq!(ticks.iter().filter(|tick| tick.in_view).count(), 1);
+    // All of a short log is in view: nothing is said.
+    let mut log = page(Start::Line(0));
+    log.take_head(head(5, true, &[]));
+    assert!(log.ticks().iter().all(|tick| *tick == Tick::default()));
+    log.preview = true;
+    assert!(log.ticks().is_empty());
+}
