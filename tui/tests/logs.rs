@@ -10,7 +10,7 @@ use driver::Driver;
 use windlass_protocol::view::Outcome;
 use windlass_tui::keymap::Key::{Char, Enter, Esc};
 use windlass_tui::state::log::{LogPage, Shown};
-use windlass_tui::state::{Page, State};
+use windlass_tui::state::{Effect, Page, State};
 
 const SIZES: [(u16, u16); 3] = [(200, 50), (80, 24), (40, 10)];
 
@@ -164,4 +164,17 @@ async fn a_filtered_log_is_followed() {
     assert!(log(&driver.state).following());
     let screen = driver.screen();
     assert!(screen.contains("line 497") && screen.contains("line 487") && !screen.contains("line 498"), "{screen}");
+}
+
+#[tokio::test]
+async fn lines_are_marked_selected_and_copied() {
+    let mut driver = opened().await;
+    driver.press(&[Char('k'), Char('k'), Char('m'), Char('k'), Char('k'), Char('v'), Char('k'), Char('k')]);
+    settled(&mut driver).await;
+    at_every_size(&mut driver, "selected").await;
+    driver.press(&[Char('y')]);
+    let text = "tests/test_113.py::case ok\ntests/test_114.py::case ok\ntests/test_115.py::case ok";
+    assert_eq!(driver.effects.pop(), Some(Effect::Copy(text.to_owned())));
+    driver.press(&[Char('g'), Char('m'), Char('j'), Char('m'), Char('"')]);
+    insta::assert_snapshot!("bookmarks_80x24", driver.look());
 }

@@ -75,6 +75,10 @@ fn whereabouts(page: &LogPage) -> Words {
     if let Some(errors) = page.errors.as_ref().filter(|errors| errors.current.is_some()) {
         words = words.and(Tone::Bad, format!("error {}  ", errors.words()));
     }
+    if let Some(lines) = page.selected() {
+        let count = lines.end() - lines.start() + 1;
+        words = words.and(Tone::Accent, format!("{} selected  ", words::plural(count, "line")));
+    }
     if page.column > 0 {
         words = words.and(Tone::Dim, format!("from column {}  ", page.column + 1));
     }
@@ -114,6 +118,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
     let begun = page.head.as_ref().map_or(0, |head| head.steps.len());
     let attempt = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id));
     let started = attempt.and_then(|attempt| attempt.started_at);
+    let selected = page.selected();
     let mut before = None;
     let cursor = (!page.preview && !page.following()).then(|| page.cursor());
     let rows = shown.iter().map(|(place, row)| match row {
@@ -140,6 +145,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
             before = Some(line.at);
             let mark = match &page.search {
                 Some(search) if search.current == Some(*number) => Mark::CurrentHit,
+                _ if page.bookmarks.contains(number) => Mark::Bookmark,
                 Some(search) if search.is_match(*number) => Mark::Hit,
                 _ if page.errors.as_ref().is_some_and(|errors| errors.is_match(*number)) => Mark::Error,
                 _ => Mark::None,
@@ -149,6 +155,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
                 time,
                 mark,
                 cursor: cursor == Some(*place),
+                selected: selected.as_ref().is_some_and(|lines| lines.contains(number)),
                 text: &line.text,
                 from: if page.wrap { row * page.text_width() } else { page.column },
                 wrapped: page.wrap,

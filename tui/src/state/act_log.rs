@@ -29,12 +29,16 @@ impl State {
             Action::Search => self.prompt = Some(Prompt { kind: PromptKind::Search, text: String::new(), older: None }),
             Action::NextMatch | Action::PreviousMatch => self.step_search(action == Action::NextMatch, effects),
             Action::NextFailed | Action::PreviousFailed => self.step_errors(action == Action::NextFailed, effects),
+            Action::Bookmark | Action::NextBookmark | Action::Bookmarks | Action::Select | Action::CopyLink => {
+                self.act_on_line(action, effects);
+            }
             Action::Only
             | Action::OnlyFailed
             | Action::MoreContext
             | Action::LessContext
             | Action::Fold
             | Action::FoldAll => self.act_on_view(action, effects),
+            Action::Back if log.selection.is_some() => log.selection = None,
             Action::Back if log.search.is_some() => log.search = None,
             Action::Back if log.only.is_some() => {
                 let folded = log.folded.clone();

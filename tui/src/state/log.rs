@@ -49,6 +49,8 @@ pub struct LogPage {
     /// The lines that speak of an error, once they were asked for.
     pub errors: Option<Search>,
     pub bookmarks: BTreeSet<u64>,
+    /// Lines are being selected: from this one to the one with the cursor.
+    pub selection: Option<u64>,
     /// Where lines that speak of an error are, and where hits.
     pub(super) error_map: Map,
     pub hit_map: Map,
@@ -158,6 +160,7 @@ impl LogPage {
             search: None,
             errors: None,
             bookmarks: BTreeSet::new(),
+            selection: None,
             error_map: Map::default(),
             hit_map: Map::default(),
             opening: None,

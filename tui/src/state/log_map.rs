@@ -72,7 +72,11 @@ impl LogPage {
             return Vec::new();
         }
         let mut ticks = vec![Tick::default(); self.height()];
-        let row = |line: u64| (u128::from(line.min(lines - 1)) * u128::from(rows) / u128::from(lines)) as usize;
+        // The same parts as the daemon's: part `n` begins at line `n * lines / rows`.
+        let row = |line: u64| {
+            let row = ((u128::from(line.min(lines - 1)) + 1) * u128::from(rows)).div_ceil(u128::from(lines)) - 1;
+            usize::try_from(row).unwrap_or(0)
+        };
         let view = self.view();
         if view.end - view.start < lines {
             let last = row(view.end.saturating_sub(1).max(view.start));

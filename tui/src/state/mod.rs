@@ -2,6 +2,7 @@
 //! is to be done goes out as effects. Must not know ratatui, sockets or the keyboard's library.
 
 mod act;
+mod act_line;
 mod act_log;
 mod act_mouse;
 mod act_prompt;
@@ -81,7 +82,7 @@ pub enum Effect {
     Mouse(bool),
     Redraw,
     Suspend,
-    /// Text for the clipboard. It holds no control character.
+    /// Text for the clipboard. It holds no control character, but for line feeds between lines.
     Copy(String),
     /// A log for another program, or a file.
     Read(Reader, AttemptId),

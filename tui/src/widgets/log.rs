@@ -29,6 +29,7 @@ pub enum Row<'a> {
         time: String,
         mark: Mark,
         cursor: bool,
+        selected: bool,
         text: &'a SafeLine,
         /// The first column of the text that is shown.
         from: usize,
@@ -49,6 +50,9 @@ pub enum Mark {
     CurrentHit,
     /// It speaks of an error.
     Error,
+    Bookmark,
+    /// It is among those that are being selected.
+    Selected,
     /// None of these, but the row that keys speak of.
     Cursor,
 }
@@ -89,10 +93,14 @@ impl Log<'_> {
                     buffer.set_stringn(x, y, "looking…", usize::from(place.right() - x), theme.style(Tone::Dim));
                 }
                 Row::Missing { number } => self.head(number, "", Mark::None, place, theme, buffer),
-                Row::Text { number, time, mark, cursor, text, from, wrapped, tail } => {
-                    let mark = if *cursor && *mark == Mark::None { &Mark::Cursor } else { mark };
+                Row::Text { number, time, mark, cursor, selected, text, from, wrapped, tail } => {
+                    let mark = match (mark, cursor, selected) {
+                        (Mark::None, true, _) => &Mark::Cursor,
+                        (Mark::None, _, true) => &Mark::Selected,
+                        _ => mark,
+                    };
                     self.head(number, time, *mark, place, theme, buffer);
-                    if *cursor {
+                    if *cursor || *selected {
                         let width = self.gutter.saturating_sub(u16::from(self.gutter > 1)).min(place.width);
                         buffer.set_style(Rect { width, ..place }, theme.selected());
                     }
@@ -117,6 +125,8 @@ impl Log<'_> {
                 Mark::CurrentHit => ("▶", Tone::Warn),
                 Mark::Error => ("!", Tone::Bad),
                 Mark::Cursor => (">", Tone::Strong),
+                Mark::Selected => ("|", Tone::Strong),
+                Mark::Bookmark => ("m", Tone::Accent),
                 Mark::Hit | Mark::None => ("▸", Tone::Warn),
             };
             let x = place.x + self.gutter - 1 - u16::from(self.gutter > 1);

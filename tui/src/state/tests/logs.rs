@@ -224,3 +224,92 @@ fn the_column_shows_where_one_is_and_what_is_where() {
     log.preview = true;
     assert!(log.ticks().is_empty());
 }
+
+fn toast(state: &State) -> &str {
+    state.toasts.last().map_or("", |toast| toast.text.as_str())
+}
+
+fn current(state: &State) -> &LogPage {
+    match state.pages.last() {
+        Some(Page::Log(log)) => log,
+        _ => panic!("no log"),
+    }
+}
+
+fn go_to(state: &mut State, line: u64) {
+    let Some(Page::Log(log)) = state.pages.last_mut() else { panic!("no log") };
+    log.reveal(line);
+}
+
+#[test]
+fn bookmarks_are_set_gone_through_and_listed() {
+    let mut state = on_a_log();
+    press(&mut state, &[Char('\'')]);
+    assert_eq!(toast(&state), "no line is bookmarked yet");
+    press(&mut state, &[Char('m')]);
+    assert_eq!(toast(&state), "the cursor is on no line", "it is on a heading");
+    for line in [70, 20, 40] {
+        go_to(&mut state, line);
+        press(&mut state, &[Char('m')]);
+    }
+    assert_eq!(toast(&state), "line 41 is bookmarked");
+    let at = |state: &mut State| {
+        press(state, &[Char('\'')]);
+        current(state).cursor().0
+    };
+    assert_eq!([at(&mut state), at(&mut state), at(&mut state)], [70, 20, 40]);
+    press(&mut state, &[Char('"')]);
+    let menu = state.menu.as_ref().expect("the list is open");
+    let names: Vec<&str> = (0..menu.len()).filter_map(|at| menu.item(at)).map(|item| item.name.as_str()).collect();
+    assert_eq!(names, ["line 21", "line 41", "line 71"]);
+    press(&mut state, &[Char('7'), Enter]);
+    assert_eq!((current(&state).cursor().0, state.mode()), (70, Mode::Log));
+    press(&mut state, &[Char('m')]);
+    assert_eq!(current(&state).bookmarks.iter().copied().collect::<Vec<_>>(), [20, 40]);
+}
+
+#[test]
+fn selected_lines_are_copied_whole_or_not_at_all() {
+    let copied = |effects: &[Effect]| match effects {
+        [Effect::Copy(text)] => Some(text.clone()),
+        _ => None,
+    };
+    let mut state = on_a_log();
+    go_to(&mut state, 10);
+    assert_eq!(copied(&press(&mut state, &[Char('y')])).as_deref(), Some("x"), "the line with the cursor");
+    press(&mut state, &[Char('v'), Down, Down]);
+    assert_eq!(current(&state).selected(), Some(10..=12));
+    assert_eq!(copied(&press(&mut state, &[Char('y')])).as_deref(), Some("x\nx\nx"));
+    assert_eq!((current(&state).selected(), toast(&state)), (None, "3 lines sent to the terminal's clipboard"));
+    press(&mut state, &[Char('v'), Char('k'), Esc]);
+    assert_eq!(current(&state).selected(), None, "Esc ends it");
+    assert_eq!(copied(&press(&mut state, &[Char('Y')])).as_deref(), Some("1/test#1:12"));
+
+    // Colours and controls stay behind; what is too much or cut is refused.
+    let line = |bytes: &[u8], raw_length| LogLine { at: 0, step: 0, open: false, raw_length, bytes: bytes.to_vec() };
+    let Some(Page::Log(log)) = state.pages.last_mut() else { panic!("no log") };
+    log.take_lines(10, vec![line(b"\x1b[31mred\x07\x1b[0m", 12), line(&[b'y'; 16_384], 20_000)]);
+    log.take_lines(20, vec![line(&[b'z'; 16_000], 16_000); 4]);
+    go_to(&mut state, 10);
+    assert_eq!(copied(&press(&mut state, &[Char('y')])).as_deref(), Some("red"));
+    assert_eq!(press(&mut state, &[Down, Char('y')]), []);
+    assert!(toast(&state).starts_with("line 12 is longer than what is shown of it"));
+    go_to(&mut state, 20);
+    assert_eq!(press(&mut state, &[Char('v'), Down, Down, Down, Char('y')]), []);
+    assert!(toast(&state).starts_with("that is more than terminals take"));
+    assert!(current(&state).selected().is_some(), "nothing was copied, it stays");
+}
+
+#[test]
+fn a_selection_takes_what_is_shown_and_no_more() {
+    let mut log = with_view(0..600, &[(3, 2), (400, 1), (501, 1)], 0);
+    log.reveal(3);
+    log.selection = Some(3);
+    log.go(Motion::Below);
+    log.go(Motion::Below);
+    assert_eq!(log.selected(), Some(3..=400));
+    assert_eq!(log.copied(), Ok(("x\nx\nx".to_owned(), 3)));
+    log.go(Motion::End);
+    rows(&mut log, 800..1_000, &[(900, 1)]);
+    assert_eq!(log.copied(), Err("it is not known yet which of these lines are shown".to_owned()));
+}
