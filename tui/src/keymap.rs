@@ -157,6 +157,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Close, &[Help], &[Char('?'), Function(1)], "close", None),
     bind(Action::Into, &[List], &[Key::Enter, Char('l'), Key::Right], "open", Some("open")),
     bind(Action::Into, &[Build], &[Key::Enter, Char('l'), Key::Right], "open the log", Some("log")),
+    bind(Action::Into, &[Log], &[Key::Enter], "show a cut line whole, or fold the step", None),
     bind(Action::Follow, &[Log], &[Char('f')], "follow the end", Some("follow")),
     bind(
         Action::Filter,

@@ -178,3 +178,34 @@ async fn lines_are_marked_selected_and_copied() {
     driver.press(&[Char('g'), Char('m'), Char('j'), Char('m'), Char('"')]);
     insta::assert_snapshot!("bookmarks_80x24", driver.look());
 }
+
+#[tokio::test]
+async fn a_cut_line_is_shown_whole() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Long", &[("test", &[], &["dump"])]);
+        world.start_step(number, "test", 0);
+        let long: String = (0..4_000).map(|n| format!("<{n}>")).collect();
+        world.write(number, "test", format!("before\n\x1b[36m{long}\x1b[0mEND\nafter\n"));
+        world.end_step(number, "test", 0, 0);
+        world.end_job(number, "test", Outcome::Passed, "");
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    driver.press(&[Enter]);
+    settled(&mut driver).await;
+    let shown = |state: &State| log(state).long.as_ref().is_some_and(|long| !long.rows().is_empty());
+    driver.press(&[Char('g'), Char('j'), Char('j')]);
+    assert!(driver.screen().contains("› 22 kB\n"), "{}", driver.screen());
+    driver.press(&[Char('l'); 600]);
+    assert!(driver.screen().contains("cut: this line has 22 kB (Enter)"), "{}", driver.screen());
+    driver.press(&[Char('h'); 600]);
+    driver.press(&[Enter]);
+    driver.until("the whole line", shown).await;
+    at_every_size(&mut driver, "long_line").await;
+    driver.press(&[Char('G')]);
+    settled(&mut driver).await;
+    let screen = driver.screen();
+    assert!(screen.contains("END") && screen.contains("<3999>") && screen.contains("  3  after"), "{screen}");
+}

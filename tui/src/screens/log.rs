@@ -140,6 +140,22 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         Shown::Gap => Row::Gap,
         Shown::Hole => Row::Looking,
         Shown::Missing { number } => Row::Missing { number: words::count(number + 1) },
+        Shown::Long { number, row, text } => {
+            Row::Text {
+                number: if *row == 0 { (number + 1).to_string() } else { String::new() },
+                time: String::new(),
+                mark: Mark::None,
+                cursor: cursor == Some(*place),
+                selected: selected.as_ref().is_some_and(|lines| lines.contains(number)),
+                text,
+                from: 0,
+                wrapped: true,
+                size: None,
+                tail: page.long.as_ref().filter(|long| long.is_cut() && row + 1 == long.rows().len()).map(|long| {
+                    format!(" … cut: this line has {}, these are the first 1 MiB", words::bytes(long.length))
+                }),
+            }
+        }
         Shown::Line { number, row, line } => {
             let time = if *row == 0 { time(page.times, line.at, before, started, &state.zone) } else { String::new() };
             before = Some(line.at);
@@ -159,7 +175,11 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
                 text: &line.text,
                 from: if page.wrap { row * page.text_width() } else { page.column },
                 wrapped: page.wrap,
-                tail: line.cut.map(|length| format!(" … cut: this line has {}", words::bytes(length))),
+                size: line.cut.map(words::bytes),
+                tail: line.cut.map(|length| {
+                    let more = if page.preview { "" } else { " (Enter)" };
+                    format!(" … cut: this line has {}{more}", words::bytes(length))
+                }),
             }
         }
     });

@@ -2,9 +2,12 @@
 
 use std::ops::RangeInclusive;
 
+use windlass_protocol::live::{ClientMessage, Sub, Topic};
+
 use super::log::LogPage;
+use super::long::Long;
 use super::menu::{Item, Menu};
-use super::{Effect, Page, State};
+use super::{Effect, Page, State, subscribe};
 use crate::keymap::Action;
 use crate::safe_text::label;
 use crate::words;
@@ -48,6 +51,7 @@ impl State {
                 let menu = Menu::new("Bookmarks", items.collect());
                 self.open_list(menu);
             }
+            Action::Into => self.open_line(effects),
             Action::Select => {
                 log.selection = match (log.selection, log.line()) {
                     (None, line) => line,
@@ -63,6 +67,42 @@ impl State {
             }
             _ => {}
         }
+    }
+
+    /// A long line is shown in its whole length, or no more; a step is folded or unfolded.
+    fn open_line(&mut self, effects: &mut Vec<Effect>) {
+        let sub = self.fresh_sub();
+        let Some(Page::Log(log)) = self.pages.last_mut() else { return };
+        let Some(line) = log.line() else { return self.act_on_view(Action::Fold, effects) };
+        let leave = |long: &Long| Effect::Send(ClientMessage::Unsubscribe { sub: long.sub });
+        let before = log.long.take();
+        effects.extend(before.as_ref().map(leave));
+        log.set_cursor((line, log.text_row(line).1));
+        if before.is_some_and(|long| long.line == line) {
+            return;
+        }
+        if let Some(length) = log.cache.get(line).and_then(|line| line.cut) {
+            log.long = Some(Long::new(line, sub, length));
+            effects.push(subscribe(sub, Topic::LogLine { log: log.id.clone(), line, from: 0 }));
+            self.toast(format!("reading line {}", words::count(line + 1)), false);
+        }
+    }
+
+    /// The page whose long line comes with a subscription.
+    pub(super) fn long_line(&mut self, sub: Sub) -> Option<&mut LogPage> {
+        self.pages.iter_mut().find_map(|page| match page {
+            Page::Log(log) if log.long.as_ref().is_some_and(|long| long.sub == sub) => Some(&mut **log),
+            _ => None,
+        })
+    }
+
+    pub(super) fn long_line_ended(&mut self, sub: Sub, effects: &mut Vec<Effect>) {
+        let Some(log) = self.long_line(sub) else { return };
+        let width = log.text_width();
+        if let Some(long) = &mut log.long {
+            long.end(width);
+        }
+        effects.push(Effect::Send(ClientMessage::Unsubscribe { sub }));
     }
 
     /// The selected lines, or the one with the cursor, go to the clipboard. Never a part of them.
@@ -89,6 +129,15 @@ impl State {
             Action::Bookmark if on_none.is_none() && log.bookmarks.len() >= BOOKMARKS => {
                 let full = !log.line().is_some_and(|line| log.bookmarks.contains(&line));
                 full.then(|| format!("there are {BOOKMARKS} bookmarks already"))
+            }
+            Action::Into => {
+                let line = log.line();
+                let long = line.and_then(|line| log.cache.get(line)).is_some_and(|line| line.cut.is_some());
+                let words = "only a line that is cut, or a step, can be opened";
+                match line {
+                    Some(_) => (!long).then(|| words.to_owned()),
+                    None => self.no_view(Action::Fold),
+                }
             }
             Action::Select if log.selection.is_some() => None,
             Action::Copy if log.selection.is_some() => log.copied().err(),
@@ -126,13 +175,18 @@ impl LogPage {
             let name = words::count(line + 1);
             let found = self.cache.get(line);
             let found = found.ok_or_else(|| format!("line {name} is not here any more: save the log instead (S)"))?;
-            if found.cut.is_some() {
-                return Err(format!("line {name} is longer than what is shown of it: Enter shows all of it"));
-            }
+            let long = self.long.as_ref().filter(|long| long.line == line);
+            let text_of_line = match found.cut {
+                Some(_) => long.and_then(Long::whole),
+                None => Some(found.text.as_str()),
+            };
+            let Some(text_of_line) = text_of_line else {
+                return Err(format!("line {name} is longer than what is shown of it: Enter shows more of it"));
+            };
             if count > 0 {
                 text.push('\n');
             }
-            text.push_str(found.text.as_str());
+            text.push_str(text_of_line);
             count += 1;
             if text.len() > CLIPBOARD {
                 return Err(

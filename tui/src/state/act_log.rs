@@ -24,12 +24,20 @@ impl State {
             Action::Left => log.sideways(false),
             Action::Right => log.sideways(true),
             Action::Wrap => (log.wrap, log.column) = (!log.wrap, 0),
-            Action::Times => log.next_times(),
+            Action::Times => {
+                log.next_times();
+                log.fit_long();
+            }
             Action::StepHeaders => log.headers = !log.headers,
             Action::Search => self.prompt = Some(Prompt { kind: PromptKind::Search, text: String::new(), older: None }),
             Action::NextMatch | Action::PreviousMatch => self.step_search(action == Action::NextMatch, effects),
             Action::NextFailed | Action::PreviousFailed => self.step_errors(action == Action::NextFailed, effects),
-            Action::Bookmark | Action::NextBookmark | Action::Bookmarks | Action::Select | Action::CopyLink => {
+            Action::Into
+            | Action::Bookmark
+            | Action::NextBookmark
+            | Action::Bookmarks
+            | Action::Select
+            | Action::CopyLink => {
                 self.act_on_line(action, effects);
             }
             Action::Only

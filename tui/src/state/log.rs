@@ -14,9 +14,11 @@ use super::kept::Kept;
 use super::log_ask::Asked;
 pub use super::log_ask::Looking;
 pub use super::log_map::{Tick, TickMark};
+use super::long::Long;
 use super::map::Map;
 use super::only::{self, Only};
 use super::search::Search;
+use crate::safe_text::SafeLine;
 
 #[derive(Debug)]
 pub struct LogPage {
@@ -49,6 +51,8 @@ pub struct LogPage {
     /// The lines that speak of an error, once they were asked for.
     pub errors: Option<Search>,
     pub bookmarks: BTreeSet<u64>,
+    /// The one line that is shown in its whole length.
+    pub long: Option<Long>,
     /// Lines are being selected: from this one to the one with the cursor.
     pub selection: Option<u64>,
     /// Where lines that speak of an error are, and where hits.
@@ -105,6 +109,12 @@ pub enum Shown<'a> {
         row: usize,
         line: &'a Line,
     },
+    /// A row of the line that is shown in its whole length.
+    Long {
+        number: u64,
+        row: usize,
+        text: &'a SafeLine,
+    },
     /// Not here yet, or skipped because lines come faster than they can be shown.
     Missing {
         number: u64,
@@ -160,6 +170,7 @@ impl LogPage {
             search: None,
             errors: None,
             bookmarks: BTreeSet::new(),
+            long: None,
             selection: None,
             error_map: Map::default(),
             hit_map: Map::default(),
@@ -172,6 +183,7 @@ impl LogPage {
 
     pub(super) fn resize(&mut self, size: (u16, u16)) {
         self.size = size;
+        self.fit_long();
         self.settle();
     }
 
@@ -210,6 +222,18 @@ impl LogPage {
 
     pub fn times_width(&self) -> usize {
         if self.times == Times::Off { 0 } else { 13 }
+    }
+
+    pub(super) fn fit_long(&mut self) {
+        let width = self.text_width();
+        if let Some(long) = &mut self.long {
+            long.fit(width);
+        }
+    }
+
+    /// Every subscription of this page.
+    pub(super) fn subs(&self) -> impl Iterator<Item = Sub> {
+        [Some(self.sub), self.long.as_ref().map(|long| long.sub)].into_iter().flatten()
     }
 
     pub fn text_width(&self) -> usize {

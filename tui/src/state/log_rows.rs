@@ -6,6 +6,8 @@ use std::ops::Range;
 use windlass_protocol::live::StepMark;
 
 use super::log::{LogPage, NEARLY, Place, Position, Shown};
+use super::long::Long;
+use crate::safe_text::SafeLine;
 
 impl LogPage {
     /// The steps whose headings stand before a line. The heading of a folded step is all that is left of it.
@@ -112,10 +114,18 @@ impl LogPage {
         {
             return usize::from(self.is_hole(line));
         }
+        if let Some(rows) = self.long_rows(line) {
+            return rows.len();
+        }
         match self.cache.get(line) {
             Some(line) if self.wrap => line.width.div_ceil(self.text_width()).max(1),
             _ => 1,
         }
+    }
+
+    /// The rows of a line that is shown in its whole length.
+    fn long_rows(&self, line: u64) -> Option<&[SafeLine]> {
+        self.long.as_ref().filter(|long| long.line == line).map(Long::rows).filter(|rows| !rows.is_empty())
     }
 
     /// Rows before the text of a line.
@@ -199,10 +209,12 @@ impl LogPage {
             let (above, text) = (self.above_text(line), self.rows_of(line));
             let hole = self.is_hole(line) && self.kept.as_ref().is_some_and(|kept| !kept.contains(line));
             for index in skip..above + text {
+                let long = index.checked_sub(above).and_then(|row| Some((row, self.long_rows(line)?.get(row)?)));
                 let shown = match (steps.get(index), self.cache.get(line)) {
                     (Some(step), _) => Shown::Step(step),
                     (None, _) if index < above => Shown::Gap,
                     (None, _) if hole => Shown::Hole,
+                    (None, _) if let Some((row, text)) = long => Shown::Long { number: line, row, text },
                     (None, Some(found)) => Shown::Line { number: line, row: index - above, line: found },
                     (None, None) => Shown::Missing { number: line },
                 };

@@ -203,6 +203,7 @@ impl State {
             Action::Pause => (self.view != View::Queue)
                 .then(|| format!("only in the queue (press {})", self.key_of(Action::View(2)))),
             Action::Bookmark | Action::NextBookmark | Action::Bookmarks | Action::Select => self.no_line(action),
+            Action::Into if mode == Mode::Log => self.no_line(action),
             Action::Copy if mode == Mode::Log => self.no_line(action),
             Action::Only
             | Action::OnlyFailed

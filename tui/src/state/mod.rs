@@ -21,6 +21,7 @@ mod log_ask;
 mod log_map;
 mod log_move;
 mod log_rows;
+pub mod long;
 mod map;
 pub mod menu;
 pub mod only;
@@ -404,6 +405,7 @@ impl State {
             }
             ServerMessage::Build { sub, build, .. } => self.build(sub, build),
             ServerMessage::LogHead { sub, head } => {
+                self.long_line_ended(sub, effects);
                 if let Some(log) = self.log_of(sub) {
                     log.take_head(head);
                 }
@@ -443,10 +445,17 @@ impl State {
     }
 
     fn log_frame(&mut self, frame: LogFrame) {
-        if let LogFrame::Lines { sub, first, lines } = frame
-            && let Some(log) = self.log_of(sub)
-        {
-            log.take_lines(first, lines);
+        match frame {
+            LogFrame::Lines { sub, first, lines } => {
+                if let Some(log) = self.log_of(sub) {
+                    log.take_lines(first, lines);
+                }
+            }
+            LogFrame::Bytes { sub, offset, bytes } => {
+                if let Some(long) = self.long_line(sub).and_then(|log| log.long.as_mut()) {
+                    long.take(offset, &bytes);
+                }
+            }
         }
     }
 

@@ -439,6 +439,7 @@ fn shown(page: &LogPage) -> Vec<String> {
         Shown::Step(mark) => mark.name.clone(),
         Shown::Line { number, row: 0, .. } => number.to_string(),
         Shown::Line { number, row, .. } => format!("{number}.{row}"),
+        Shown::Long { number, row, .. } => format!("{number}+{row}"),
         Shown::Missing { number } => format!("?{number}"),
         Shown::Gap => "…".to_owned(),
         Shown::Hole => "~".to_owned(),

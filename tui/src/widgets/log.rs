@@ -37,6 +37,8 @@ pub enum Row<'a> {
         wrapped: bool,
         /// Follows the text when it ends in view.
         tail: Option<String>,
+        /// Stands at the right edge when it does not: how long the line really is.
+        size: Option<String>,
     },
     Missing {
         number: String,
@@ -93,7 +95,7 @@ impl Log<'_> {
                     buffer.set_stringn(x, y, "looking…", usize::from(place.right() - x), theme.style(Tone::Dim));
                 }
                 Row::Missing { number } => self.head(number, "", Mark::None, place, theme, buffer),
-                Row::Text { number, time, mark, cursor, selected, text, from, wrapped, tail } => {
+                Row::Text { number, time, mark, cursor, selected, text, from, wrapped, tail, size } => {
                     let mark = match (mark, cursor, selected) {
                         (Mark::None, true, _) => &Mark::Cursor,
                         (Mark::None, _, true) => &Mark::Selected,
@@ -107,7 +109,7 @@ impl Log<'_> {
                     let left = (self.gutter + self.times).min(place.width);
                     let place = Rect { x: place.x + left, width: place.width - left, ..place };
                     self.text(text, *from, *mark, place, theme, buffer);
-                    self.end(text, *from, *wrapped, tail.as_deref(), place, theme, buffer);
+                    self.end(text, *from, *wrapped, (tail.as_deref(), size.as_deref()), place, theme, buffer);
                 }
             }
         }
@@ -170,7 +172,7 @@ impl Log<'_> {
         text: &SafeLine,
         from: usize,
         wrapped: bool,
-        tail: Option<&str>,
+        (tail, size): (Option<&str>, Option<&str>),
         place: Rect,
         theme: Theme,
         buffer: &mut Buffer,
@@ -178,7 +180,11 @@ impl Log<'_> {
         let (length, width) = (text.width(), usize::from(place.width));
         if length > from + width {
             if !wrapped && width > 0 {
-                buffer.set_string(place.right() - 1, place.y, "›", theme.style(Tone::Accent));
+                let more = size.map_or_else(|| "›".to_owned(), |size| format!("› {size}"));
+                let wide = u16::try_from(SafeLine::width_of(&more)).unwrap_or(1);
+                let more = if wide < place.width / 2 { more.as_str() } else { "›" };
+                let x = place.right() - u16::try_from(SafeLine::width_of(more)).unwrap_or(1);
+                buffer.set_string(x, place.y, more, theme.style(Tone::Accent));
             }
         } else if let Some(tail) = tail {
             let x = place.x + length.saturating_sub(from) as u16;

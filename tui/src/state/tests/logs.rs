@@ -313,3 +313,33 @@ fn a_selection_takes_what_is_shown_and_no_more() {
     rows(&mut log, 800..1_000, &[(900, 1)]);
     assert_eq!(log.copied(), Err("it is not known yet which of these lines are shown".to_owned()));
 }
+
+#[test]
+fn a_long_line_is_read_whole_on_enter_and_put_away_again() {
+    let mut state = on_a_log();
+    let line = |bytes: &[u8], raw_length| LogLine { at: 0, step: 0, open: false, raw_length, bytes: bytes.to_vec() };
+    let Some(Page::Log(log)) = state.pages.last_mut() else { panic!("no log") };
+    log.take_lines(60, vec![line(&[b'y'; 16_384], 20_000)]);
+    go_to(&mut state, 61);
+    assert_eq!(press(&mut state, &[Enter]), []);
+    assert!(toast(&state).starts_with("only a line that is cut"));
+    go_to(&mut state, 60);
+    let effects = press(&mut state, &[Enter]);
+    let [ClientMessage::Subscribe { sub, topic: Topic::LogLine { line: 60, from: 0, .. }, .. }] = sent(&effects)[..]
+    else {
+        panic!("{effects:?}")
+    };
+    happen(&mut state, Event::Log(LogFrame::Bytes { sub: *sub, offset: 0, bytes: vec![b'y'; 20_000] }));
+    let ended = ServerMessage::LogHead { sub: *sub, head: head(100, true, &[]) };
+    let effects = happen(&mut state, Event::Message(Box::new(ended)));
+    assert!(matches!(sent(&effects)[..], [ClientMessage::Unsubscribe { .. }]), "it is not asked for again");
+    let rows = 20_000_usize.div_ceil(current(&state).text_width());
+    assert!(shown(current(&state)).contains(&"60+1".to_owned()), "{:?}", shown(current(&state)));
+    press(&mut state, &[Char('y')]);
+    assert_eq!(toast(&state), "1 line sent to the terminal's clipboard");
+    press(&mut state, &vec![Down; rows]);
+    assert_eq!(current(&state).cursor(), (61, 0), "through all its rows");
+    press(&mut state, &[Char('k'), Enter]);
+    assert_eq!((current(&state).cursor(), current(&state).long.is_none()), ((60, 0), true));
+    assert!(shown(current(&state)).contains(&"60".to_owned()));
+}
