@@ -3,6 +3,7 @@
 
 mod alone; // one daemon a database
 mod attempts; // claim, start, steps, finish
+mod belongs; // one data folder a database
 mod builds; // create, read
 mod deliveries; // webhooks
 mod groups; // builds that run one at a time
@@ -77,6 +78,11 @@ pub enum StoreError {
     },
     #[error("another windlassd uses the database {database}: stop it first, or give this one a database of its own")]
     Taken { database: String },
+    #[error(
+        "the database belongs to another data folder (there the file `owner` says {other}): name that one in data_dir, or \
+         another database; if that folder is gone for good, and its logs with it, `windlassd serve --take-database`"
+    )]
+    Foreign { other: String },
     #[error("the database was busy for {} s", BUSY.as_secs())]
     Busy,
     #[error("the database holds something this version does not understand: {what}")]
