@@ -13,8 +13,9 @@ use windlass_protocol::refusal::{Refusal, RefusalCode};
 
 use crate::tasks::Tasks;
 
-/// Open connections a listener, where the system lets us have enough file handles.
-const CONNECTIONS: u64 = 1024;
+/// Open connections a listener, where the system lets us have enough file handles. A storm of webhooks should find room
+/// while the first of it waits for the disk; each connection may hold 64 kB of headers.
+const CONNECTIONS: u64 = 2048;
 /// Connections of one listener get no more than this part of all handles: there are two or three, and builds need some.
 const SHARE: u64 = 5;
 /// One address gets no more than this part of a listener's connections. This host's own have no such limit: a proxy in
