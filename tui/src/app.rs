@@ -20,6 +20,7 @@ use crate::handover;
 use crate::keymap::Key;
 use crate::link::target::{Target, Wishes};
 use crate::link::{Link, LinkEvent};
+use crate::notify::Notifier;
 use crate::screens::{self, Hits};
 use crate::signals::{Signals, Woken};
 use crate::state::{Effect, Event, Reader, State};
@@ -51,8 +52,10 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
     let size = crossterm::terminal::size().map_err(broken)?;
     let mut terminal = Terminal::enter(options.mouse).map_err(broken)?;
     let (state, link) = look_at(target, &options, size, options.profile.clone(), options.mouse);
+    let notifier = Notifier::new(options.config.notify);
     let mut app = App {
         state,
+        notifier,
         options,
         link,
         hits: Hits::default(),
@@ -92,6 +95,7 @@ struct App {
     options: Options,
     link: Link,
     hits: Hits,
+    notifier: Notifier,
     quit: Option<Exit>,
     /// Somebody else is to have the terminal, to read this log.
     reading: Option<(Reader, AttemptId)>,
@@ -204,6 +208,7 @@ impl App {
                 Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(id))),
                 Effect::Read(reader, id) => self.reading = Some((reader, id)),
                 Effect::Switch(profile) => self.switch(profile)?,
+                Effect::Notify(text) => terminal.say(&self.notifier.bytes(&text))?,
                 Effect::Quit => self.quit = Some(Exit::Ok),
             }
         }

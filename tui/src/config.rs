@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::keymap::{self, Keymap, Mode, Wish};
+use crate::notify;
 use crate::theme::{Paints, Palette};
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +23,7 @@ pub(crate) struct Config {
     profiles: BTreeMap<String, Daemon>,
     pub(crate) theme: Palette,
     pub(crate) tones: Paints,
+    pub(crate) notify: notify::Wishes,
     #[serde(rename = "keys")]
     wishes: Wishes,
     #[serde(skip)]
@@ -202,6 +204,13 @@ mod tests {
     }
 
     #[test]
+    fn notifications_are_on_unless_they_are_not_wished() {
+        let notify = |text| parse(text).expect("it is well formed").notify;
+        assert_eq!(notify(""), notify::Wishes { bell: true, desktop: true });
+        assert_eq!(notify("[notify]\nbell = false\n"), notify::Wishes { bell: false, desktop: true });
+    }
+
+    #[test]
     fn keys_of_the_file_are_in_the_table() {
         let config = parse("[keys]\ncopy = 'c'\n[keys.in-log]\nwrap = ['W', 'F4']\n").expect("nothing collides");
         let is = |mode, key, action| assert_eq!(config.keys.lookup(mode, key), action);
@@ -222,6 +231,7 @@ mod tests {
             ("theme = \"dark\"\n[tones]\nwarn = \"purpel\"\n", "line 3", "purpel is no colour"),
             ("[tones]\nloud = \"red\"\n", "line 2", "loud is no tone"),
             ("\ntheme = \"neon\"\n", "line 2", "unknown variant `neon`"),
+            ("[notify]\nbell = true\ndesk = true\n", "line 3", "unknown field `desk`"),
             ("colour = 1\n", "line 1", "unknown field `colour`"),
             ("[keys]\ncopy = 'x'\n", "line 2", "x means both cancel and copy in lists"),
             ("[keys]\n\ncopy = ['F9', 'blue']\n", "line 3", "\"blue\" is no key"),

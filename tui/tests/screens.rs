@@ -138,6 +138,16 @@ async fn builds() {
 }
 
 #[tokio::test]
+async fn watched_builds_carry_a_sign() {
+    let mut driver = started().await;
+    driver.press(&[Char('w'), Char('j'), Char('w')]);
+    insta::assert_snapshot!("watched", driver.look());
+    driver.press(&[Char('2')]);
+    driver.resize(SIZES[2]);
+    insta::assert_snapshot!("watched_queue_40x10", driver.screen());
+}
+
+#[tokio::test]
 async fn queue() {
     let mut driver = started().await;
     driver.press(&[Char('2')]);

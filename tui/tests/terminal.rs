@@ -259,6 +259,38 @@ async fn a_log_is_copied_saved_and_read_by_others() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_watched_build_reaches_the_desktop_also_over_a_reconnection() {
+    let (folder, fake) = stage();
+    fake.change(|world| {
+        let number = world.push("acme/app", "main", &format!("Slow {HOSTILE}"), &[("test", &[], &["pytest"])]);
+        world.start_step(number, "test", 0);
+    });
+    let fake = std::sync::Arc::new(fake);
+    let daemon = std::sync::Arc::clone(&fake);
+    beside(&folder, move |socket| {
+        let mut client = Client::start(&socket, 24, 120);
+        client.until_shown("Slow");
+        client.type_keys(b"w");
+        client.until_shown("◉ 1 watched");
+        client.until_shown("● running ◉");
+        client.type_keys(b"3");
+        daemon.cut();
+        daemon.change(|world| world.end_job(2, "test", Outcome::Passed, ""));
+        client.until("\x1b]9;windlass: build 2 passed after ");
+        client.until_still();
+        let said: Vec<&str> =
+            client.seen.split("\x1b]9;").skip(1).filter_map(|rest| rest.split('\x07').next()).collect();
+        assert_eq!(said.len(), 1, "told once: {said:?}");
+        assert!(said[0].contains("Slow") && !said[0].contains(char::is_control), "{said:?}");
+        assert!(client.seen.contains("\x07\x07"), "the bell after the end of the notification");
+        client.until_shown("build 2 passed");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+    })
+    .await;
+}
+
 #[test]
 fn the_audit_knows_a_stranger() {
     let table = [

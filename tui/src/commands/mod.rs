@@ -111,6 +111,7 @@ Configuration, in client.toml in the configuration folder (~/.config/windlass on
   theme = \"light\"           dark, light, high-contrast or colour-blind
   [keys]                    other keys: copy = \"c\", page-down = [\"PgDn\", \"F7\"]; [keys.in-log] is for logs alone, and so
                             are in-lists, in-build, in-prompt, in-question, in-help. The palette (:) shows the names
+  [notify]                  of builds that are watched (w): bell = false, desktop = false
   [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 
 /// Runs the command line and tells how it ended.

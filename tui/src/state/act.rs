@@ -70,6 +70,7 @@ impl State {
             Action::Palette => self.open_palette(),
             Action::Menu => self.open_menu(),
             Action::Copy => self.copy(effects),
+            Action::Watch => self.toggle_watch(effects),
             Action::Pager => self.hand_out(Reader::Pager, effects),
             Action::Editor => self.hand_out(Reader::Editor, effects),
             Action::Save => self.hand_out(Reader::File, effects),

@@ -87,6 +87,9 @@ impl State {
             log.refused = Some(refusal);
             return;
         }
+        if self.watch_ended(sub, &refusal) {
+            return;
+        }
         let page = self.pages.iter_mut().find_map(|page| match page {
             Page::Build(page) if page.sub == sub => Some(page),
             _ => None,

@@ -82,7 +82,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 17] = [
+const ABOUT_ROW: [Action; 18] = [
     Action::Into,
     Action::Cancel,
     Action::Kill,
@@ -90,6 +90,7 @@ const ABOUT_ROW: [Action; 17] = [
     Action::RetryMenu,
     Action::Pause,
     Action::Mark,
+    Action::Watch,
     Action::Copy,
     Action::Pager,
     Action::Editor,
@@ -178,6 +179,7 @@ impl State {
             Action::Pause => (self.view != View::Queue)
                 .then(|| format!("only in the queue (press {})", self.key_of(Action::View(2)))),
             Action::Filter | Action::Mark | Action::OnlyFailed => only_builds,
+            Action::Watch => self.why_no_watch(),
             Action::ClearMarks => self.builds.marks.is_empty().then(|| "nothing is marked".to_owned()),
             Action::NextFailed | Action::PreviousFailed => only_builds,
             Action::Into if mode == Mode::List => self.nothing_selected(),

@@ -20,6 +20,7 @@ pub mod search;
 mod settle;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +39,7 @@ use dialog::Dialog;
 use layout::Layout;
 use log::LogPage;
 use menu::Menu;
+use watch::Watches;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -79,6 +81,8 @@ pub enum Effect {
     Read(Reader, AttemptId),
     /// Another daemon, by its name in the configuration.
     Switch(String),
+    /// Whoever looks elsewhere is to hear of this. The text is safe, and one line.
+    Notify(String),
     Quit,
 }
 
@@ -212,6 +216,7 @@ pub struct State {
     /// The daemons that the configuration names, and which one this is.
     pub profiles: Vec<String>,
     pub profile: Option<String>,
+    pub watches: Watches,
 }
 
 impl State {
@@ -245,6 +250,7 @@ impl State {
             keys: Keymap::default(),
             profiles: Vec::new(),
             profile: None,
+            watches: Watches::default(),
         }
     }
 
@@ -390,7 +396,10 @@ impl State {
                 };
                 effects.extend(missing.map(|topic| subscribe(sub, topic)));
             }
-            ServerMessage::Build { sub, build, .. } => self.build(sub, build),
+            ServerMessage::Build { sub, build, .. } => {
+                self.watched_news(sub, &build, effects);
+                self.build(sub, build);
+            }
             ServerMessage::LogHead { sub, head } => {
                 if let Some(log) = self.log_of(sub) {
                     log.take_head(head);

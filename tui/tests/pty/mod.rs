@@ -44,7 +44,9 @@ impl Client {
         command.env("PAGER", "cat; printf 'in the pager: '; read -r line < /dev/tty; echo \"read $line\"");
         command.cwd(socket.parent().expect("a folder"));
         command.env_remove("NO_COLOR");
-        command.env_remove("XDG_CONFIG_HOME");
+        for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "TMUX", "STY", "TERM_PROGRAM"] {
+            command.env_remove(variable);
+        }
         let child = pair.slave.spawn_command(command).expect("the client starts");
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let writer = pair.master.take_writer().expect("one writer");
