@@ -17,10 +17,12 @@ use windlass_protocol::time::Timestamp;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::handover;
+use crate::kept::Kept;
 use crate::keymap::Key;
 use crate::link::target::{Target, Wishes};
 use crate::link::{Link, LinkEvent};
 use crate::notify::Notifier;
+use crate::safe_text::label;
 use crate::screens::{self, Hits};
 use crate::signals::{Signals, Woken};
 use crate::state::{Effect, Event, Reader, State};
@@ -33,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) theme: Theme,
     pub(crate) animation: bool,
     pub(crate) mouse: bool,
+    /// Nothing is taken up from the last time.
+    pub(crate) fresh: bool,
     /// Keys, and the daemons that can be switched to.
     pub(crate) config: Config,
     /// Which of them this is, if it is one of them.
@@ -51,10 +55,11 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
     let mut signals = Signals::listen().map_err(broken)?;
     let size = crossterm::terminal::size().map_err(broken)?;
     let mut terminal = Terminal::enter(options.mouse).map_err(broken)?;
-    let (state, link) = look_at(target, &options, size, options.profile.clone(), options.mouse);
+    let (state, link, kept) = look_at(target, &options, size, options.profile.clone(), options.mouse);
     let notifier = Notifier::new(options.config.notify);
     let mut app = App {
         state,
+        kept,
         notifier,
         options,
         link,
@@ -66,6 +71,9 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
     };
     let result = app.turn(&mut terminal, &mut signals).await;
     drop(terminal);
+    if let Err(words) = app.keep() {
+        let _ = writeln!(io::stderr(), "windlass: {}", label(words));
+    }
     match result {
         Ok(exit) => {
             app.farewell();
@@ -76,22 +84,42 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
 }
 
 /// Begins with a daemon.
-fn look_at(target: Target, options: &Options, size: (u16, u16), profile: Option<String>, mouse: bool) -> (State, Link) {
+fn look_at(
+    target: Target,
+    options: &Options,
+    size: (u16, u16),
+    profile: Option<String>,
+    mouse: bool,
+) -> (State, Link, Option<Kept>) {
     let mut state = State::new(target.place.to_string(), size, now(), TimeZone::system(), options.animation, mouse);
     state.keys = options.config.keys.clone();
     state.profiles = options.config.profiles().map(str::to_owned).collect();
+    let kept = Kept::of(&target.place.to_string(), profile.as_deref());
     state.profile = profile;
     let link = Link::open(target);
-    for effect in state.begin() {
+    let session = match &kept {
+        Some(kept) if !options.fresh => kept.read(),
+        _ => Ok(None),
+    };
+    let mut effects = match &session {
+        Ok(Some(session)) => state.restore(session),
+        Ok(None) | Err(_) => state.begin(),
+    };
+    if let Err(words) = session {
+        effects.extend(state.update(now(), told(Err(words))));
+    }
+    for effect in effects {
         if let Effect::Send(message) = effect {
             link.send(message);
         }
     }
-    (state, link)
+    (state, link, kept)
 }
 
 struct App {
     state: State,
+    /// Where this daemon's session is kept.
+    kept: Option<Kept>,
     options: Options,
     link: Link,
     hits: Hits,
@@ -221,7 +249,8 @@ impl App {
         match config.daemon(Some(&profile)).and_then(|daemon| Target::choose(Wishes::default(), daemon)) {
             Ok(target) => {
                 let (size, mouse) = (crossterm::terminal::size()?, self.state.mouse);
-                (self.state, self.link) = look_at(target, &self.options, size, Some(profile), mouse);
+                self.told = self.keep().err();
+                (self.state, self.link, self.kept) = look_at(target, &self.options, size, Some(profile), mouse);
             }
             Err(words) => self.told = Some(words),
         }
@@ -248,6 +277,11 @@ impl App {
             Input::Resize(width, height) => Some(Event::Resize(width, height)),
             _ => None,
         }
+    }
+
+    /// Keeps where we are in what we look at, for the next time.
+    fn keep(&self) -> Result<(), String> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.write(self.state.session()))
     }
 
     /// Leaving stops nothing; whoever leaves while something runs is told so.

@@ -260,6 +260,79 @@ async fn a_log_is_copied_saved_and_read_by_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_is_found_again_as_it_was_left() {
+    let (folder, fake) = stage();
+    fake.change(|world| {
+        let number = world.push("acme/app", "main", "Second", &[("build", &[], &["go"]), ("test", &[], &["pytest"])]);
+        world.start_step(number, "test", 0);
+        (0..500).for_each(|line| world.write(number, "test", format!("line {line} of it\n")));
+    });
+    beside(&folder, |socket| {
+        let start = |options: &[&str]| Client::again(&socket, 24, 80, "kept", options);
+        let mut client = start(&[]);
+        client.until_shown("Second");
+        client.type_keys(b"w");
+        client.until_shown("◉ 1");
+        client.type_keys(b"/secnd\r");
+        client.until_shown("1 shown of 2");
+        client.type_keys(b"\r");
+        client.until_shown("whole build");
+        client.type_keys(b"jjj\r");
+        client.until_shown("line 499 of it");
+        client.type_keys(b"g");
+        client.until_shown("line 0 of it");
+        client.type_keys(b"\x04");
+        client.until_shown("line 22 of it");
+        client.until_still();
+        let lines = |client: &Client| -> Vec<String> {
+            client.screen().lines().filter_map(|row| Some(row.split_once(" of it")?.0.to_owned())).collect()
+        };
+        let before = lines(&client);
+        client.signal(Signal::SIGHUP);
+        assert_eq!(client.ended(), 130);
+
+        // The first thing that is painted already is that log, and what it is over is as it was.
+        let mut client = start(&[]);
+        client.until("\x1b[?2026l");
+        let first = client.screen();
+        assert!(first.contains("› test") && !first.contains("A title"), "{first}");
+        client.until_shown("line 22 of it");
+        client.until_still();
+        assert_eq!(lines(&client), before);
+        client.type_keys(b"q");
+        client.until_shown("whole build");
+        client.type_keys(b"q");
+        client.until_shown("1 shown of 2");
+        client.until_shown("● running ◉");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+
+        let mut client = start(&["--fresh"]);
+        client.until_shown("A title");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+
+        // What is damaged is said, put aside, and replaced when one leaves.
+        let folder = socket.with_file_name("kept").join("windlass");
+        let names = || {
+            let names =
+                std::fs::read_dir(&folder).expect("it was kept").map(|entry| entry.expect("an entry").file_name());
+            names.map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
+        let file = folder.join(&names()[0]);
+        std::fs::write(&file, "{").expect("our own file");
+        let mut client = start(&[]);
+        client.until_shown("where you were is not known");
+        client.until_shown("A title");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+        assert_eq!(names().len(), 2, "{:?}", names());
+        assert!(std::fs::read_to_string(&file).expect("it was kept").contains("\"version\":1"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_watched_build_reaches_the_desktop_also_over_a_reconnection() {
     let (folder, fake) = stage();
     fake.change(|world| {

@@ -43,6 +43,9 @@ pub(crate) struct Cli {
     /// Leaves the mouse to the terminal, so that its own selection works.
     #[arg(long)]
     no_mouse: bool,
+    /// Begins as for the first time, not where you were when you left.
+    #[arg(long)]
+    fresh: bool,
     /// The colours of the terminal client. Default: `theme` of client.toml, else dark.
     #[arg(long, value_enum, value_name = "NAME")]
     theme: Option<Palette>,
@@ -140,7 +143,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { shared, no_animation, no_mouse, theme, command } = cli;
+    let Cli { shared, no_animation, no_mouse, fresh, theme, command } = cli;
     let config = Config::read().map_err(Failure::Usage)?;
     let wishes = Wishes {
         connect: shared.connect,
@@ -166,7 +169,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             false => Theme::new(theme.unwrap_or(config.theme)).with(&config.tones),
         };
         let (animation, mouse, profile) = (!no_animation, !no_mouse, shared.profile);
-        return runtime.block_on(app::run(target, app::Options { theme, animation, mouse, config, profile }));
+        return runtime.block_on(app::run(target, app::Options { theme, animation, mouse, fresh, config, profile }));
     };
     let mut output = Output::new(shared.json);
     let command = match command {

@@ -17,6 +17,7 @@ pub mod log;
 pub mod menu;
 mod pause;
 pub mod search;
+pub mod session;
 mod settle;
 #[cfg(test)]
 mod tests;

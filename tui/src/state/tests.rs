@@ -1,5 +1,7 @@
 //! What events do to the state, one line each: no terminal, no socket, no clock.
 
+mod away;
+
 use jiff::tz::TimeZone;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{LogHead, LogWindow, Response, RetryWhat, Role, StepMark};
@@ -607,75 +609,4 @@ fn the_palette_knows_the_other_daemons() {
     press(&mut state, &[Ctrl('u')]);
     "daemonwork".chars().for_each(|c| drop(press(&mut state, &[Char(c)])));
     assert_eq!(press(&mut state, &[Enter]), [Effect::Switch("work".to_owned())]);
-}
-
-/// What whoever looks elsewhere is told.
-fn told(effects: &[Effect]) -> Vec<&str> {
-    effects
-        .iter()
-        .filter_map(|effect| if let Effect::Notify(text) = effect { Some(text.as_str()) } else { None })
-        .collect()
-}
-
-fn watched_sub(effects: &[Effect]) -> Sub {
-    let sub = sent(effects).into_iter().find_map(|message| match message {
-        ClientMessage::Subscribe { sub, topic: Topic::Build { .. }, .. } => Some(*sub),
-        _ => None,
-    });
-    sub.expect("it is subscribed to")
-}
-
-#[test]
-fn the_end_of_a_watched_build_is_told_once_wherever_one_looks() {
-    let mut state = state();
-    list(&mut state, vec![row(1, Status::Running, None, "t")], 1);
-    let sub = watched_sub(&press(&mut state, &[Char('w')]));
-    assert!(state.watches.has(1));
-    press(&mut state, &[Char('3'), Char('?')]);
-    let mut build = view(&[("a", &[], Status::Running, None)]);
-    let news = |state: &mut State, build: &BuildView| {
-        let build = Box::new(build.clone());
-        happen(state, Event::Message(Box::new(ServerMessage::Build { sub, seq: 1, build })))
-    };
-    assert_eq!(told(&news(&mut state, &build)), Vec::<&str>::new());
-    (build.build.status, build.build.outcome) = (Status::Finished, Some(Outcome::Failed));
-    build.build.title = "hostile \x1b]0;x\x07 \u{202e}".to_owned();
-    let effects = news(&mut state, &build);
-    assert_eq!(told(&effects), ["build 1 failed: acme/app main: hostile  <U+202E>"]);
-    assert_eq!(sent(&effects), [&ClientMessage::Unsubscribe { sub }]);
-    assert!(state.watches.is_empty() && state.toasts.last().is_some_and(|toast| toast.bad));
-    assert_eq!(told(&news(&mut state, &build)), Vec::<&str>::new(), "what was on its way still");
-}
-
-#[test]
-fn watching_is_switched_off_again_and_what_ended_is_not_watched() {
-    let mut state = state();
-    let ended = row(1, Status::Finished, Some(Outcome::Passed), "x");
-    list(&mut state, vec![row(3, Status::Running, None, "x"), row(2, Status::Waiting, None, "y"), ended], 3);
-    press(&mut state, &[Char('G'), Char('w')]);
-    assert_eq!(state.toasts.last().map(|toast| toast.text.as_str()), Some("build 1 has ended already"));
-    // With marks it speaks of them: the two that have not ended.
-    press(&mut state, &[Char('g'), Char(' '), Char(' '), Char(' '), Char('w')]);
-    assert_eq!(state.watches.numbers().collect::<Vec<_>>(), [2, 3]);
-    press(&mut state, &[Char('w')]);
-    assert!(state.watches.is_empty());
-    press(&mut state, &[Char('w')]);
-    press(&mut state, &[Char('\\'), Char('g'), Char('w')]);
-    assert_eq!(state.watches.numbers().collect::<Vec<_>>(), [2]);
-    let words = Refusal::new(RefusalCode::NotFound, "there is no such build");
-    let sub = (FIRST_FREE..100).find(|sub| state.watches.of_sub(*sub) == Some(2)).expect("it has one");
-    happen(&mut state, Event::Message(Box::new(ServerMessage::Ended { sub, refusal: words })));
-    assert!(state.watches.is_empty());
-}
-
-#[test]
-fn no_more_is_watched_than_a_connection_has_room_for() {
-    let mut state = state();
-    list(&mut state, (1..=60).rev().map(|number| row(number, Status::Running, None, "x")).collect(), 60);
-    press(&mut state, &vec![Char(' '); 60]);
-    press(&mut state, &[Char('w')]);
-    assert_eq!(state.watches.len(), 40);
-    press(&mut state, &[Char('w')]);
-    let words = "40 builds are watched already, more cannot be";
-    assert_eq!(state.toasts.last().map(|toast| toast.text.as_str()), Some(words));
 }

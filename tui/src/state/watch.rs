@@ -13,7 +13,7 @@ use crate::safe_text::label;
 use crate::words::{self, Standing};
 
 /// A daemon gives a connection so many subscriptions that the pages find theirs beside this many.
-const MOST: usize = 40;
+pub(super) const MOST: usize = 40;
 
 /// The builds that are watched, and the subscription of each.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -33,18 +34,28 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// A client that was never here before.
     pub(crate) fn start(socket: &Path, rows: u16, columns: u16) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let state = format!("state-{}", STARTED.fetch_add(1, Ordering::Relaxed));
+        Self::again(socket, rows, columns, &state, &[])
+    }
+
+    /// One that finds what another with the same name for its state has kept.
+    pub(crate) fn again(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str]) -> Self {
         let pair = native_pty_system().openpty(size(rows, columns)).expect("a pseudo-terminal");
         let before = termios(&*pair.master);
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_windlass"));
         command.arg("--connect");
         command.arg(format!("unix:{}", socket.display()));
+        command.args(options);
         command.env("TERM", "xterm-256color");
         command.env("HOME", socket.parent().expect("a folder"));
         command.env("PAGER", "cat; printf 'in the pager: '; read -r line < /dev/tty; echo \"read $line\"");
         command.cwd(socket.parent().expect("a folder"));
         command.env_remove("NO_COLOR");
-        for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "TMUX", "STY", "TERM_PROGRAM"] {
+        command.env("XDG_STATE_HOME", socket.with_file_name(state));
+        for variable in ["XDG_CONFIG_HOME", "TMUX", "STY", "TERM_PROGRAM"] {
             command.env_remove(variable);
         }
         let child = pair.slave.spawn_command(command).expect("the client starts");
