@@ -171,5 +171,8 @@ fn counts(state: &State) -> String {
     if !builds.marks.is_empty() {
         parts.push(format!("{} marked", builds.marks.len()));
     }
+    if builds.marking() {
+        parts.push("marking to here: V ends it".to_owned());
+    }
     parts.join(", ")
 }

@@ -1,5 +1,7 @@
 //! The list of builds: a window of what the daemon has, filtered as one types. Must not know the other screens.
 
+mod marks;
+
 use std::collections::{BTreeSet, HashMap};
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -37,6 +39,10 @@ pub struct Builds {
     /// The build that is to be selected as soon as it is here, unless the reader moves before.
     wished: Option<BuildNumber>,
     pub marks: BTreeSet<BuildNumber>,
+    /// The stretch that is being marked.
+    range: Option<marks::Range>,
+    /// It ended because its beginning went out of reach.
+    pub(super) lost_range: bool,
     /// Where the window that was asked for begins.
     asked: u64,
 }
@@ -160,6 +166,7 @@ impl Builds {
         }
         self.cursor.settle(self.len(), height);
         self.selected = self.number_at(self.cursor.at);
+        self.stretch();
     }
 
     /// Where a build stands in the list.
@@ -196,12 +203,14 @@ impl Builds {
         self.cursor.go(step, self.len(), height);
         self.wished = None;
         self.selected = self.number_at(self.cursor.at);
+        self.stretch();
     }
 
     pub(super) fn scroll(&mut self, by: isize, height: usize) {
         self.cursor.scroll(by, self.len(), height);
         self.wished = None;
         self.selected = self.number_at(self.cursor.at);
+        self.stretch();
     }
 
     /// To the next row that did not pass, among those that are loaded.
@@ -211,14 +220,6 @@ impl Builds {
         let index = if forward { (at + 1..self.len()).find(bad) } else { (0..at).rev().find(bad) };
         if let Some(index) = index {
             self.go(Move::By(index as isize - at as isize), height);
-        }
-    }
-
-    pub(super) fn toggle_mark(&mut self) {
-        if let Some(number) = self.number_at(self.cursor.at)
-            && !self.marks.remove(&number)
-        {
-            self.marks.insert(number);
         }
     }
 

@@ -82,7 +82,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 18] = [
+const ABOUT_ROW: [Action; 21] = [
     Action::Into,
     Action::Cancel,
     Action::Kill,
@@ -90,6 +90,9 @@ const ABOUT_ROW: [Action; 18] = [
     Action::RetryMenu,
     Action::Pause,
     Action::Mark,
+    Action::MarkRange,
+    Action::MarkAll,
+    Action::Undo,
     Action::Watch,
     Action::Copy,
     Action::Pager,
@@ -178,8 +181,9 @@ impl State {
             Action::RetryMenu => self.targets().is_empty().then(|| "nothing is selected".to_owned()),
             Action::Pause => (self.view != View::Queue)
                 .then(|| format!("only in the queue (press {})", self.key_of(Action::View(2)))),
-            Action::Filter | Action::Mark | Action::OnlyFailed => only_builds,
+            Action::Filter | Action::Mark | Action::MarkRange | Action::MarkAll | Action::OnlyFailed => only_builds,
             Action::Watch => self.why_no_watch(),
+            Action::Undo => self.why_no_undo(),
             Action::ClearMarks => self.builds.marks.is_empty().then(|| "nothing is marked".to_owned()),
             Action::NextFailed | Action::PreviousFailed => only_builds,
             Action::Into if mode == Mode::List => self.nothing_selected(),

@@ -6,6 +6,7 @@ mod act_log;
 mod act_mouse;
 mod act_prompt;
 mod answer;
+mod batch;
 pub mod build;
 pub mod builds;
 pub mod cache;
@@ -21,18 +22,20 @@ pub mod session;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod undo;
 pub mod watch;
 
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use windlass_protocol::id::AttemptId;
+use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{BuildRow, BuildView, DeliveryView, Estimate, QueueView, Status, WaitingFor};
 
 use crate::keymap::{Key, Keymap, Mode};
+use batch::Batch;
 use build::BuildPage;
 use builds::{Builds, Window};
 use cursor::Cursor;
@@ -40,6 +43,7 @@ use dialog::Dialog;
 use layout::Layout;
 use log::LogPage;
 use menu::Menu;
+use undo::Done;
 use watch::Watches;
 
 /// Something that happened.
@@ -171,10 +175,19 @@ pub enum Connection {
 /// What was asked and is not answered yet.
 #[derive(Debug)]
 enum Pending {
-    Cancel { about: String },
-    Retry { about: String },
-    Pause { about: String },
-    Search { sub: Sub, ask: search::Ask },
+    /// One of a batch of orders.
+    Order {
+        about: String,
+        build: BuildNumber,
+        batch: u64,
+    },
+    Pause {
+        about: String,
+    },
+    Search {
+        sub: Sub,
+        ask: search::Ask,
+    },
     Deliveries,
 }
 
@@ -218,6 +231,10 @@ pub struct State {
     pub profiles: Vec<String>,
     pub profile: Option<String>,
     pub watches: Watches,
+    batches: BTreeMap<u64, Batch>,
+    done: Vec<Done>,
+    /// The filter before it was typed at.
+    filter_before: Option<String>,
 }
 
 impl State {
@@ -252,6 +269,9 @@ impl State {
             profiles: Vec::new(),
             profile: None,
             watches: Watches::default(),
+            batches: BTreeMap::new(),
+            done: Vec::new(),
+            filter_before: None,
         }
     }
 

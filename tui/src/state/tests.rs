@@ -1,6 +1,7 @@
 //! What events do to the state, one line each: no terminal, no socket, no clock.
 
 mod away;
+mod marks;
 
 use jiff::tz::TimeZone;
 use windlass_protocol::id::AttemptId;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use windlass_protocol::id::AttemptId;
-use windlass_protocol::live::{BuildFilter, LogHead, Request, Response, StepMark, Topic};
+use windlass_protocol::live::{BuildFilter, LogHead, Request, Response, RetryWhat, StepMark, Topic};
 use windlass_protocol::log::{LINE_CAP, LogLine, NO_STEP};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
@@ -257,7 +257,7 @@ impl World {
             }
             Request::Cancel { build, job, force } => self.cancel(build, job.as_deref(), force),
             Request::Retry { build, head: true, .. } => self.retry_head(build),
-            Request::Retry { build, .. } => self.retry(build),
+            Request::Retry { build, what, .. } => self.retry(build, &what),
             Request::Pause { repository, reason } => {
                 self.pauses.retain(|pause| pause.repository != repository);
                 self.pauses.push(Pause { repository, by: "you".to_owned(), since: self.now, reason });
@@ -324,14 +324,16 @@ impl World {
         Ok(Response::Cancel { stopping, killing, cancelled })
     }
 
-    fn retry(&mut self, number: u64) -> Result<Response, Refusal> {
+    fn retry(&mut self, number: u64, what: &RetryWhat) -> Result<Response, Refusal> {
         let now = self.now;
         let view = self.builds.get_mut(&number);
         let view = view.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such build"))?;
         let mut attempts = Vec::new();
-        for job in
-            view.jobs.iter_mut().filter(|job| job.status == Status::Finished && job.outcome != Some(Outcome::Passed))
-        {
+        let meant = |job: &&mut JobView| match what {
+            RetryWhat::Jobs { jobs } => jobs.contains(&job.name),
+            _ => job.status == Status::Finished && job.outcome != Some(Outcome::Passed),
+        };
+        for job in view.jobs.iter_mut().filter(meant) {
             let (mut fresh, number_of) = (self::job(&job.name, &[], &["run"], now), job.attempts.len());
             let Some(mut attempt) = fresh.attempts.pop() else { continue };
             attempt.number = u32::try_from(number_of).unwrap_or(0) + 1;
