@@ -149,6 +149,9 @@ fn detail(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
     if let Some(reason) = &row.reason {
         words = words.plain("  ").plain(reason);
     }
+    if let Some(because) = &row.because {
+        words = words.and(Tone::Dim, format!("  ({because})"));
+    }
     words.paint(line(2), Style::new(), theme, buffer);
 }
 

@@ -207,6 +207,7 @@ impl State {
         let (orders, pauses): (Vec<Task>, Vec<Task>) =
             tasks.into_iter().partition(|task| matches!(task.request, Request::Cancel { .. } | Request::Retry { .. }));
         for task in pauses {
+            self.ours.pause(self.now);
             self.ask(task.request, Pending::Pause { about: task.about }, effects);
         }
         let retry = orders.iter().any(|task| matches!(task.request, Request::Retry { .. }));

@@ -14,6 +14,7 @@ impl State {
                 self.order_answered(batch, about, build, Ok(response));
             }
             (Pending::Pause { about }, Response::Pauses { pauses }) => {
+                self.ours.pause(self.now);
                 if let Some(queue) = &mut self.queue {
                     queue.pauses = pauses; // the queue's own news may come a moment later
                 }

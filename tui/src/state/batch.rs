@@ -63,6 +63,7 @@ impl State {
                 Request::Cancel { build, .. } | Request::Retry { build, .. } => *build,
                 _ => 0, // nothing else is ordered so
             };
+            self.ours.build(build, self.now);
             self.ask(request, Pending::Order { about, build, batch: id }, effects);
         }
     }
@@ -75,6 +76,7 @@ impl State {
         build: BuildNumber,
         answer: Result<Response, &Refusal>,
     ) {
+        self.ours.build(build, self.now);
         let Some(batch) = self.batches.get_mut(&id) else { return };
         batch.left = batch.left.saturating_sub(1);
         match answer {

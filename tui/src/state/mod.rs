@@ -16,6 +16,7 @@ mod hand_out;
 pub mod layout;
 pub mod log;
 pub mod menu;
+mod others;
 mod pause;
 pub mod search;
 pub mod session;
@@ -43,6 +44,7 @@ use dialog::Dialog;
 use layout::Layout;
 use log::LogPage;
 use menu::Menu;
+use others::Ours;
 use undo::Done;
 use watch::Watches;
 
@@ -233,6 +235,7 @@ pub struct State {
     pub watches: Watches,
     batches: BTreeMap<u64, Batch>,
     done: Vec<Done>,
+    ours: Ours,
     /// The filter before it was typed at.
     filter_before: Option<String>,
 }
@@ -271,6 +274,7 @@ impl State {
             watches: Watches::default(),
             batches: BTreeMap::new(),
             done: Vec::new(),
+            ours: Ours::default(),
             filter_before: None,
         }
     }
@@ -401,7 +405,9 @@ impl State {
         match message {
             ServerMessage::Queue { queue, .. } => {
                 let length = queue.jobs.len();
+                let news = self.queue.as_ref().map(|before| others::in_queue(&before.pauses, &queue.pauses));
                 self.queue = Some(queue);
+                self.others_paused(news.unwrap_or_default());
                 self.queue_cursor.settle(length, height);
             }
             ServerMessage::Builds { sub, total, offset, order, changed, .. } => {
@@ -441,7 +447,9 @@ impl State {
             _ => None,
         });
         if let Some(page) = page {
+            let news = page.view.as_deref().map(|before| others::in_build(before, &build)).unwrap_or_default();
             page.show(build, height);
+            self.others_did(number, news);
         }
         // A log that did not exist yet may exist now.
         for page in &mut self.pages {

@@ -2,6 +2,7 @@
 
 mod away;
 mod marks;
+mod others;
 
 use jiff::tz::TimeZone;
 use windlass_protocol::id::AttemptId;
@@ -54,6 +55,7 @@ fn row(number: u64, status: Status, outcome: Option<Outcome>, title: &str) -> Bu
         outcome,
         reason: None,
         cancelling: false,
+        because: None,
         jobs: Vec::new(),
         created_at: NOW,
         started_at: Some(NOW),

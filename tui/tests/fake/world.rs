@@ -337,6 +337,7 @@ impl World {
             let (mut fresh, number_of) = (self::job(&job.name, &[], &["run"], now), job.attempts.len());
             let Some(mut attempt) = fresh.attempts.pop() else { continue };
             attempt.number = u32::try_from(number_of).unwrap_or(0) + 1;
+            attempt.because = Some("retried by you".to_owned());
             attempts.push(AttemptId { build: number, job: job.name.clone(), attempt: attempt.number });
             job.attempts.push(attempt);
             (job.status, job.outcome, job.reason) = (Status::Waiting, None, None);
@@ -454,6 +455,13 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
     }
 }
 
+fn ordered(view: &BuildView) -> Option<String> {
+    let newest = || view.jobs.iter().filter_map(|job| job.attempts.last());
+    let stopping = newest().find_map(|attempt| attempt.cancelling.as_ref());
+    let stopping = stopping.map(|cancelling| format!("asked to stop by {}", cancelling.by));
+    stopping.or_else(|| newest().find_map(|attempt| attempt.because.clone()))
+}
+
 pub(super) fn row(view: &BuildView) -> BuildRow {
     let build = view.build.clone();
     let summary = |job: &JobView| JobSummary { name: job.name.clone(), status: job.status, outcome: job.outcome };
@@ -471,6 +479,7 @@ pub(super) fn row(view: &BuildView) -> BuildRow {
         status: build.status,
         outcome: build.outcome,
         reason: build.reason,
+        because: ordered(view),
         cancelling: view.jobs.iter().flat_map(|job| &job.attempts).any(|attempt| attempt.cancelling.is_some()),
         jobs: view.jobs.iter().map(summary).collect(),
         created_at: build.created_at,
