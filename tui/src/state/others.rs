@@ -37,13 +37,13 @@ impl Ours {
 impl State {
     /// This happened to a build that is looked at.
     pub(super) fn others_did(&mut self, number: BuildNumber, news: Vec<String>) {
-        if !self.ours.builds.get(&number).is_some_and(|until| *until > self.now) {
+        if self.ours.builds.get(&number).is_none_or(|until| *until <= self.now) {
             news.into_iter().for_each(|words| self.toast(words, false));
         }
     }
 
     pub(super) fn others_paused(&mut self, news: Vec<String>) {
-        if !self.ours.pauses.is_some_and(|until| until > self.now) {
+        if self.ours.pauses.is_none_or(|until| until <= self.now) {
             news.into_iter().for_each(|words| self.toast(words, false));
         }
     }
