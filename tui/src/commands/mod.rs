@@ -11,11 +11,14 @@ mod man;
 mod output;
 mod pause;
 mod queue;
+mod redraw;
 mod retry;
 mod session;
 mod show;
 mod sieve;
+mod tree;
 mod watch;
+mod watch_live;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};

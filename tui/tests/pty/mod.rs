@@ -83,6 +83,14 @@ impl Client {
         }
     }
 
+    /// Waits for the end of a command that never took the terminal over; the exit code.
+    pub(crate) fn done(&mut self) -> u32 {
+        let code = self.child.wait().expect("its status").exit_code();
+        self.until_still();
+        assert_eq!(termios(&*self.master), self.before);
+        code
+    }
+
     fn take(&mut self, bytes: &[u8]) {
         self.seen.push_str(&String::from_utf8_lossy(bytes));
         self.raw.extend_from_slice(bytes);
