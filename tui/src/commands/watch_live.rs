@@ -109,8 +109,8 @@ impl Watching<'_> {
                 _ => {}
             },
             LinkEvent::Log(LogFrame::Lines { sub, lines, .. }) => {
-                let text = lines.iter().map(|line| log_line(&line.bytes, &mut Sgr::default()));
-                let last = text.filter(|line| !line.as_str().trim().is_empty()).next_back();
+                let mut text = lines.iter().map(|line| log_line(&line.bytes, &mut Sgr::default()));
+                let last = text.rfind(|line| !line.as_str().trim().is_empty());
                 if let (Some(id), Some(last)) = (self.logs.get(&sub), last) {
                     self.tails.insert(id.job.clone(), last.as_str().to_owned());
                 }
