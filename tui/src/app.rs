@@ -22,6 +22,7 @@ use crate::keymap::Key;
 use crate::link::target::{Target, Wishes};
 use crate::link::{Link, LinkEvent};
 use crate::notify::Notifier;
+use crate::recording::{Begin, Recorder};
 use crate::safe_text::label;
 use crate::screens::{self, Hits};
 use crate::signals::{Signals, Woken};
@@ -50,25 +51,27 @@ const WHEEL: isize = 3;
 const BATCH: usize = 256;
 
 /// Runs until the reader leaves or a signal ends it.
-pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failure> {
+pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recorder>) -> Result<Exit, Failure> {
     let broken = |error: io::Error| Failure::Ours(format!("the terminal cannot be used: {error}"));
     let mut signals = Signals::listen().map_err(broken)?;
     let size = crossterm::terminal::size().map_err(broken)?;
     let mut terminal = Terminal::enter(options.mouse).map_err(broken)?;
-    let (state, link, kept) = look_at(target, &options, size, options.profile.clone(), options.mouse);
+    let begun = look_at(target, &options, size, options.profile.clone(), options.mouse);
     let notifier = Notifier::new(options.config.notify);
     let mut app = App {
-        state,
-        kept,
+        state: begun.state,
+        kept: begun.kept,
+        recorder,
         notifier,
         options,
-        link,
+        link: begun.link,
         hits: Hits::default(),
         quit: None,
         reading: None,
         saving: FuturesUnordered::new(),
-        told: None,
+        told: begun.told,
     };
+    app.record(&begun.begin);
     let result = app.turn(&mut terminal, &mut signals).await;
     drop(terminal);
     if let Err(words) = app.keep() {
@@ -83,43 +86,53 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
     }
 }
 
+/// What there is when one begins with a daemon.
+struct Begun {
+    begin: Begin,
+    state: State,
+    link: Link,
+    kept: Option<Kept>,
+    /// What went wrong with what was kept.
+    told: Option<String>,
+}
+
 /// Begins with a daemon.
-fn look_at(
-    target: Target,
-    options: &Options,
-    size: (u16, u16),
-    profile: Option<String>,
-    mouse: bool,
-) -> (State, Link, Option<Kept>) {
-    let mut state = State::new(target.place.to_string(), size, now(), TimeZone::system(), options.animation, mouse);
-    state.keys = options.config.keys.clone();
-    state.profiles = options.config.profiles().map(str::to_owned).collect();
-    let kept = Kept::of(&target.place.to_string(), profile.as_deref());
-    state.profile = profile;
-    let link = Link::open(target);
+fn look_at(target: Target, options: &Options, size: (u16, u16), profile: Option<String>, mouse: bool) -> Begun {
+    let place = target.place.to_string();
+    let kept = Kept::of(&place, profile.as_deref());
     let session = match &kept {
         Some(kept) if !options.fresh => kept.read(),
         _ => Ok(None),
     };
-    let mut effects = match &session {
-        Ok(Some(session)) => state.restore(session),
-        Ok(None) | Err(_) => state.begin(),
+    let told = session.as_ref().err().cloned();
+    let begin = Begin {
+        at: now(),
+        place,
+        size,
+        zone: TimeZone::system().iana_name().unwrap_or("UTC").to_owned(),
+        animation: options.animation,
+        mouse,
+        keys: options.config.key_wishes(),
+        profiles: options.config.profiles().map(str::to_owned).collect(),
+        profile,
+        session: session.unwrap_or_default(),
     };
-    if let Err(words) = session {
-        effects.extend(state.update(now(), told(Err(words))));
-    }
+    let link = Link::open(target);
+    let (mut state, effects) = begin.state();
+    state.zone = TimeZone::system(); // also where it has no name
     for effect in effects {
         if let Effect::Send(message) = effect {
             link.send(message);
         }
     }
-    (state, link, kept)
+    Begun { begin, state, link, kept, told }
 }
 
 struct App {
     state: State,
     /// Where this daemon's session is kept.
     kept: Option<Kept>,
+    recorder: Option<Recorder>,
     options: Options,
     link: Link,
     hits: Hits,
@@ -137,6 +150,9 @@ impl App {
     async fn turn(&mut self, terminal: &mut Terminal, signals: &mut Signals) -> io::Result<Exit> {
         let mut input = EventStream::new();
         let mut painted = Instant::now();
+        if let Some(words) = self.told.take() {
+            self.happen(told(Err(words)), terminal)?;
+        }
         self.paint(terminal)?;
         let mut dirty = false;
         loop {
@@ -222,7 +238,13 @@ impl App {
     }
 
     fn happen(&mut self, event: Event, terminal: &mut Terminal) -> io::Result<()> {
-        for effect in self.state.update(now(), event) {
+        let now = now();
+        if let Some(recorder) = &mut self.recorder
+            && let Err(words) = recorder.event(now, &event)
+        {
+            (self.recorder, self.told) = (None, Some(words));
+        }
+        for effect in self.state.update(now, event) {
             match effect {
                 Effect::Send(message) => self.link.send(message),
                 Effect::Mouse(on) => terminal.set_mouse(on)?,
@@ -250,7 +272,10 @@ impl App {
             Ok(target) => {
                 let (size, mouse) = (crossterm::terminal::size()?, self.state.mouse);
                 self.told = self.keep().err();
-                (self.state, self.link, self.kept) = look_at(target, &self.options, size, Some(profile), mouse);
+                let begun = look_at(target, &self.options, size, Some(profile), mouse);
+                self.record(&begun.begin);
+                self.told = self.told.take().or(begun.told);
+                (self.state, self.link, self.kept) = (begun.state, begun.link, begun.kept);
             }
             Err(words) => self.told = Some(words),
         }
@@ -276,6 +301,15 @@ impl App {
             Input::Paste(text) => Some(Event::Paste(text)),
             Input::Resize(width, height) => Some(Event::Resize(width, height)),
             _ => None,
+        }
+    }
+
+    /// From here on it is another state that is recorded.
+    fn record(&mut self, begin: &Begin) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(words) = recorder.begin(begin)
+        {
+            (self.recorder, self.told) = (None, Some(words));
         }
     }
 

@@ -26,8 +26,6 @@ pub(crate) struct Config {
     pub(crate) notify: notify::Wishes,
     #[serde(rename = "keys")]
     wishes: Wishes,
-    #[serde(skip)]
-    pub(crate) keys: Keymap,
 }
 
 /// Where a daemon is, and how to prove who we are.
@@ -62,7 +60,7 @@ impl Config {
                 *at = folder.join(&*at);
             }
         };
-        config.keys = config.wishes.keymap().map_err(|faults| {
+        config.wishes.keymap().map_err(|faults| {
             let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
             let faults =
                 faults.into_iter().map(|(at, words)| format!("{}: line {}: {words}", path.display(), line(at)));
@@ -75,6 +73,11 @@ impl Config {
             beside(&mut daemon.ca);
         }
         Ok(config)
+    }
+
+    /// Keys that are not the usual ones.
+    pub(crate) fn key_wishes(&self) -> Vec<Wish> {
+        self.wishes.all()
     }
 
     /// The names of the daemons beside the usual one.
@@ -102,8 +105,12 @@ impl Config {
 struct Wishes(Vec<(usize, Wish)>);
 
 impl Wishes {
+    fn all(&self) -> Vec<Wish> {
+        self.0.iter().map(|(_, wish)| wish.clone()).collect()
+    }
+
     fn keymap(&self) -> Result<Keymap, Vec<(usize, String)>> {
-        let wishes: Vec<Wish> = self.0.iter().map(|(_, wish)| wish.clone()).collect();
+        let wishes = self.all();
         let place = |(at, words): (usize, String)| (self.0.get(at).map_or(0, |(place, _)| *place), words);
         Keymap::with(&wishes).map_err(|faults| faults.into_iter().map(place).collect())
     }
@@ -213,7 +220,8 @@ mod tests {
     #[test]
     fn keys_of_the_file_are_in_the_table() {
         let config = parse("[keys]\ncopy = 'c'\n[keys.in-log]\nwrap = ['W', 'F4']\n").expect("nothing collides");
-        let is = |mode, key, action| assert_eq!(config.keys.lookup(mode, key), action);
+        let keys = config.wishes.keymap().expect("it was looked at");
+        let is = |mode, key, action| assert_eq!(keys.lookup(mode, key), action);
         is(Mode::List, Key::Char('c'), Some(Action::Copy));
         is(Mode::List, Key::Char('y'), None);
         is(Mode::Log, Key::Function(4), Some(Action::Wrap));

@@ -5,9 +5,10 @@ mod bound;
 
 pub(crate) use bound::Wish;
 pub use bound::{Bound, Keymap};
+use serde::{Deserialize, Serialize};
 
 /// A key with its modifiers. Shift is part of the letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Key {
     Char(char),
     Ctrl(char),
@@ -28,7 +29,7 @@ pub enum Key {
 }
 
 /// What the keyboard speaks to. Each mode has keys of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// The lists: builds, queue, deliveries.
     List,

@@ -334,6 +334,68 @@ async fn the_client_is_found_again_as_it_was_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_shows_the_same_without_the_daemon() {
+    let (folder, fake) = stage();
+    fake.change(|world| {
+        let number = world.push("acme/app", "main", "Fails", &[("test", &[], &["pytest"])]);
+        world.start_step(number, "test", 0);
+        (0..300).for_each(|line| world.write(number, "test", format!("line {line} \x1b[31mred\x1b[0m {HOSTILE}\n")));
+        world.end_step(number, "test", 0, 1);
+        world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 1");
+    });
+    let (path, folder_of) = (folder.path().join("run.jsonl"), folder.path().to_owned());
+    let file = path.to_str().expect("a plain name").to_owned();
+    let recorded = {
+        let file = file.clone();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        beside(&folder, move |socket| {
+            let mut client = Client::again(&socket, 30, 100, "recorded", &["--record", &file]);
+            client.until_shown("Fails");
+            client.type_keys(b"/fai\r");
+            client.until_shown("1 shown of 2");
+            client.resize(24, 90);
+            client.type_keys(b"\r");
+            client.until_shown("whole build");
+            client.type_keys(b"\r");
+            client.until_shown("line 299");
+            client.type_keys(b"tg");
+            client.until_shown("line 2 ");
+            client.until_still();
+            sender.send(client.screen()).expect("it is waited for");
+            client.type_keys(b"\x03");
+            assert_eq!(client.ended(), 0);
+        })
+        .await;
+        receiver.recv().expect("a screen")
+    };
+    drop(fake);
+    let written = std::fs::read_to_string(&path).expect("it was recorded");
+    assert!(written.contains("Fails") && !written.contains(pty::TOKEN));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_windlass"))
+        .args(["--replay", &file, "--dump"])
+        .env("HOME", &folder_of)
+        .output()
+        .expect("the command starts");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), recorded, "{output:?}");
+    beside(&folder, move |socket| {
+        let mut client = Client::again(&socket, 24, 90, "replayed", &["--replay", &file, "--speed", "5000"]);
+        client.until_shown("replay: the end");
+        let rows = |screen: &str| screen.lines().take(23).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(rows(&client.screen()), rows(&recorded));
+        client.resize(10, 40);
+        client.until_shown("replay: the end");
+        client.type_keys(b"q");
+        assert_eq!(client.ended(), 0);
+        assert_eq!(pty::audit::strangers(&client.raw), Vec::<String>::new());
+        // Nothing is written over.
+        let mut client = Client::again(&socket, 24, 90, "again", &["--record", &file]);
+        client.until("is there already: a recording is a new file");
+        assert_eq!(client.done(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_watched_build_reaches_the_desktop_also_over_a_reconnection() {
     let (folder, fake) = stage();
     fake.change(|world| {

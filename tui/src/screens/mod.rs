@@ -44,7 +44,8 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) -> Hits {
     paint(state, theme, area, frame.buffer_mut())
 }
 
-fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
+/// The same into a buffer.
+pub fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
     let mut hits = Hits::default();
     if area.is_empty() {
         return hits;

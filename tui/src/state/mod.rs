@@ -29,6 +29,7 @@ pub mod watch;
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
@@ -102,7 +103,7 @@ pub enum Reader {
 }
 
 /// What a place on the screen stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hit {
     View(View),
     Row(usize),
@@ -112,7 +113,7 @@ pub enum Hit {
 }
 
 /// What can be looked at without opening anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum View {
     Builds,
     Queue,

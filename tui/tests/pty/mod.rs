@@ -15,6 +15,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_p
 /// What has to be written on every way out: mouse off, ordinary screen, cursor shown.
 pub(crate) const RESTORED: [&str; 3] = ["\x1b[?1000l", "\x1b[?1049l", "\x1b[?25h"];
 
+/// Sent, and written nowhere.
+pub(crate) const TOKEN: &str = "a-token-for-nobody-else";
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Client {
@@ -50,6 +53,7 @@ impl Client {
         command.arg(format!("unix:{}", socket.display()));
         command.args(options);
         command.env("TERM", "xterm-256color");
+        command.env("WINDLASS_TOKEN", TOKEN);
         command.env("HOME", socket.parent().expect("a folder"));
         command.env("PAGER", "cat; printf 'in the pager: '; read -r line < /dev/tty; echo \"read $line\"");
         command.cwd(socket.parent().expect("a folder"));
