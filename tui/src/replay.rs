@@ -7,11 +7,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream, KeyCode, KeyEventKind, KeyModifiers};
 use futures_util::StreamExt;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use ratatui::style::Style;
 use tokio::time::Instant;
-use unicode_width::UnicodeWidthStr;
 use windlass_protocol::time::Timestamp;
 
 use crate::exit::{Exit, Failure};
@@ -20,8 +16,7 @@ use crate::screens;
 use crate::signals::{Signals, Woken};
 use crate::state::State;
 use crate::terminal::Terminal;
-use crate::theme::{Theme, Tone};
-use crate::widgets::text::Words;
+use crate::theme::Theme;
 
 /// The least time between two frames.
 const FRAME: Duration = Duration::from_millis(10);
@@ -36,7 +31,7 @@ pub(crate) fn dump(path: &Path, theme: Theme) -> Result<String, Failure> {
         take(&mut state, next);
     }
     let Some(state) = state else { return Err(Failure::Usage("nothing was recorded".to_owned())) };
-    Ok(text(&painted(&state, theme)))
+    Ok(screens::as_text(&state, theme))
 }
 
 /// Shows it on the terminal, so many times as fast as it was. Space stops it and lets it go on, q leaves.
@@ -151,22 +146,7 @@ impl Player {
             (Some(_), true) => format!(" replay: stopped at event {}; Space goes on, q leaves ", self.seen),
             (Some(_), false) => format!(" replay: event {}; Space stops, q leaves ", self.seen),
         };
-        let painted = self.state.as_ref().map(|state| painted(state, self.theme));
-        terminal.draw(|frame| {
-            let area = frame.area();
-            let buffer = frame.buffer_mut();
-            if let Some(painted) = &painted {
-                let shared = area.intersection(painted.area);
-                for (x, y) in (shared.y..shared.bottom()).flat_map(|y| (shared.x..shared.right()).map(move |x| (x, y)))
-                {
-                    buffer[(x, y)] = painted[(x, y)].clone();
-                }
-            }
-            if area.height > 0 {
-                let row = Rect { y: area.bottom() - 1, height: 1, ..area };
-                Words::from((Tone::Warn, words)).paint_right(row, Style::new(), self.theme, buffer);
-            }
-        })
+        terminal.draw(|frame| screens::draw_replayed(self.state.as_ref(), &words, self.theme, frame))
     }
 }
 
@@ -179,30 +159,6 @@ fn take(state: &mut Option<State>, next: Next) {
         }
         (Next::Event(..), None) => {}
     }
-}
-
-/// The whole screen, in the size it had.
-fn painted(state: &State, theme: Theme) -> Buffer {
-    let layout = state.layout();
-    let area = Rect { x: 0, y: 0, width: layout.width, height: layout.height };
-    let mut buffer = Buffer::empty(area);
-    screens::paint(state, theme, area, &mut buffer);
-    buffer
-}
-
-/// What stands there, without the empty end of each row. A wide character owns the cell after it too.
-fn text(buffer: &Buffer) -> String {
-    let (width, height) = (buffer.area.width, buffer.area.height);
-    let row = |y: u16| {
-        let (mut text, mut x) = (String::new(), 0);
-        while x < width {
-            let symbol = buffer[(x, y)].symbol();
-            text.push_str(symbol);
-            x += u16::try_from(symbol.width().max(1)).unwrap_or(1);
-        }
-        format!("{}\n", text.trim_end())
-    };
-    (0..height).map(row).collect()
 }
 
 async fn until(moment: Option<Instant>) {

@@ -9,10 +9,13 @@ mod log;
 mod menu;
 mod overlay;
 mod queue;
+mod replayed;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+
+pub use replayed::{as_text, draw_replayed};
 
 use crate::state::{Hit, Page, State, View};
 use crate::theme::Theme;
@@ -44,8 +47,7 @@ pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) -> Hits {
     paint(state, theme, area, frame.buffer_mut())
 }
 
-/// The same into a buffer.
-pub fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
+fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
     let mut hits = Hits::default();
     if area.is_empty() {
         return hits;
