@@ -12,6 +12,7 @@ pub mod cache;
 pub mod cursor;
 pub mod dialog;
 mod hand_out;
+pub mod graph;
 pub mod layout;
 pub mod log;
 pub mod menu;
