@@ -156,6 +156,13 @@ pub enum Request {
         backwards: bool,
         limit: u32,
     },
+    /// The last lines of a log that match `pattern` and stand close together, with what stands between them: at most
+    /// `lines` (<= 100), the last ones.
+    Excerpt {
+        log: AttemptId,
+        pattern: String,
+        lines: u32,
+    },
     #[serde(other)]
     Unknown,
 }
@@ -308,6 +315,19 @@ pub enum Response {
         #[serde(default)]
         next: Option<u64>,
     },
+    /// Consecutive lines; none when no line matches.
+    Excerpt {
+        lines: Vec<ExcerptLine>,
+    },
     #[serde(other)]
     Unknown,
+}
+
+/// A line of a log by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcerptLine {
+    /// Counted from 0.
+    pub number: u64,
+    /// What is no UTF-8 in it is U+FFFD. Cut at 2,000 bytes.
+    pub text: String,
 }

@@ -34,6 +34,8 @@ pub enum Mode {
     List,
     /// One build: its jobs and steps.
     Build,
+    /// The same as a graph.
+    Graph,
     Log,
     /// Text is being typed: what is no key of this mode is text.
     Prompt,
@@ -66,6 +68,8 @@ pub enum Action {
     Left,
     Right,
     Into,
+    Graph,
+    Details,
     NextFailed,
     PreviousFailed,
     OnlyFailed,
@@ -109,11 +113,11 @@ pub struct Binding {
 }
 
 use Key::{Char, Ctrl, Function};
-use Mode::{Build, Dialog, Help, List, Log, Prompt};
+use Mode::{Build, Dialog, Graph, Help, List, Log, Prompt};
 
-const EVERY: &[Mode] = &[List, Build, Log, Prompt, Dialog, Help];
-const PAGES: &[Mode] = &[List, Build, Log];
-const MOVES: &[Mode] = &[List, Build, Log, Help];
+const EVERY: &[Mode] = &[List, Build, Graph, Log, Prompt, Dialog, Help];
+const PAGES: &[Mode] = &[List, Build, Graph, Log];
+const MOVES: &[Mode] = &[List, Build, Graph, Log, Help];
 
 const fn bind(
     action: Action,
@@ -147,6 +151,18 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Close, &[Help], &[Char('?'), Function(1)], "close", None),
     bind(Action::Into, &[List], &[Key::Enter, Char('l'), Key::Right], "open", Some("open")),
     bind(Action::Into, &[Build], &[Key::Enter, Char('l'), Key::Right], "open the log", Some("log")),
+    bind(Action::Into, &[Graph], &[Key::Enter], "open the log", Some("log")),
+    bind(Action::Graph, &[Build], &[Char('D')], "the jobs as a graph", Some("graph")),
+    bind(Action::Graph, &[Graph], &[Char('D')], "the jobs as a list", Some("list")),
+    bind(
+        Action::Details,
+        &[Build],
+        &[Char('d')],
+        "details: attempts side by side, and the last errors",
+        Some("details"),
+    ),
+    bind(Action::Left, &[Graph], &[Char('h'), Key::Left], "to what it needs", None),
+    bind(Action::Right, &[Graph], &[Char('l'), Key::Right], "to what needs it", None),
     bind(Action::Follow, &[Log], &[Char('f')], "follow the end", Some("follow")),
     bind(
         Action::Filter,
@@ -164,7 +180,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Kill, PAGES, &[Char('X')], "kill at once, after a question", None),
     bind(
         Action::RetryFailed,
-        &[List, Build],
+        &[List, Build, Graph],
         &[Char('r')],
         "retry what did not pass; on a job, that job",
         Some("retry"),
@@ -174,13 +190,13 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue, after a question", None),
     bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
-    bind(Action::NextFailed, &[List, Build], &[Char('e')], "next that did not pass", None),
-    bind(Action::PreviousFailed, &[List, Build], &[Char('E')], "one before that did not pass", None),
+    bind(Action::NextFailed, &[List, Build, Graph], &[Char('e')], "next that did not pass", None),
+    bind(Action::PreviousFailed, &[List, Build, Graph], &[Char('E')], "one before that did not pass", None),
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),
     bind(Action::Copy, PAGES, &[Char('y')], "copy the address, through the terminal", None),
-    bind(Action::Pager, &[Build, Log], &[Char('p')], "read the log in $PAGER", None),
-    bind(Action::Editor, &[Build, Log], &[Ctrl('e')], "open the log in $EDITOR", None),
-    bind(Action::Save, &[Build, Log], &[Char('S')], "save the log's bytes in this folder", None),
+    bind(Action::Pager, &[Build, Graph, Log], &[Char('p')], "read the log in $PAGER", None),
+    bind(Action::Editor, &[Build, Graph, Log], &[Ctrl('e')], "open the log in $EDITOR", None),
+    bind(Action::Save, &[Build, Graph, Log], &[Char('S')], "save the log's bytes in this folder", None),
     bind(Action::Wrap, &[Log], &[Char('w')], "wrap long lines", Some("wrap")),
     bind(
         Action::Times,
@@ -202,7 +218,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::HalfUp, MOVES, &[Ctrl('u')], "half a page up", None),
     bind(Action::HalfDown, MOVES, &[Ctrl('d')], "half a page down", None),
     bind(Action::First, MOVES, &[Char('g'), Key::Home], "to the beginning", None),
-    bind(Action::Last, &[List, Build, Help], &[Char('G'), Key::End], "to the end", None),
+    bind(Action::Last, &[List, Build, Graph, Help], &[Char('G'), Key::End], "to the end", None),
     bind(Action::Last, &[Log], &[Char('G'), Key::End], "to the end, and follow it", None),
     bind(Action::Left, &[Log], &[Char('h'), Key::Left], "to the left", None),
     bind(Action::Right, &[Log], &[Char('l'), Key::Right], "to the right", None),
@@ -214,6 +230,7 @@ pub const TABLE: &[Binding] = &[
         "back to the list",
         Some("back"),
     ),
+    bind(Action::Back, &[Graph], &[Key::Esc, Char('q'), Key::Backspace], "back to the list of jobs", Some("back")),
     bind(
         Action::Back,
         &[Log],
@@ -238,9 +255,10 @@ pub const TABLE: &[Binding] = &[
 ];
 
 /// The sections of the help, in order.
-pub const SECTIONS: [(Mode, &str); 6] = [
+pub const SECTIONS: [(Mode, &str); 7] = [
     (List, "In lists"),
     (Build, "In a build"),
+    (Graph, "In the graph of a build"),
     (Log, "In a log"),
     (Prompt, "While typing"),
     (Dialog, "In a question"),

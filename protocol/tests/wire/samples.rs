@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windlass_protocol::id::{AttemptId, JobId};
 use windlass_protocol::live::{
-    BuildFilter, ClientMessage, Hello, LogHead, LogWindow, Request, Response, RetryWhat, Role, ServerMessage, StepMark,
-    Topic,
+    BuildFilter, ClientMessage, ExcerptLine, Hello, LogHead, LogWindow, Request, Response, RetryWhat, Role,
+    ServerMessage, StepMark, Topic,
 };
 use windlass_protocol::problem::Problem;
 use windlass_protocol::refusal::{Refusal, RefusalCode};
@@ -145,6 +145,9 @@ variants!(requests, Request, {
             limit: 100,
         },
     ],
+    Request::Excerpt { .. } => "excerpt" [
+        "" Request::Excerpt { log: attempt(), pattern: "error".into(), lines: 12 },
+    ],
     Request::Unknown => "unknown" ["" Request::Unknown],
 });
 
@@ -195,6 +198,14 @@ variants!(responses, Response, {
     ],
     Response::Pauses { .. } => "pauses" ["" Response::Pauses { pauses: pauses() }],
     Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], next: Some(16) }],
+    Response::Excerpt { .. } => "excerpt" [
+        "" Response::Excerpt {
+            lines: vec![
+                ExcerptLine { number: 1_040, text: "E   assert 1 == 2".into() },
+                ExcerptLine { number: 1_041, text: "1 failed".into() },
+            ],
+        },
+    ],
     Response::Unknown => "unknown" ["" Response::Unknown],
 });
 

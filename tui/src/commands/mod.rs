@@ -27,6 +27,7 @@ use crate::app;
 use crate::config::Config;
 use crate::exit::{self, Exit, Failure};
 use crate::link::target::{Target, Wishes};
+use crate::screens;
 use crate::theme::{Palette, Theme};
 use output::Output;
 use session::Session;
@@ -43,6 +44,9 @@ pub(crate) struct Cli {
     /// Leaves the mouse to the terminal, so that its own selection works.
     #[arg(long)]
     no_mouse: bool,
+    /// Draws with ASCII only, for terminals without UTF-8. Default: as the locale says (LC_ALL, LC_CTYPE, LANG).
+    #[arg(long)]
+    ascii: bool,
     /// The colours of the terminal client. Default: `theme` of client.toml, else dark.
     #[arg(long, value_enum, value_name = "NAME")]
     theme: Option<Palette>,
@@ -110,7 +114,8 @@ Configuration, in client.toml in the configuration folder (~/.config/windlass on
   connect, token_file, ca   the usual daemon; the same under [profiles.NAME] for others, chosen with --profile NAME
   theme = \"light\"           dark, light, high-contrast or colour-blind
   [keys]                    other keys: copy = \"c\", page-down = [\"PgDn\", \"F7\"]; [keys.in-log] is for logs alone, and so
-                            are in-lists, in-build, in-prompt, in-question, in-help. The palette (:) shows the names
+                            are in-lists, in-build, in-graph, in-prompt, in-question, in-help. The palette (:) shows the
+                            names
   [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 
 /// Runs the command line and tells how it ended.
@@ -139,7 +144,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { shared, no_animation, no_mouse, theme, command } = cli;
+    let Cli { shared, no_animation, no_mouse, ascii, theme, command } = cli;
     let config = Config::read().map_err(Failure::Usage)?;
     let wishes = Wishes {
         connect: shared.connect,
@@ -164,6 +169,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             true => Theme::plain(),
             false => Theme::new(theme.unwrap_or(config.theme)).with(&config.tones),
         };
+        let ascii = ascii || screens::ascii::wanted(|name| std::env::var(name).ok());
+        let theme = theme.in_ascii(ascii);
         let (animation, mouse, profile) = (!no_animation, !no_mouse, shared.profile);
         return runtime.block_on(app::run(target, app::Options { theme, animation, mouse, config, profile }));
     };

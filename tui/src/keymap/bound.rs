@@ -131,6 +131,7 @@ impl Mode {
         match self {
             Self::List => "in-lists",
             Self::Build => "in-build",
+            Self::Graph => "in-graph",
             Self::Log => "in-log",
             Self::Prompt => "in-prompt",
             Self::Dialog => "in-question",
@@ -142,6 +143,7 @@ impl Mode {
         match self {
             Self::List => "in lists",
             Self::Build => "in a build",
+            Self::Graph => "in the graph of a build",
             Self::Log => "in a log",
             Self::Prompt => "while typing",
             Self::Dialog => "in a question",

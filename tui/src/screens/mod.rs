@@ -1,9 +1,12 @@
 //! What is painted: reads the state, never decides. Must not know sockets or keys beyond their table.
 
+pub(crate) mod ascii;
 mod build;
 mod builds;
 mod chrome;
 mod deliveries;
+mod details;
+mod graph;
 mod help;
 mod log;
 mod menu;
@@ -41,7 +44,11 @@ impl Hits {
 /// Paints the whole screen.
 pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) -> Hits {
     let area = frame.area();
-    paint(state, theme, area, frame.buffer_mut())
+    let hits = paint(state, theme, area, frame.buffer_mut());
+    if theme.is_ascii() {
+        ascii::rewrite(frame.buffer_mut());
+    }
+    hits
 }
 
 fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {

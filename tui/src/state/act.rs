@@ -43,7 +43,7 @@ impl State {
             Mode::Prompt => self.act_in_prompt(action, effects),
             Mode::Dialog => self.act_in_dialog(action, effects),
             Mode::Help => self.act_in_help(action),
-            Mode::List | Mode::Build | Mode::Log => self.act_on_page(action, effects),
+            Mode::List | Mode::Build | Mode::Graph | Mode::Log => self.act_on_page(action, effects),
         }
     }
 
@@ -87,6 +87,7 @@ impl State {
             },
             _ => match self.pages.last_mut() {
                 Some(Page::Log(_)) => self.act_in_log(action, effects),
+                Some(Page::Build(page)) if page.picture.is_some() => self.act_in_graph(action, effects),
                 Some(Page::Build(_)) => self.act_in_build(action, effects),
                 None => self.act_in_list(action, effects),
             },
@@ -153,6 +154,8 @@ impl State {
         match action {
             Action::NextFailed | Action::PreviousFailed => page.go_to_failed(action == Action::NextFailed, height),
             Action::Into => self.open_log(effects),
+            Action::Graph => self.toggle_graph(),
+            Action::Details => self.toggle_details(),
             Action::Back => self.back(effects),
             _ => {}
         }

@@ -68,6 +68,10 @@ impl State {
         match (self.pages.last_mut(), self.view) {
             (Some(Page::Log(log)), _) if rows < 0 => log.go(Motion::Up(rows.unsigned_abs())),
             (Some(Page::Log(log)), _) => log.go(Motion::Down(rows.unsigned_abs())),
+            (Some(Page::Build(page)), _) if page.picture.is_some() => {
+                let action = if rows < 0 { Action::Up } else { Action::Down };
+                self.act_in_graph(action, &mut Vec::new()); // a move asks nothing of anybody
+            }
             (Some(Page::Build(page)), _) => page.cursor.scroll(rows, page.rows.len(), jobs),
             (None, View::Builds) => self.builds.scroll(rows, list),
             (None, View::Queue) => {

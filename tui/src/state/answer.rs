@@ -3,6 +3,7 @@
 use windlass_protocol::live::{Request, Response, Sub};
 use windlass_protocol::refusal::Refusal;
 
+use super::digest::{self, Digest};
 use super::search::{self, Next};
 use super::{Effect, Page, Pending, State};
 use crate::words;
@@ -53,6 +54,7 @@ impl State {
                     self.follow_search(sub, next, effects);
                 }
             }
+            (Pending::Excerpt { log }, Response::Excerpt { lines }) => self.excerpt(&log, digest::lines(lines)),
             (Pending::Deliveries, Response::Deliveries { deliveries }) => self.deliveries = Some(deliveries),
             _ => self.toast("the daemon answered something else than was asked".to_owned(), true),
         }
@@ -73,6 +75,7 @@ impl State {
             Some(Pending::Cancel { about } | Pending::Retry { about } | Pending::Pause { about }) => {
                 self.toast(format!("{about}: {}: {refusal}", refusal.code), true);
             }
+            Some(Pending::Excerpt { log }) => self.excerpt(&log, Digest::Refused(refusal.to_string())),
             Some(Pending::Deliveries) => {
                 self.deliveries.get_or_insert_default();
                 self.toast(format!("deliveries: {refusal}"), true);

@@ -74,8 +74,8 @@ struct Net {
 /// The rows that a job and the gap below it take: roomy, or close together.
 const ROOMY: usize = 3;
 const CLOSE: usize = 2;
-/// Beside the tracks of a gutter: where lines leave, the arrow, and a blank.
-const GUTTER: usize = 3;
+/// Beside the tracks of a gutter: where lines leave, and the arrow.
+const GUTTER: usize = 2;
 
 /// A step along the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,13 +87,13 @@ pub enum Way {
 }
 
 impl Graph {
-    /// Roomy where that is not too high, else close together.
-    pub(super) fn new(nodes: &[Node], rows: usize) -> Self {
+    /// Roomy where that is not too high, else close together. Between arrow and job are so many blanks.
+    pub(super) fn new(nodes: &[Node], rows: usize, blank: usize) -> Self {
         let mut graph = Self::ranked(nodes);
         graph.order();
         let most = graph.layers.iter().map(Vec::len).max().unwrap_or(0);
         let pitch = if most * ROOMY <= rows + 1 { ROOMY } else { CLOSE };
-        graph.place(nodes, most, pitch);
+        graph.place(nodes, most, (pitch, blank));
         graph
     }
 
@@ -196,7 +196,7 @@ impl Graph {
         }
     }
 
-    fn place(&mut self, nodes: &[Node], most: usize, pitch: usize) {
+    fn place(&mut self, nodes: &[Node], most: usize, (pitch, blank): (usize, usize)) {
         let layers = std::mem::take(&mut self.layers);
         let row = |layer: usize, item: &Item| {
             let items: &[Item] = layers.get(layer).map_or(&[], Vec::as_slice);
@@ -224,10 +224,10 @@ impl Graph {
             let tracks = tracks(here.iter().map(|(_, leave, come)| ends(leave, come)));
             let used = tracks.iter().max().map_or(0, |last| last + 1);
             for ((net, leave, come), track) in here.into_iter().zip(tracks) {
-                self.draw(net, (&leave, &come), (x, x + 1 + track, x + 1 + used));
+                self.draw(net, (&leave, &come), (x, x + 1 + track, x + 1 + used), blank);
             }
             if layer + 1 < layers.len() {
-                x += used + GUTTER;
+                x += used + GUTTER + blank;
             }
         }
         self.layers = layers;
@@ -244,7 +244,7 @@ impl Graph {
     }
 
     /// The lines of a net through a gutter: out of the jobs to the net's track, along it, and to what comes next.
-    fn draw(&mut self, net: usize, rows: (&[usize], &[usize]), columns: (usize, usize, usize)) {
+    fn draw(&mut self, net: usize, rows: (&[usize], &[usize]), columns: (usize, usize, usize), blank: usize) {
         let ((leave, come), (left, track, arrow)) = (rows, columns);
         for y in leave {
             (left..track).for_each(|x| self.add(net, x, *y, EAST | WEST));
@@ -257,7 +257,7 @@ impl Graph {
             let job = matches!(item, Item::Job(_));
             self.add(net, arrow, *y, if job { ARROW } else { EAST | WEST });
             if !job {
-                self.add(net, arrow + 1, *y, EAST | WEST);
+                (arrow + 1..=arrow + blank).for_each(|x| self.add(net, x, *y, EAST | WEST));
             }
         }
         let (top, bottom) = ends(leave, come);
@@ -389,7 +389,7 @@ mod tests {
             needs: needs.iter().filter_map(index).collect(),
             width: name.len(),
         };
-        Graph::new(&jobs.iter().map(node).collect::<Vec<_>>(), rows)
+        Graph::new(&jobs.iter().map(node).collect::<Vec<_>>(), rows, 1)
     }
 
     fn drawn(jobs: &[(&str, &[&str])], rows: usize) -> String {
@@ -461,7 +461,7 @@ mod tests {
             rows in 0_usize..40,
         ) {
             let nodes: Vec<Node> = needs.into_iter().map(|needs| Node { needs, width: 6 }).collect();
-            let graph = Graph::new(&nodes, rows);
+            let graph = Graph::new(&nodes, rows, 1);
             let mut taken = std::collections::BTreeSet::new();
             for place in &graph.places {
                 for (y, x) in [place.y, place.y + 1].into_iter().flat_map(|y| (place.x..place.x + place.width).map(move |x| (y, x))) {

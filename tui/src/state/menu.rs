@@ -82,8 +82,10 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 17] = [
+const ABOUT_ROW: [Action; 19] = [
     Action::Into,
+    Action::Graph,
+    Action::Details,
     Action::Cancel,
     Action::Kill,
     Action::RetryFailed,
@@ -182,7 +184,9 @@ impl State {
             Action::NextFailed | Action::PreviousFailed => only_builds,
             Action::Into if mode == Mode::List => self.nothing_selected(),
             Action::Copy if mode == Mode::List => self.nothing_selected(),
-            Action::Into | Action::Pager | Action::Editor | Action::Save if mode == Mode::Build => {
+            Action::Into | Action::Pager | Action::Editor | Action::Save
+                if matches!(mode, Mode::Build | Mode::Graph) =>
+            {
                 let log =
                     self.pages.last().is_some_and(|page| matches!(page, Page::Build(page) if page.log().is_some()));
                 (!log).then(|| "it has not begun, so there is no log yet".to_owned())

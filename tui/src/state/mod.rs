@@ -11,12 +11,14 @@ pub mod builds;
 pub mod cache;
 pub mod cursor;
 pub mod dialog;
+pub mod digest;
 mod hand_out;
 pub mod graph;
 pub mod layout;
 pub mod log;
 pub mod menu;
 mod pause;
+pub mod picture;
 pub mod search;
 mod settle;
 #[cfg(test)]
@@ -171,6 +173,7 @@ enum Pending {
     Retry { about: String },
     Pause { about: String },
     Search { sub: Sub, ask: search::Ask },
+    Excerpt { log: AttemptId },
     Deliveries,
 }
 
@@ -301,7 +304,15 @@ impl State {
         let banner = !matches!(self.connection, Connection::Up(_));
         let on_queue = self.view == View::Queue && self.pages.is_empty();
         let notice = on_queue && self.queue.as_ref().is_some_and(|queue| !queue.pauses.is_empty());
-        Layout { width: self.size.0, height: self.size.1, banner, notice }
+        let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None };
+        match self.pages.last() {
+            Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() => {
+                let rows = u16::try_from(page.rows.len()).unwrap_or(u16::MAX);
+                let shown = page.details.unwrap_or_else(|| layout.fits_details(rows));
+                Layout { details: shown.then_some(rows), ..layout }
+            }
+            _ => layout,
+        }
     }
 
     /// What is on the screen may be out of date.
@@ -316,6 +327,7 @@ impl State {
             (Some(_), ..) => Mode::Dialog,
             (_, Some(_), ..) => Mode::Help,
             (_, _, Some(_), _) => Mode::Prompt,
+            (.., Some(Page::Build(page))) if page.picture.is_some() => Mode::Graph,
             (.., Some(Page::Build(_))) => Mode::Build,
             (.., Some(Page::Log(_))) => Mode::Log,
             (.., None) => Mode::List,

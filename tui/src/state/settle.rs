@@ -19,10 +19,12 @@ impl State {
             effects.push(subscribe(BUILDS, topic));
         }
         self.settle_preview(layout, effects);
+        self.settle_digest(effects);
         for page in &mut self.pages {
             let log = match page {
                 Page::Build(page) => {
                     page.cursor.settle(page.rows.len(), usize::from(layout.jobs()));
+                    page.settle_picture(layout.graph());
                     let size = layout.preview().unwrap_or_default();
                     if let Some(log) = &mut page.preview {
                         log.resize(size);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use windlass_protocol::id::AttemptId;
-use windlass_protocol::live::{BuildFilter, LogHead, Request, Response, StepMark, Topic};
+use windlass_protocol::live::{BuildFilter, ExcerptLine, LogHead, Request, Response, StepMark, Topic};
 use windlass_protocol::log::{LINE_CAP, LogLine, NO_STEP};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
@@ -288,6 +288,17 @@ impl World {
                 let next = lines.get(limit).copied();
                 lines.truncate(limit);
                 Ok(Response::Matches { lines, next })
+            }
+            Request::Excerpt { log, pattern, lines } => {
+                let pattern = regex::bytes::RegexBuilder::new(&pattern).case_insensitive(true).build();
+                let pattern = pattern.map_err(|error| Refusal::new(RefusalCode::Invalid, error.to_string()))?;
+                let log = self.logs.get(&log).ok_or_else(missing)?;
+                let end = log.lines.len() as u64;
+                let last = (0..end).rev().find(|n| pattern.is_match(&log.line(*n).bytes));
+                let first = last.map_or(end, |last| last.saturating_sub(1));
+                let text = |number: u64| String::from_utf8_lossy(&log.line(number).bytes).into_owned();
+                let line = |number| ExcerptLine { number, text: text(number) };
+                Ok(Response::Excerpt { lines: (first..end).take(lines as usize).map(line).collect() })
             }
             Request::Unknown => Err(Refusal::new(RefusalCode::Unsupported, "unknown request")),
         }

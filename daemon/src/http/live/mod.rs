@@ -187,7 +187,10 @@ impl Connection {
             Ok(message) => message,
             Err(error) => return self.misheard(text, &error, outbox).await,
         };
-        let takes_long = matches!(&message, ClientMessage::Request { request: Request::SearchLog { .. }, .. });
+        let takes_long = matches!(
+            &message,
+            ClientMessage::Request { request: Request::SearchLog { .. } | Request::Excerpt { .. }, .. }
+        );
         match message {
             ClientMessage::Subscribe { sub, topic, after } => self.subscribe(sub, topic, after, outbox).await,
             ClientMessage::Unsubscribe { sub } => {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
+use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{Request, Response};
 use windlass_protocol::refusal::RefusalCode;
 
 use crate::http::failure::Failure;
 use crate::http::guard::Caller;
-use crate::http::{App, actions, view};
-use crate::logs::{Pattern, Search};
+use crate::http::{App, actions, excerpt, view};
+use crate::logs::{LogError, LogReader, Pattern, Search};
 use crate::store::Role;
 
 const MATCHES_CAP: u32 = 10_000;
@@ -45,31 +46,44 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             Ok(actions::resume(app, repository.as_deref(), &caller.name).await?)
         }
         Request::SearchLog { log, pattern, from, backwards, limit } => {
-            let pattern = Pattern::new(&pattern).map_err(|error| Failure::invalid(error.to_string()))?;
-            let logs = app.logs.clone();
             let limit = limit.min(MATCHES_CAP) as usize;
-            // Set when this future is dropped because the client went away.
-            let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
-            let flag = Arc::clone(&stop.0);
-            let found = tokio::task::spawn_blocking(move || {
-                let search = Search { from, backwards, limit, budget: SEARCH_BUDGET, stop: &flag };
-                logs.reader(&log)?.search(&pattern, &search)
-            })
-            .await;
-            drop(stop);
-            match found {
-                Ok(found) => {
-                    let found = found?;
-                    Ok(Response::Matches { lines: found.lines, next: found.next })
-                }
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
+            let found = in_log(app, log, &pattern, move |reader, pattern, stop| {
+                let search = Search { from, backwards, limit, budget: SEARCH_BUDGET, stop };
+                reader.search(pattern, &search)
+            });
+            let found = found.await?;
+            Ok(Response::Matches { lines: found.lines, next: found.next })
+        }
+        Request::Excerpt { log, pattern, lines } => {
+            let excerpt =
+                in_log(app, log, &pattern, move |reader, pattern, stop| excerpt::excerpt(reader, pattern, lines, stop));
+            Ok(Response::Excerpt { lines: excerpt.await? })
         }
         Request::Unknown => Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
             RefusalCode::Unsupported,
             "this daemon does not know that request: it is older than the client",
         )),
+    }
+}
+
+/// Looks for a pattern on a thread that may block. It is told to stop when the client goes away.
+async fn in_log<T: Send + 'static>(
+    app: &App,
+    log: AttemptId,
+    pattern: &str,
+    look: impl FnOnce(&LogReader, &Pattern, &AtomicBool) -> Result<T, LogError> + Send + 'static,
+) -> Result<T, Failure> {
+    let pattern = Pattern::new(pattern).map_err(|error| Failure::invalid(error.to_string()))?;
+    let logs = app.logs.clone();
+    // Set when this future is dropped because the client went away.
+    let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
+    let flag = Arc::clone(&stop.0);
+    let looked = tokio::task::spawn_blocking(move || look(&logs.reader(&log)?, &pattern, &flag)).await;
+    drop(stop);
+    match looked {
+        Ok(found) => Ok(found?),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
