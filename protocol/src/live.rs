@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AttemptId, BuildNumber};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
-use crate::view::{BuildRow, BuildView, DeliveryView, Outcome, Pause, QueueView, Status};
+use crate::view::{
+    BuildResult, BuildRow, BuildView, DeliveryView, NodeView, Outcome, Pause, QueueView, RepositoryView, Status,
+};
 
 /// A subscription's number, chosen by the client, unique within its connection.
 pub type Sub = u32;
@@ -163,6 +165,25 @@ pub enum Request {
         pattern: String,
         lines: u32,
     },
+    /// The newest results of a repository, or of one of its refs.
+    Results {
+        repository: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        r#ref: Option<String>,
+        /// At most 100.
+        limit: u32,
+    },
+    /// Every repository that is listed by its full name or ever built, with its newest results.
+    Repositories {
+        /// Of each repository. At most 100.
+        results: u32,
+    },
+    /// The machines that jobs run on.
+    Nodes,
+    /// Work on a stored delivery once more, as a new one: a build of the same event.
+    Replay {
+        delivery: String,
+    },
     #[serde(other)]
     Unknown,
 }
@@ -244,6 +265,9 @@ pub struct Hello {
     pub role: Role,
     /// The daemon's clock, so that durations can be shown although the clocks differ.
     pub now: Timestamp,
+    /// The address that GitHub has to post webhooks to, as far as the daemon knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
 }
 
 /// What a connection may do. Each role may do what the ones before it may.
@@ -314,6 +338,21 @@ pub enum Response {
         lines: Vec<u64>,
         #[serde(default)]
         next: Option<u64>,
+    },
+    /// The newest first.
+    Results {
+        results: Vec<BuildResult>,
+    },
+    /// By name.
+    Repositories {
+        repositories: Vec<RepositoryView>,
+    },
+    Nodes {
+        nodes: Vec<NodeView>,
+    },
+    /// The new delivery: ask `deliveries` for what came of it.
+    Replay {
+        delivery: String,
     },
     /// Consecutive lines; none when no line matches.
     Excerpt {

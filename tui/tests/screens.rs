@@ -78,6 +78,7 @@ fn story(driver: &Driver) {
             state: DeliveryState::Ignored,
             reason: Some("acme/app is not listed in the configuration".to_owned()),
             builds: Vec::new(),
+            no_replay: None,
         });
         world.now = NOW;
     });

@@ -37,4 +37,6 @@ pub struct App {
     pub tasks: Tasks,
     /// Different at each start of the daemon.
     pub instance: Arc<str>,
+    /// Where the public listener is reached, without a slash at its end.
+    pub public_url: Arc<str>,
 }

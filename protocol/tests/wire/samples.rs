@@ -145,6 +145,15 @@ variants!(requests, Request, {
             limit: 100,
         },
     ],
+    Request::Results { .. } => "results" [
+        "" Request::Results { repository: "acme/app".into(), r#ref: None, limit: 40 },
+        "ref" Request::Results { repository: "acme/app".into(), r#ref: Some("refs/heads/main".into()), limit: 40 },
+    ],
+    Request::Repositories { .. } => "repositories" ["" Request::Repositories { results: 40 }],
+    Request::Nodes => "nodes" ["" Request::Nodes],
+    Request::Replay { .. } => "replay" [
+        "" Request::Replay { delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into() },
+    ],
     Request::Excerpt { .. } => "excerpt" [
         "" Request::Excerpt { log: attempt(), pattern: "error".into(), lines: 12 },
     ],
@@ -198,6 +207,12 @@ variants!(responses, Response, {
     ],
     Response::Pauses { .. } => "pauses" ["" Response::Pauses { pauses: pauses() }],
     Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], next: Some(16) }],
+    Response::Results { .. } => "results" ["" Response::Results { results: views::results() }],
+    Response::Repositories { .. } => "repositories" [
+        "" Response::Repositories { repositories: vec![views::repository()] },
+    ],
+    Response::Nodes { .. } => "nodes" ["" Response::Nodes { nodes: vec![views::node()] }],
+    Response::Replay { .. } => "replay" ["" Response::Replay { delivery: "replay-9f86d081884c7d65".into() }],
     Response::Excerpt { .. } => "excerpt" [
         "" Response::Excerpt {
             lines: vec![
@@ -342,6 +357,7 @@ fn hello() -> Hello {
         capabilities: vec!["log_search".into()],
         role: Role::Operator,
         now: moment(90_000),
+        webhook: Some("https://ci.example.org/webhooks/github".into()),
     }
 }
 

@@ -24,7 +24,15 @@ fn state() -> State {
 
 fn hello() -> Hello {
     let (version, instance) = ("0.1.0".to_owned(), "one".to_owned());
-    Hello { protocol: 1, version, instance, capabilities: Vec::new(), role: Role::Admin, now: Timestamp(NOW.0 + 5_000) }
+    Hello {
+        protocol: 1,
+        version,
+        instance,
+        capabilities: Vec::new(),
+        role: Role::Admin,
+        now: Timestamp(NOW.0 + 5_000),
+        webhook: None,
+    }
 }
 
 fn happen(state: &mut State, event: Event) -> Vec<Effect> {

@@ -139,6 +139,7 @@ impl Connection {
             capabilities: Vec::new(),
             role: Role::Admin,
             now: lock(&self.world).now,
+            webhook: Some("https://ci.example.org/webhooks/github".to_owned()),
         });
         if say(&mut socket, &hello).await.is_none() {
             return;

@@ -368,6 +368,7 @@ impl World {
             state: DeliveryState::Accepted,
             reason: None,
             builds: Vec::new(),
+            no_replay: None,
         });
         self.heads.push(number);
         Ok(Response::Retry { attempts: Vec::new(), delivery: Some(delivery) })

@@ -117,6 +117,7 @@ impl Connection {
             capabilities: vec!["log_search".to_owned()],
             role: self.caller.wire_role(),
             now: clock::now(),
+            webhook: Some(format!("{}/webhooks/github", self.app.public_url)),
         });
         let stop = self.app.tasks.stopping();
         let (app, caller) = (self.app.clone(), self.caller.clone());

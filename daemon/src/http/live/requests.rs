@@ -45,6 +45,18 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             caller.still_needs(app, Role::Operator, "resume").await?;
             Ok(actions::resume(app, repository.as_deref(), &caller.name).await?)
         }
+        Request::Results { repository, r#ref, limit } => {
+            let results = view::results(app, &repository, r#ref.as_deref(), limit).await?;
+            Ok(Response::Results { results })
+        }
+        Request::Repositories { results } => {
+            Ok(Response::Repositories { repositories: view::repositories(app, results).await? })
+        }
+        Request::Nodes => Ok(Response::Nodes { nodes: view::nodes(app).await? }),
+        Request::Replay { delivery } => {
+            caller.still_needs(app, Role::Operator, "replay").await?;
+            Ok(actions::replay(app, &delivery, &caller.name).await?)
+        }
         Request::SearchLog { log, pattern, from, backwards, limit } => {
             let limit = limit.min(MATCHES_CAP) as usize;
             let found = in_log(app, log, &pattern, move |reader, pattern, stop| {
