@@ -84,6 +84,7 @@ pub enum Action {
     RetryFailed,
     RetryMenu,
     Pause,
+    Replay,
     Follow,
     Times,
     Wrap,
@@ -187,7 +188,8 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
-    bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue, after a question", None),
+    bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue or a repository, after a question", None),
+    bind(Action::Replay, &[List], &[Char('a')], "work on a delivery once more, after a question", Some("replay")),
     bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
     bind(Action::NextFailed, &[List, Build, Graph], &[Char('e')], "next that did not pass", None),
@@ -241,8 +243,10 @@ pub const TABLE: &[Binding] = &[
     bind(Action::View(1), PAGES, &[Char('1')], "builds", None),
     bind(Action::View(2), PAGES, &[Char('2')], "queue", None),
     bind(Action::View(3), PAGES, &[Char('3')], "deliveries", None),
-    bind(Action::NextView, PAGES, &[Key::Tab], "next view", None),
-    bind(Action::PreviousView, PAGES, &[Key::BackTab], "view before", None),
+    bind(Action::View(4), PAGES, &[Char('4')], "repositories", None),
+    bind(Action::View(5), PAGES, &[Char('5')], "nodes", None),
+    bind(Action::NextView, PAGES, &[Key::Tab, Char(']')], "next view", None),
+    bind(Action::PreviousView, PAGES, &[Key::BackTab, Char('[')], "view before", None),
     bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
     bind(Action::Resync, PAGES, &[Ctrl('r'), Function(5)], "ask the daemon for everything anew", None),
     bind(Action::Palette, PAGES, &[Char(':')], "every command by its name, and other daemons", None),
@@ -331,8 +335,9 @@ mod tests {
 
     #[test]
     fn nothing_destructive_on_enter_arrows_or_ctrl() {
-        for binding in
-            TABLE.iter().filter(|binding| matches!(binding.action, Action::Cancel | Action::Kill | Action::Pause))
+        for binding in TABLE
+            .iter()
+            .filter(|binding| matches!(binding.action, Action::Cancel | Action::Kill | Action::Pause | Action::Replay))
         {
             assert!(binding.keys.iter().all(|key| matches!(key, Char(c) if c.is_alphabetic())));
         }

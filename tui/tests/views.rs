@@ -10,10 +10,10 @@ use driver::Driver;
 use fake::NOW;
 use windlass_protocol::live::Request;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{Outcome, Status};
+use windlass_protocol::view::{DeliveryState, DeliveryView, Outcome, Pause, Status};
 use windlass_tui::keymap::Key::{Char, Enter, Esc};
 use windlass_tui::state::digest::Digest;
-use windlass_tui::state::{Page, State};
+use windlass_tui::state::{Page, State, View};
 
 const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
 
@@ -171,9 +171,124 @@ async fn details_show_attempts_side_by_side_and_the_last_errors() {
     driver.until("the errors", told).await;
     at_every_size(&mut driver, "details");
     let asked = |world: &mut fake::World| {
-        world.asked.iter().filter(|request| matches!(request, Request::Excerpt { .. })).count()
+        world.looked_up.iter().filter(|request| matches!(request, Request::Excerpt { .. })).count()
     };
     assert_eq!(driver.fake.change(asked), 1, "the errors of an attempt that ended are asked for once");
     driver.press(&[Char('d')]);
     assert!(driver.state.layout().details.is_none());
+}
+
+/// Many builds of three repositories: one fails now and then, one is paused, one never built, one is not listed any more.
+fn history(driver: &Driver) {
+    driver.fake.change(|world| {
+        world.listed = vec!["acme/app".to_owned(), "acme/new".to_owned(), "octo/site".to_owned()];
+        for round in 0..45_u32 {
+            for (repository, every) in [("acme/app", 4), ("octo/site", 9), ("old/tool", 3)] {
+                world.now = Timestamp(NOW.0 - 4_000_000 + i64::from(round) * 60_000);
+                let branch = if round % 5 == 0 { "next" } else { "main" };
+                let number = world.push(repository, branch, "Work on it", &[("test", &[], &["go"])]);
+                world.start_step(number, "test", 0);
+                world.now.0 += 10_000 + i64::from(round % 7) * 9_000;
+                let failed = round % every == every - 1;
+                world.end_step(number, "test", 0, i32::from(failed));
+                let (outcome, reason) =
+                    if failed { (Outcome::Failed, "step go ended with exit code 1") } else { (Outcome::Passed, "") };
+                world.end_job(number, "test", outcome, reason);
+            }
+        }
+        world.now = NOW;
+        let number = world.push("acme/app", "main", "The newest", &[("test", &[], &["go"])]);
+        world.start_step(number, "test", 0);
+        let reason = Some("the registry moves".to_owned());
+        let repository = Some("octo/site".to_owned());
+        world.pauses.push(Pause { repository, by: "ann".to_owned(), since: Timestamp(NOW.0 - 90_000), reason });
+    });
+}
+
+#[tokio::test]
+async fn repositories_and_their_results() {
+    let mut driver = Driver::start(SIZES[1]);
+    history(&driver);
+    driver.until("the list", |state| state.builds.total() == 136).await;
+    driver.press(&[Char('4')]);
+    driver.until("the repositories", |state| state.overview.repositories.is_some()).await;
+    at_every_size(&mut driver, "repositories");
+    insta::assert_snapshot!("repositories_ascii", driver.ascii_screen());
+    // Its builds, and back to it.
+    driver.press(&[Char('G'), Char('k'), Enter]);
+    assert_eq!((driver.state.view, driver.state.builds.filter.as_str()), (View::Builds, "repo:octo/site"));
+    driver.until("its builds", |state| state.builds.selected().is_some_and(|row| row.repository == "octo/site")).await;
+    // A pause changes what is shown.
+    driver.press(&[Esc, Char('4'), Char('g')]);
+    driver.press(&[Char('P'), Char('j'), Char('j'), Enter, Char('j'), Enter]);
+    let paused = |state: &State| state.overview.repository().is_some_and(|repository| repository.pause.is_some());
+    driver.until("the pause", paused).await;
+}
+
+#[tokio::test]
+async fn nodes_and_what_runs_there() {
+    let mut driver = opened(SIZES[1]).await;
+    driver.press(&[Char('5')]);
+    driver.until("the nodes", |state| state.overview.nodes.is_some()).await;
+    at_every_size(&mut driver, "nodes");
+    driver.press(&[Char('j'), Enter]);
+    driver.until("the job's build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    assert_eq!(selected(&driver.state), "end to end");
+    driver.fake.change(|world| world.trouble = Some("nothing listens at /var/run/docker.sock".to_owned()));
+    driver.press(&[Char('['), Char(']')]);
+    let trouble = |state: &State| state.overview.nodes.iter().flatten().any(|node| node.engine.trouble.is_some());
+    driver.until("the trouble", trouble).await;
+    insta::assert_snapshot!("nodes_trouble", driver.screen());
+}
+
+#[tokio::test]
+async fn the_results_of_the_selected_branch_stand_below_the_builds() {
+    let mut driver = Driver::start(SIZES[1]);
+    history(&driver);
+    driver.until("the list", |state| state.builds.total() == 136).await;
+    let known = |state: &State| {
+        let row = state.builds.selected();
+        row.is_some_and(|row| state.overview.branch(row).is_some_and(|results| results.len() > 1))
+    };
+    driver.until("the results", known).await;
+    insta::assert_snapshot!("builds_branch", driver.screen());
+    driver.press(&[Char('j')]);
+    driver.until("the results of another branch", known).await;
+    driver.resize((200, 50));
+    insta::assert_snapshot!("builds_branch_wide", driver.screen());
+}
+
+#[tokio::test]
+async fn a_delivery_is_replayed_after_a_question() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Once", &[("test", &[], &["go"])]);
+        let delivery = |id: &str, no_replay: Option<&str>, builds: Vec<u64>| DeliveryView {
+            delivery: id.to_owned(),
+            event: "push".to_owned(),
+            action: None,
+            repository: Some("acme/app".to_owned()),
+            received_at: Timestamp(NOW.0 - 60_000),
+            state: DeliveryState::Accepted,
+            reason: None,
+            builds,
+            no_replay: no_replay.map(str::to_owned),
+        };
+        world.deliveries.push(delivery("one", None, vec![number]));
+        world.deliveries.push(delivery("two", Some("its content is not kept any more"), Vec::new()));
+    });
+    driver.press(&[Char('3')]);
+    driver.until("deliveries", |state| state.deliveries.is_some()).await;
+    driver.press(&[Char('j'), Char('a')]);
+    assert!(driver.state.toasts.iter().any(|toast| toast.text.contains("not kept any more")));
+    driver.press(&[Char('k'), Char('a')]);
+    insta::assert_snapshot!("replay_asks", driver.screen());
+    driver.press(&[Enter]);
+    let replays = |world: &mut fake::World| {
+        world.asked.iter().filter(|request| matches!(request, Request::Replay { .. })).count()
+    };
+    assert_eq!(driver.fake.change(replays), 0, "the answer that changes nothing is focused");
+    driver.press(&[Char('a'), Char('j'), Enter]);
+    driver.until("the new delivery", |state| state.deliveries.as_ref().is_some_and(|all| all.len() == 3)).await;
+    assert!(driver.state.toasts.iter().any(|toast| toast.text.contains("as replay-2")));
 }

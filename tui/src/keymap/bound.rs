@@ -77,7 +77,7 @@ impl Keymap {
             return Err(format!("{name} is no action: the help (?) lists them, and so does the palette (:)"));
         };
         let keys = wish.keys.iter().map(|text| Key::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        let destructive = matches!(action, Action::Cancel | Action::Kill | Action::Pause);
+        let destructive = matches!(action, Action::Cancel | Action::Kill | Action::Pause | Action::Replay);
         if let Some(key) = keys.iter().find(|key| destructive && !matches!(key, Char(c) if c.is_alphabetic())) {
             return Err(format!("{name} on {}: what stops something is a letter, nothing else", key.name()));
         }

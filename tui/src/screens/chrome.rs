@@ -23,12 +23,18 @@ pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, b
         *x += used;
         place
     };
-    if area.width >= 60 {
+    if area.width >= 100 {
         put(&mut x, &Words::new().and(Tone::Strong, "windlass").plain("  "), buffer);
     }
     for (index, view) in View::ALL.into_iter().enumerate() {
         let here = state.view == view;
-        let name = if area.width >= 60 || here { view.name() } else { "" };
+        // Where pages lie over the view, they need the room.
+        let all = area.width >= 120 || (area.width >= 80 && state.pages.is_empty());
+        let name = match (all || here, view) {
+            (false, _) => "",
+            (true, View::Repositories) if area.width < 100 => "Repos",
+            (true, view) => view.name(),
+        };
         let tone = if here { Tone::Accent } else { Tone::Plain };
         let words = Words::new().and(Tone::Dim, (index + 1).to_string()).plain(" ").and(tone, name);
         let place = put(&mut x, &words, buffer);
@@ -43,7 +49,7 @@ pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, b
         put(&mut x, &Words::new().and(Tone::Dim, "› ").and(Tone::Accent, name).plain(" "), buffer);
     }
     let busy = busy(state, area.width);
-    if x + 2 + u16::try_from(busy.width()).unwrap_or(u16::MAX) < area.right() {
+    if x + u16::try_from(busy.width()).unwrap_or(u16::MAX) < area.right() {
         busy.paint_right(Rect { width: area.width - 1, ..area }, Style::new(), theme, buffer);
     }
 }
@@ -148,8 +154,10 @@ fn possible(state: &State, action: Action) -> bool {
     match (action, state.pages.last()) {
         (Action::NextMatch, Some(Page::Log(log))) => log.search.is_some(),
         (Action::Filter, None) => state.view == View::Builds,
-        (Action::Pause, _) => state.view == View::Queue,
-        (Action::Cancel | Action::RetryFailed, None) => state.view != View::Deliveries,
+        (Action::Replay, _) => state.view == View::Deliveries,
+        (Action::Pause, _) => matches!(state.view, View::Queue | View::Repositories),
+        (Action::Cancel, None) => !matches!(state.view, View::Deliveries | View::Repositories),
+        (Action::RetryFailed, None) => matches!(state.view, View::Builds | View::Queue),
         _ => true,
     }
 }

@@ -8,10 +8,14 @@ mod deliveries;
 mod details;
 mod graph;
 mod help;
+mod home;
 mod log;
 mod menu;
+mod nodes;
 mod overlay;
 mod queue;
+mod repositories;
+mod results;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -76,6 +80,8 @@ fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
         (None, View::Builds) => builds::paint(state, theme, body, &mut hits, buffer),
         (None, View::Queue) => queue::paint(state, theme, body, &mut hits, buffer),
         (None, View::Deliveries) => deliveries::paint(state, theme, body, &mut hits, buffer),
+        (None, View::Repositories) => repositories::paint(state, theme, body, &mut hits, buffer),
+        (None, View::Nodes) => nodes::paint(state, theme, body, &mut hits, buffer),
     }
     if state.stale() {
         buffer.set_style(body, theme.stale());

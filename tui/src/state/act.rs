@@ -107,8 +107,9 @@ impl State {
                 self.prompt = Some(Prompt { kind: PromptKind::Filter, text, older: None });
             }
             Action::Filter => self.toast("only builds can be filtered yet".to_owned(), true),
-            Action::Pause if self.view == View::Queue => self.pause_menu(),
+            Action::Pause if matches!(self.view, View::Queue | View::Repositories) => self.pause_menu(),
             Action::Pause => self.toast("the queue (press 2) is where it is paused".to_owned(), true),
+            Action::Replay => self.replay(),
             Action::Mark if builds => {
                 self.builds.toggle_mark();
                 self.builds.go(Move::By(1), height);
@@ -140,6 +141,14 @@ impl State {
             View::Deliveries => {
                 let length = self.deliveries.as_ref().map_or(0, Vec::len);
                 self.deliveries_cursor.go(step, length, height);
+            }
+            View::Repositories => {
+                let length = self.overview.repositories.as_ref().map_or(0, Vec::len);
+                self.overview.repositories_cursor.go(step, length, height);
+            }
+            View::Nodes => {
+                let length = self.overview.node_rows().len();
+                self.overview.nodes_cursor.go(step, length, height);
             }
         }
     }
@@ -192,6 +201,7 @@ impl State {
     fn carry_out(&mut self, task: Task, effects: &mut Vec<Effect>) {
         let pending = match task.request {
             Request::Retry { .. } => Pending::Retry { about: task.about },
+            Request::Replay { .. } => Pending::Replay { about: task.about },
             Request::Pause { .. } | Request::Resume { .. } => Pending::Pause { about: task.about },
             _ => Pending::Cancel { about: task.about },
         };
@@ -226,9 +236,7 @@ impl State {
             self.back(effects);
         }
         self.view = view;
-        if view == View::Deliveries {
-            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
-        }
+        self.look_again();
     }
 
     pub(super) fn back(&mut self, effects: &mut Vec<Effect>) {
@@ -261,6 +269,14 @@ impl State {
                 }
                 build.map(|build| (build, None))
             }
+            View::Repositories => return self.builds_of_repository(effects),
+            View::Nodes => {
+                let job = self.overview.node_job().map(|job| (job.build, Some(job.job.clone())));
+                if job.is_none() && self.overview.node_row().is_some() {
+                    self.toast("a node cannot be opened; the jobs below it can".to_owned(), true);
+                }
+                job
+            }
         };
         if let Some((number, job)) = target {
             let sub = self.fresh_sub();
@@ -289,7 +305,12 @@ impl State {
                 let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
                 job.map(Target::of_queued).into_iter().collect()
             }
-            (None, View::Deliveries) => Vec::new(),
+            (None, View::Nodes) => {
+                let queued = self.queue.iter().flat_map(|queue| &queue.jobs);
+                let job = self.overview.node_job().and_then(|id| queued.into_iter().find(|job| job.id == *id));
+                job.map(Target::of_queued).into_iter().collect()
+            }
+            (None, View::Deliveries | View::Repositories) => Vec::new(),
         }
     }
 
@@ -309,7 +330,10 @@ impl State {
         let Some(queue) = &self.queue else {
             return self.toast("waiting for the daemon".to_owned(), true);
         };
-        let repository = queue.jobs.get(self.queue_cursor.at).map(|job| job.repository.as_str());
+        let repository = match self.view {
+            View::Repositories => self.overview.repository().map(|repository| repository.name.as_str()),
+            _ => queue.jobs.get(self.queue_cursor.at).map(|job| job.repository.as_str()),
+        };
         let role = match &self.connection {
             Connection::Up(hello) => Some(hello.role),
             Connection::Connecting | Connection::Lost { .. } => None,
@@ -329,9 +353,7 @@ impl State {
                 Page::Log(log) => log.forget_window(),
             }
         }
-        if self.view == View::Deliveries {
-            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
-        }
+        self.look_again();
         self.toast("asked for everything anew".to_owned(), false);
     }
 }

@@ -38,6 +38,8 @@ impl State {
                             View::Builds => self.builds.cursor,
                             View::Queue => self.queue_cursor,
                             View::Deliveries => self.deliveries_cursor,
+                            View::Repositories => self.overview.repositories_cursor,
+                            View::Nodes => self.overview.nodes_cursor,
                         };
                         // A second click on the same row opens it.
                         if cursor.at == index {
@@ -79,6 +81,14 @@ impl State {
             }
             (None, View::Deliveries) => {
                 self.deliveries_cursor.scroll(rows, self.deliveries.as_ref().map_or(0, Vec::len), list);
+            }
+            (None, View::Repositories) => {
+                let length = self.overview.repositories.as_ref().map_or(0, Vec::len);
+                self.overview.repositories_cursor.scroll(rows, length, list);
+            }
+            (None, View::Nodes) => {
+                let length = self.overview.node_rows().len();
+                self.overview.nodes_cursor.scroll(rows, length, list);
             }
         }
     }

@@ -52,7 +52,7 @@ impl State {
         let Some((log, _)) = page.blamed().filter(|(id, _)| !page.digests.contains_key(id)) else { return };
         page.digests.insert(log.clone(), Digest::Asked);
         let request = Request::Excerpt { log: log.clone(), pattern: search::ERRORS.to_owned(), lines: LINES };
-        self.ask(request, Pending::Excerpt { log }, effects);
+        self.look_up(request, Pending::Excerpt { log }, effects);
     }
 
     pub(super) fn excerpt(&mut self, log: &AttemptId, digest: Digest) {

@@ -82,7 +82,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 19] = [
+const ABOUT_ROW: [Action; 20] = [
     Action::Into,
     Action::Graph,
     Action::Details,
@@ -91,6 +91,7 @@ const ABOUT_ROW: [Action; 19] = [
     Action::RetryFailed,
     Action::RetryMenu,
     Action::Pause,
+    Action::Replay,
     Action::Mark,
     Action::Copy,
     Action::Pager,
@@ -175,10 +176,13 @@ impl State {
             .then(|| format!("only in the list of builds (press {})", self.key_of(Action::View(1))));
         match action {
             Action::Cancel | Action::Kill => dialog::cancel(&self.targets(), action == Action::Kill).err(),
+            Action::Replay => self.why_no_replay(),
             Action::RetryFailed => dialog::again(&self.targets()).err(),
             Action::RetryMenu => self.targets().is_empty().then(|| "nothing is selected".to_owned()),
-            Action::Pause => (self.view != View::Queue)
-                .then(|| format!("only in the queue (press {})", self.key_of(Action::View(2)))),
+            Action::Pause => (!matches!(self.view, View::Queue | View::Repositories)).then(|| {
+                let keys = [2, 4].map(|view| self.key_of(Action::View(view)));
+                format!("only in the queue (press {}) and in the repositories ({})", keys[0], keys[1])
+            }),
             Action::Filter | Action::Mark | Action::OnlyFailed => only_builds,
             Action::ClearMarks => self.builds.marks.is_empty().then(|| "nothing is marked".to_owned()),
             Action::NextFailed | Action::PreviousFailed => only_builds,
@@ -204,6 +208,8 @@ impl State {
             View::Builds => self.builds.selected().is_none(),
             View::Queue => self.queue.as_ref().is_none_or(|queue| queue.jobs.is_empty()),
             View::Deliveries => self.deliveries.as_ref().is_none_or(Vec::is_empty),
+            View::Repositories => self.overview.repository().is_none(),
+            View::Nodes => self.overview.node_job().is_none(),
         };
         empty.then(|| "nothing is selected".to_owned())
     }

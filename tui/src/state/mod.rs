@@ -17,8 +17,10 @@ pub mod graph;
 pub mod layout;
 pub mod log;
 pub mod menu;
+pub mod overview;
 mod pause;
 pub mod picture;
+mod replay;
 pub mod search;
 mod settle;
 #[cfg(test)]
@@ -41,6 +43,7 @@ use dialog::Dialog;
 use layout::Layout;
 use log::LogPage;
 use menu::Menu;
+use overview::Overview;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -109,16 +112,20 @@ pub enum View {
     Builds,
     Queue,
     Deliveries,
+    Repositories,
+    Nodes,
 }
 
 impl View {
-    pub const ALL: [Self; 3] = [Self::Builds, Self::Queue, Self::Deliveries];
+    pub const ALL: [Self; 5] = [Self::Builds, Self::Queue, Self::Deliveries, Self::Repositories, Self::Nodes];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Builds => "Builds",
             Self::Queue => "Queue",
             Self::Deliveries => "Deliveries",
+            Self::Repositories => "Repositories",
+            Self::Nodes => "Nodes",
         }
     }
 }
@@ -175,12 +182,17 @@ enum Pending {
     Search { sub: Sub, ask: search::Ask },
     Excerpt { log: AttemptId },
     Deliveries,
+    Repositories,
+    Nodes,
+    Results { branch: overview::Branch },
+    Replay { about: String },
 }
 
 const QUEUE: Sub = 1;
 const BUILDS: Sub = 2;
 const FOUND: Sub = 3;
 const FIRST_FREE: Sub = 10;
+const FIRST_LOOK_UP: u64 = 1 << 32;
 
 #[derive(Debug)]
 pub struct State {
@@ -199,6 +211,7 @@ pub struct State {
     pub queue_cursor: Cursor,
     pub deliveries: Option<Vec<DeliveryView>>,
     pub deliveries_cursor: Cursor,
+    pub overview: Overview,
     pub prompt: Option<Prompt>,
     /// What can be chosen while a command is typed.
     pub menu: Option<Menu>,
@@ -209,6 +222,7 @@ pub struct State {
     searches: Vec<String>,
     pending: BTreeMap<u64, Pending>,
     next_request: u64,
+    next_look_up: u64,
     next_sub: Sub,
     animation: bool,
     pub mouse: bool,
@@ -235,6 +249,7 @@ impl State {
             queue_cursor: Cursor::default(),
             deliveries: None,
             deliveries_cursor: Cursor::default(),
+            overview: Overview::default(),
             prompt: None,
             menu: None,
             dialog: None,
@@ -243,6 +258,7 @@ impl State {
             searches: Vec::new(),
             pending: BTreeMap::new(),
             next_request: 1,
+            next_look_up: FIRST_LOOK_UP,
             next_sub: FIRST_FREE,
             animation,
             mouse,
@@ -276,7 +292,7 @@ impl State {
                     self.close_menu();
                 }
             }
-            Event::Connected(hello) => self.connected(hello, &mut effects),
+            Event::Connected(hello) => self.connected(hello),
             Event::Lost { error, pause } => {
                 let since = match self.connection {
                     Connection::Lost { since, .. } => since,
@@ -339,7 +355,7 @@ impl State {
     pub fn deadline(&self) -> Option<Timestamp> {
         let toast = self.toasts.iter().map(|toast| toast.until).min();
         let second = self.counts_seconds().then(|| Timestamp((self.daemon_now().0 / 1_000 + 1) * 1_000 - self.ahead));
-        [toast, second].into_iter().flatten().min()
+        [toast, second, self.overview_deadline()].into_iter().flatten().min()
     }
 
     /// Something on the screen changes with each second.
@@ -366,20 +382,19 @@ impl State {
                 View::Queue => {
                     self.queue.as_ref().is_some_and(|queue| !(queue.jobs.is_empty() && queue.pauses.is_empty()))
                 }
-                View::Deliveries => false,
+                View::Nodes => self.overview.nodes.iter().flatten().any(|node| !node.jobs.is_empty()),
+                View::Deliveries | View::Repositories => false,
             }
     }
 
-    fn connected(&mut self, hello: Hello, effects: &mut Vec<Effect>) {
+    fn connected(&mut self, hello: Hello) {
         if let Connection::Lost { since, .. } = self.connection {
             let away = crate::words::running_duration(self.now.since(since));
             self.toast(format!("connected again after {away}; nothing was lost"), false);
         }
         self.ahead = hello.now.0 - self.now.0;
         self.connection = Connection::Up(hello);
-        if self.view == View::Deliveries || self.deliveries.is_some() {
-            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
-        }
+        self.overview.reconnected();
     }
 
     fn message(&mut self, message: ServerMessage, effects: &mut Vec<Effect>) {
@@ -388,9 +403,11 @@ impl State {
             ServerMessage::Queue { queue, .. } => {
                 let length = queue.jobs.len();
                 self.queue = Some(queue);
+                self.overview.something_changed();
                 self.queue_cursor.settle(length, height);
             }
             ServerMessage::Builds { sub, total, offset, order, changed, .. } => {
+                self.overview.changed(changed.iter());
                 let window = Window { total, offset, order, changed };
                 let missing = match sub {
                     BUILDS => self.builds.all(window, height).then(|| self.builds.topic()),
@@ -476,6 +493,15 @@ impl State {
     fn ask(&mut self, request: Request, pending: Pending, effects: &mut Vec<Effect>) {
         let id = self.next_request;
         self.next_request += 1;
+        self.pending.insert(id, pending);
+        effects.push(Effect::Send(ClientMessage::Request { id, request }));
+    }
+
+    /// Asks for what the screen shows. Such questions have numbers of their own: how many there were says nothing about what
+    /// keys asked for.
+    fn look_up(&mut self, request: Request, pending: Pending, effects: &mut Vec<Effect>) {
+        let id = self.next_look_up;
+        self.next_look_up += 1;
         self.pending.insert(id, pending);
         effects.push(Effect::Send(ClientMessage::Request { id, request }));
     }

@@ -20,6 +20,8 @@ impl State {
         }
         self.settle_preview(layout, effects);
         self.settle_digest(effects);
+        self.overview.settle(list);
+        self.settle_overview(effects);
         for page in &mut self.pages {
             let log = match page {
                 Page::Build(page) => {
