@@ -8,9 +8,11 @@ mod deliveries;
 mod lint;
 mod logs;
 mod man;
+mod nodes;
 mod output;
 mod pause;
 mod queue;
+mod repositories;
 mod retry;
 mod session;
 mod show;
@@ -97,6 +99,8 @@ enum Asking {
     Pause(pause::Args),
     Resume(pause::ResumeArgs),
     Deliveries(deliveries::Args),
+    Repositories(repositories::Args),
+    Nodes(nodes::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -211,6 +215,8 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
         Asking::Pause(args) => pause::run(args, &mut session, output).await,
         Asking::Resume(args) => pause::resume(args, &mut session, output).await,
         Asking::Deliveries(args) => deliveries::run(args, &mut session, output).await,
+        Asking::Repositories(args) => repositories::run(args, &mut session, output).await,
+        Asking::Nodes(args) => nodes::run(args, &mut session, output).await,
     }?;
     output.flush()?;
     Ok(exit)
