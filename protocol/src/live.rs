@@ -3,12 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::glance::{BuildResult, NodeView, RepositoryView};
 use crate::id::{AttemptId, BuildNumber};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
-use crate::view::{
-    BuildResult, BuildRow, BuildView, DeliveryView, NodeView, Outcome, Pause, QueueView, RepositoryView, Status,
-};
+use crate::view::{BuildRow, BuildView, DeliveryView, Outcome, Pause, QueueView, Status};
 
 /// A subscription's number, chosen by the client, unique within its connection.
 pub type Sub = u32;

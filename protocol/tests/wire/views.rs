@@ -1,11 +1,11 @@
 //! Samples of what messages carry: a build that waits, runs and has been tried before, its row, the queue, deliveries.
 
+use windlass_protocol::glance::{BuildResult, Disk, Machine, NodeJob, NodeView, PriorityView, RepositoryView};
 use windlass_protocol::id::JobId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
-    AttemptView, BuildHead, BuildResult, BuildRow, BuildView, Cancelling, DeliveryAnswer, DeliveryState, DeliveryView,
-    Disk, EngineView, Estimate, JobSummary, JobView, LogSummary, Machine, NodeJob, NodeView, Outcome, Pause,
-    PriorityView, QueueView, QueuedJob, RepositoryView, Status, StepView, WaitingFor,
+    AttemptView, BuildHead, BuildRow, BuildView, Cancelling, DeliveryAnswer, DeliveryState, DeliveryView, EngineView,
+    Estimate, JobSummary, JobView, LogSummary, Outcome, Pause, QueueView, QueuedJob, Status, StepView, WaitingFor,
 };
 
 use crate::samples::{Sample, record};

@@ -1,7 +1,7 @@
 //! `windlass nodes`: the machines that jobs run on, and what they do. Must not know engines.
 
+use windlass_protocol::glance::NodeView;
 use windlass_protocol::live::{Request, Response};
-use windlass_protocol::view::NodeView;
 
 use super::output::Output;
 use super::session::{Session, strange};

@@ -1,7 +1,7 @@
 //! `windlass repositories`: how the builds of each repository ended lately. Must not know where that is kept.
 
+use windlass_protocol::glance::RepositoryView;
 use windlass_protocol::live::{Request, Response};
-use windlass_protocol::view::RepositoryView;
 
 use super::output::{Output, Table};
 use super::session::{Session, strange};

@@ -1,5 +1,7 @@
 //! What a newcomer sees in the place of builds: what to do first, and the keys that help. Must not know more than is told to it.
 
+use std::net::IpAddr;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -40,7 +42,7 @@ fn lines(state: &State, width: u16, height: u16) -> Vec<Words> {
         Connection::Up(hello) => hello.webhook.clone(),
         Connection::Connecting | Connection::Lost { .. } => None,
     };
-    let here = webhook.as_deref().is_some_and(is_local);
+    let unreachable = webhook.as_deref().is_some_and(is_local);
     let address = webhook.unwrap_or_else(|| "https://…/webhooks/github on windlassd's public address".to_owned());
     let step = |number: &str, text: &str| Words::from((Tone::Accent, format!("{number} "))).plain(text);
     let fact = |name: &str, text: &str| Words::from((Tone::Dim, format!("   {name:<14}"))).plain(text);
@@ -53,9 +55,9 @@ fn lines(state: &State, width: u16, height: u16) -> Vec<Words> {
         fact("secret", "the one that windlassd knows ([github] webhook_secret_files)"),
         fact("events", "push, pull requests"),
     ];
-    if here {
+    if unreachable {
         let words =
-            "   only this machine reaches that address: put a tunnel or a proxy before it, and name it in [public] url";
+            "   GitHub does not reach that address: put a tunnel or a proxy before it, and name it in [public] url";
         lines.push(Words::from((Tone::Warn, words)));
     }
     lines.push(step("2.", "The repository listed in windlassd.toml: [[repository]] name = \"owner/name\""));
@@ -68,10 +70,16 @@ fn lines(state: &State, width: u16, height: u16) -> Vec<Words> {
     lines
 }
 
-/// An address of this machine alone.
+/// An address of this machine alone, or of a private network.
 fn is_local(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local))
+    let host = host.split('/').next().unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    match name.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_unspecified() || address.is_private(),
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unspecified() || address.is_unique_local(),
+        Err(_) => name == "localhost",
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +93,11 @@ mod tests {
             ("http://[::1]:8080/webhooks/github", true),
             ("http://localhost/webhooks/github", true),
             ("https://ci.example.org/webhooks/github", false),
-            ("http://0.0.0.0:8080/webhooks/github", false),
+            ("http://0.0.0.0:8080/webhooks/github", true),
+            ("http://[::1]/webhooks/github", true),
+            ("http://192.168.1.2/webhooks/github", true),
+            ("http://140.82.112.3:8080/webhooks/github", false),
+            ("https://localhost.example.org/webhooks/github", false),
         ] {
             assert_eq!(is_local(url), local, "{url}");
         }

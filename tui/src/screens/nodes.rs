@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use windlass_protocol::view::{NodeJob, NodeView};
+use windlass_protocol::glance::{NodeJob, NodeView};
 
 use super::{Hits, overlay};
 use crate::state::State;

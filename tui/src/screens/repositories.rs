@@ -3,7 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use windlass_protocol::view::{Outcome, RepositoryView};
+use windlass_protocol::glance::RepositoryView;
+use windlass_protocol::view::Outcome;
 
 use super::builds::standing_words;
 use super::{Hits, overlay, results};

@@ -1,6 +1,6 @@
 //! How builds ended, in a row of signs that differ without colour too, the newest at the right. Must not know whose builds.
 
-use windlass_protocol::view::BuildResult;
+use windlass_protocol::glance::BuildResult;
 
 use crate::theme::tone_of;
 use crate::widgets::text::Words;

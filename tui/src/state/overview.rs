@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use windlass_protocol::glance::{BuildResult, NodeJob, NodeView, RepositoryView};
 use windlass_protocol::id::JobId;
 use windlass_protocol::live::Request;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{BuildResult, BuildRow, NodeJob, NodeView, RepositoryView};
+use windlass_protocol::view::BuildRow;
 
 use super::cursor::Cursor;
 use super::{Connection, Effect, Pending, State, View};

@@ -1,9 +1,8 @@
 //! What the fake daemon tells at a glance: repositories and its node. Must not know sockets.
 
+use windlass_protocol::glance::{BuildResult, Disk, Machine, NodeJob, NodeView, PriorityView, RepositoryView};
 use windlass_protocol::id::JobId;
-use windlass_protocol::view::{
-    BuildResult, BuildView, Disk, EngineView, Machine, NodeJob, NodeView, Outcome, PriorityView, RepositoryView, Status,
-};
+use windlass_protocol::view::{BuildView, EngineView, Outcome, Status};
 
 use super::World;
 

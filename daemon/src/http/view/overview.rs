@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use windlass_protocol::glance::{BuildResult, Disk, Machine, NodeJob, NodeView, PriorityView, RepositoryView};
 use windlass_protocol::id::JobId;
-use windlass_protocol::view::{
-    BuildResult, Disk, Machine, NodeJob, NodeView, Outcome, PriorityView, RepositoryView, Status,
-};
+use windlass_protocol::view::{Outcome, Status};
 
 use super::{App, PAGE_CAP, newest_round};
 use crate::clock;
