@@ -23,6 +23,7 @@ pub mod theme; // what a tone looks like
 pub mod widgets; // things that can be painted: plain values in, cells out
 
 mod handover; // a log for another program
+mod hangup; // a terminal that goes away
 mod signals; // what ends, stops or wakes the client
 mod terminal; // taken over and given back
 

@@ -70,6 +70,11 @@ impl State {
                 self.toast(format!("{about} is worked on once more, as {delivery}"), false);
                 self.look_again();
             }
+            (Pending::Map { log, pattern }, Response::LogMap { lines, looked, counts }) => {
+                for page in self.logs_of(&log) {
+                    page.take_map(&pattern, lines, looked, &counts);
+                }
+            }
             _ => self.toast("the daemon answered something else than was asked".to_owned(), true),
         }
     }
@@ -106,6 +111,8 @@ impl State {
                 self.toast(format!("nodes: {refusal}"), true);
             }
             Some(Pending::Results { .. }) => self.overview.refuse_branch(),
+            // A column without it is what is left.
+            Some(Pending::Map { log, pattern }) => self.logs_of(&log).for_each(|page| page.fail_map(&pattern)),
             Some(Pending::Deliveries) => {
                 self.deliveries.get_or_insert_default();
                 self.overview.asking = false;
@@ -155,7 +162,7 @@ impl State {
         let Some(log) = self.log_of(sub) else { return };
         match next {
             Next::Show { line, wrapped } => {
-                log.reveal(line);
+                self.go_to_line(sub, line, effects);
                 if wrapped {
                     self.toast("search wrapped".to_owned(), false);
                 }

@@ -32,10 +32,19 @@ pub struct Item {
 enum Does {
     Act(Mode, Action),
     Switch(String),
+    /// To a line of the log that is looked at.
+    Line(u64),
+}
+
+impl Item {
+    pub(super) fn line(line: u64, text: String) -> Self {
+        let name = format!("line {}", crate::words::count(line + 1));
+        Self { name, help: text, keys: String::new(), why_not: None, does: Does::Line(line) }
+    }
 }
 
 impl Menu {
-    fn new(title: &'static str, all: Vec<Item>) -> Self {
+    pub(super) fn new(title: &'static str, all: Vec<Item>) -> Self {
         let shown = (0..all.len()).collect();
         Self { title, all, shown, cursor: Cursor::default() }
     }
@@ -82,7 +91,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 20] = [
+const ABOUT_ROW: [Action; 31] = [
     Action::Into,
     Action::Graph,
     Action::Details,
@@ -93,13 +102,24 @@ const ABOUT_ROW: [Action; 20] = [
     Action::Pause,
     Action::Replay,
     Action::Mark,
+    Action::Select,
     Action::Copy,
+    Action::CopyLink,
+    Action::Bookmark,
+    Action::NextBookmark,
+    Action::Bookmarks,
     Action::Pager,
     Action::Editor,
     Action::Save,
     Action::Search,
     Action::NextMatch,
     Action::NextFailed,
+    Action::Only,
+    Action::OnlyFailed,
+    Action::MoreContext,
+    Action::LessContext,
+    Action::Fold,
+    Action::FoldAll,
     Action::Follow,
     Action::Wrap,
     Action::Times,
@@ -124,7 +144,7 @@ impl State {
         self.open_list(Menu::new("What can be done here", items));
     }
 
-    fn open_list(&mut self, menu: Menu) {
+    pub(super) fn open_list(&mut self, menu: Menu) {
         self.menu = Some(menu);
         self.prompt = Some(Prompt { kind: PromptKind::Command, text: String::new(), older: None });
     }
@@ -167,6 +187,11 @@ impl State {
         match item.does {
             Does::Act(mode, action) => self.act(mode, action, effects),
             Does::Switch(profile) => effects.push(Effect::Switch(profile)),
+            Does::Line(line) => {
+                if let Some(Page::Log(log)) = self.pages.last() {
+                    self.go_to_line(log.sub, line, effects);
+                }
+            }
         }
     }
 
@@ -183,6 +208,19 @@ impl State {
                 let keys = [2, 4].map(|view| self.key_of(Action::View(view)));
                 format!("only in the queue (press {}) and in the repositories ({})", keys[0], keys[1])
             }),
+            Action::Bookmark | Action::NextBookmark | Action::Bookmarks | Action::Select => self.no_line(action),
+            Action::Into if mode == Mode::Log => self.no_line(action),
+            Action::Copy if mode == Mode::Log => self.no_line(action),
+            Action::Only
+            | Action::OnlyFailed
+            | Action::MoreContext
+            | Action::LessContext
+            | Action::Fold
+            | Action::FoldAll
+                if mode == Mode::Log =>
+            {
+                self.no_view(action)
+            }
             Action::Filter | Action::Mark | Action::OnlyFailed => only_builds,
             Action::ClearMarks => self.builds.marks.is_empty().then(|| "nothing is marked".to_owned()),
             Action::NextFailed | Action::PreviousFailed => only_builds,

@@ -2,9 +2,11 @@
 //! is to be done goes out as effects. Must not know ratatui, sockets or the keyboard's library.
 
 mod act;
+mod act_line;
 mod act_log;
 mod act_mouse;
 mod act_prompt;
+mod act_view;
 mod answer;
 pub mod build;
 pub mod builds;
@@ -14,9 +16,17 @@ pub mod dialog;
 pub mod digest;
 mod hand_out;
 pub mod graph;
+pub mod kept;
 pub mod layout;
 pub mod log;
+mod log_ask;
+mod log_map;
+mod log_move;
+mod log_rows;
+pub mod long;
+mod map;
 pub mod menu;
+pub mod only;
 pub mod overview;
 mod pause;
 pub mod picture;
@@ -79,7 +89,7 @@ pub enum Effect {
     Mouse(bool),
     Redraw,
     Suspend,
-    /// Text for the clipboard. It holds no control character.
+    /// Text for the clipboard. It holds no control character, but for line feeds between lines.
     Copy(String),
     /// A log for another program, or a file.
     Read(Reader, AttemptId),
@@ -141,6 +151,8 @@ pub enum Page {
 pub enum PromptKind {
     Filter,
     Search,
+    /// Only these lines of a log.
+    Only,
     /// A command by its name: the palette or the menu is open.
     Command,
 }
@@ -181,6 +193,7 @@ enum Pending {
     Pause { about: String },
     Search { sub: Sub, ask: search::Ask },
     Excerpt { log: AttemptId },
+    Map { log: AttemptId, pattern: String },
     Deliveries,
     Repositories,
     Nodes,
@@ -422,8 +435,14 @@ impl State {
             }
             ServerMessage::Build { sub, build, .. } => self.build(sub, build),
             ServerMessage::LogHead { sub, head } => {
+                self.long_line_ended(sub, effects);
                 if let Some(log) = self.log_of(sub) {
                     log.take_head(head);
+                }
+            }
+            ServerMessage::LogRows { sub, from, to, runs } => {
+                if let Some(log) = self.log_of(sub) {
+                    log.take_rows(from, to, &runs);
                 }
             }
             ServerMessage::Response { id, response } => self.answered(id, response, effects),
@@ -456,10 +475,17 @@ impl State {
     }
 
     fn log_frame(&mut self, frame: LogFrame) {
-        if let LogFrame::Lines { sub, first, lines } = frame
-            && let Some(log) = self.log_of(sub)
-        {
-            log.take_lines(first, lines);
+        match frame {
+            LogFrame::Lines { sub, first, lines } => {
+                if let Some(log) = self.log_of(sub) {
+                    log.take_lines(first, lines);
+                }
+            }
+            LogFrame::Bytes { sub, offset, bytes } => {
+                if let Some(long) = self.long_line(sub).and_then(|log| log.long.as_mut()) {
+                    long.take(offset, &bytes);
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod bar;
 pub mod log;
+pub mod minimap;
 pub mod popup;
 pub mod table;
 pub mod text;

@@ -34,6 +34,15 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn start(socket: &Path, rows: u16, columns: u16) -> Self {
+        Self::launch(socket, rows, columns, true)
+    }
+
+    /// On a terminal that does not control it: no signal tells when that goes away.
+    pub(crate) fn start_uncontrolled(socket: &Path, rows: u16, columns: u16) -> Self {
+        Self::launch(socket, rows, columns, false)
+    }
+
+    fn launch(socket: &Path, rows: u16, columns: u16, controlled: bool) -> Self {
         let pair = native_pty_system().openpty(size(rows, columns)).expect("a pseudo-terminal");
         let before = termios(&*pair.master);
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_windlass"));
@@ -42,6 +51,7 @@ impl Client {
         command.env("TERM", "xterm-256color");
         command.env("HOME", socket.parent().expect("a folder"));
         command.env("PAGER", "cat; printf 'in the pager: '; read -r line < /dev/tty; echo \"read $line\"");
+        command.set_controlling_tty(controlled);
         command.cwd(socket.parent().expect("a folder"));
         command.env_remove("NO_COLOR");
         command.env_remove("XDG_CONFIG_HOME");

@@ -8,13 +8,15 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{Request, Response};
 use windlass_protocol::refusal::RefusalCode;
 
+use super::logs::blocking;
 use crate::http::failure::Failure;
 use crate::http::guard::Caller;
 use crate::http::{App, actions, excerpt, view};
-use crate::logs::{LogError, LogReader, Pattern, Search};
+use crate::logs::{LogError, LogMap, LogReader, Pattern, Search};
 use crate::store::Role;
 
 const MATCHES_CAP: u32 = 10_000;
+const PARTS_CAP: u32 = 500;
 /// Of one search, after which the client has to ask for more: it may have lost interest.
 const SEARCH_BUDGET: u64 = 4 << 30;
 
@@ -59,17 +61,25 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         }
         Request::SearchLog { log, pattern, from, backwards, limit } => {
             let limit = limit.min(MATCHES_CAP) as usize;
-            let found = in_log(app, log, &pattern, move |reader, pattern, stop| {
-                let search = Search { from, backwards, limit, budget: SEARCH_BUDGET, stop };
-                reader.search(pattern, &search)
+            let found = looking(app, log, &pattern, move |reader, pattern, stop| {
+                reader.search(pattern, &Search { from, backwards, limit, budget: SEARCH_BUDGET, stop })
             });
             let found = found.await?;
             Ok(Response::Matches { lines: found.lines, next: found.next })
         }
         Request::Excerpt { log, pattern, lines } => {
-            let excerpt =
-                in_log(app, log, &pattern, move |reader, pattern, stop| excerpt::excerpt(reader, pattern, lines, stop));
+            let excerpt = looking(app, log, &pattern, move |reader, pattern, stop| {
+                excerpt::excerpt(reader, pattern, lines, stop)
+            });
             Ok(Response::Excerpt { lines: excerpt.await? })
+        }
+        Request::MapLog { log, pattern, buckets } => {
+            let parts = buckets.clamp(1, PARTS_CAP) as usize;
+            let map = looking(app, log, &pattern, move |reader, pattern, stop| {
+                reader.map(pattern, parts, SEARCH_BUDGET, stop)
+            });
+            let LogMap { lines, looked, counts } = map.await?;
+            Ok(Response::LogMap { lines, looked, counts })
         }
         Request::Unknown => Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -79,8 +89,8 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
     }
 }
 
-/// Looks for a pattern on a thread that may block. It is told to stop when the client goes away.
-async fn in_log<T: Send + 'static>(
+/// Looks through a log on a thread that may block, and stops when nobody waits for it any more.
+async fn looking<T: Send + 'static>(
     app: &App,
     log: AttemptId,
     pattern: &str,
@@ -88,18 +98,22 @@ async fn in_log<T: Send + 'static>(
 ) -> Result<T, Failure> {
     let pattern = Pattern::new(pattern).map_err(|error| Failure::invalid(error.to_string()))?;
     let logs = app.logs.clone();
-    // Set when this future is dropped because the client went away.
-    let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
-    let flag = Arc::clone(&stop.0);
-    let looked = tokio::task::spawn_blocking(move || look(&logs.reader(&log)?, &pattern, &flag)).await;
+    let stop = StopOnDrop::default();
+    let flag = stop.flag();
+    let found = blocking(move || look(&logs.reader(&log)?, &pattern, &flag)).await;
     drop(stop);
-    match looked {
-        Ok(found) => Ok(found?),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    Ok(found?)
 }
 
-struct StopOnDrop(Arc<AtomicBool>);
+/// Set when whoever waits went away.
+#[derive(Debug, Default)]
+pub(super) struct StopOnDrop(Arc<AtomicBool>);
+
+impl StopOnDrop {
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
