@@ -91,8 +91,8 @@ impl State {
     /// The page whose long line comes with a subscription.
     pub(super) fn long_line(&mut self, sub: Sub) -> Option<&mut LogPage> {
         self.pages.iter_mut().find_map(|page| match page {
-            Page::Log(log) if log.long.as_ref().is_some_and(|long| long.sub == sub) => Some(&mut **log),
-            _ => None,
+            Page::Log(log) => log.either(|log| log.long.as_ref().is_some_and(|long| long.sub == sub)),
+            Page::Build(_) => None,
         })
     }
 

@@ -32,6 +32,7 @@ impl State {
             Action::Search => self.prompt = Some(Prompt { kind: PromptKind::Search, text: String::new(), older: None }),
             Action::NextMatch | Action::PreviousMatch => self.step_search(action == Action::NextMatch, effects),
             Action::NextFailed | Action::PreviousFailed => self.step_errors(action == Action::NextFailed, effects),
+            Action::Beside | Action::NextDifference | Action::PreviousDifference => self.act_on_pair(action, effects),
             Action::Into
             | Action::Bookmark
             | Action::NextBookmark
@@ -52,6 +53,7 @@ impl State {
                 let folded = log.folded.clone();
                 self.show(None, folded, effects);
             }
+            Action::Back if log.pair.is_some() => self.leave_pair(effects),
             Action::Back => self.back(effects),
             _ => {}
         }

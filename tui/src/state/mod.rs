@@ -11,6 +11,7 @@ mod answer;
 pub mod build;
 pub mod builds;
 pub mod cache;
+pub mod compare;
 pub mod cursor;
 pub mod dialog;
 mod hand_out;
@@ -25,6 +26,7 @@ pub mod long;
 mod map;
 pub mod menu;
 pub mod only;
+pub mod pair;
 mod pause;
 pub mod search;
 mod settle;
@@ -406,6 +408,9 @@ impl State {
             ServerMessage::Build { sub, build, .. } => self.build(sub, build),
             ServerMessage::LogHead { sub, head } => {
                 self.long_line_ended(sub, effects);
+                if let Some(compare) = self.compare_of(sub) {
+                    compare.take_head(sub, &head);
+                }
                 if let Some(log) = self.log_of(sub) {
                     log.take_head(head);
                 }
@@ -447,6 +452,9 @@ impl State {
     fn log_frame(&mut self, frame: LogFrame) {
         match frame {
             LogFrame::Lines { sub, first, lines } => {
+                if let Some(compare) = self.compare_of(sub) {
+                    compare.take_lines(sub, first, &lines);
+                }
                 if let Some(log) = self.log_of(sub) {
                     log.take_lines(first, lines);
                 }
@@ -462,9 +470,8 @@ impl State {
     /// The log that a subscription is for: a page, or a preview.
     fn log_of(&mut self, sub: Sub) -> Option<&mut LogPage> {
         self.pages.iter_mut().find_map(|page| match page {
-            Page::Log(log) if log.sub == sub => Some(&mut **log),
+            Page::Log(log) => log.either(|log| log.sub == sub),
             Page::Build(build) => build.preview.as_mut().filter(|log| log.sub == sub),
-            Page::Log(_) => None,
         })
     }
 

@@ -29,6 +29,13 @@ impl Words {
         self.and(Tone::Plain, text)
     }
 
+    /// These, then others.
+    #[must_use]
+    pub fn join(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     #[must_use]
     pub fn width(&self) -> usize {
         self.0.iter().map(|(text, _)| text.width()).sum()
