@@ -5,9 +5,10 @@ mod bound;
 
 pub(crate) use bound::Wish;
 pub use bound::{Bound, Keymap};
+use serde::{Deserialize, Serialize};
 
 /// A key with its modifiers. Shift is part of the letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Key {
     Char(char),
     Ctrl(char),
@@ -28,7 +29,7 @@ pub enum Key {
 }
 
 /// What the keyboard speaks to. Each mode has keys of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// The lists: builds, queue, deliveries.
     List,
@@ -74,7 +75,11 @@ pub enum Action {
     NextMatch,
     PreviousMatch,
     Mark,
+    MarkRange,
+    MarkAll,
     ClearMarks,
+    Undo,
+    Watch,
     Cancel,
     Kill,
     RetryFailed,
@@ -187,7 +192,11 @@ pub const TABLE: &[Binding] = &[
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
     bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue, after a question", None),
     bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
+    bind(Action::MarkRange, &[List], &[Char('V')], "mark from here to where V is pressed again", None),
+    bind(Action::MarkAll, &[List], &[Char('*')], "mark all that the filter shows", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
+    bind(Action::Undo, PAGES, &[Char('u')], "undo within 5 s: a mark, a filter, a cancel of what had not begun", None),
+    bind(Action::Watch, &[List, Build], &[Char('w')], "watch: be told when it ends, wherever you look", None),
     bind(Action::NextFailed, &[List, Build], &[Char('e')], "next that did not pass", None),
     bind(Action::PreviousFailed, &[List, Build], &[Char('E')], "one before that did not pass", None),
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),

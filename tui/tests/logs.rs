@@ -8,6 +8,7 @@ mod driver;
 
 use driver::Driver;
 use fake::World;
+use windlass_protocol::live::RetryWhat;
 use windlass_protocol::view::Outcome;
 use windlass_tui::keymap::Key::{Char, Enter, Esc};
 use windlass_tui::state::log::{LogPage, Shown};
@@ -236,7 +237,7 @@ async fn two_attempts_side_by_side() {
         };
         run(world, 1);
         world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 1");
-        world.retry(number).expect("a new attempt");
+        world.retry(number, &RetryWhat::Failed).expect("a new attempt");
         run(world, 2);
         world.end_job(number, "test", Outcome::Passed, "");
     });

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::Hits;
+use super::builds::WATCHED;
 use super::log::clock;
 use crate::keymap::Action;
 use crate::state::{Connection, Hit, Page, PromptKind, State, View};
@@ -51,6 +52,10 @@ pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, b
 fn busy(state: &State, width: u16) -> Words {
     let Some(queue) = &state.queue else { return Words::new() };
     let mut words = Words::new();
+    if !state.watches.is_empty() {
+        let word = if width >= 120 { " watched" } else { "" };
+        words = words.and(Tone::Accent, format!("{WATCHED} {}{word}  ", state.watches.len()));
+    }
     if let Some(trouble) = &queue.engine.trouble {
         return words.and(Tone::Bad, format!("! engine: {trouble}"));
     }

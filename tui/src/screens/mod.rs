@@ -9,10 +9,13 @@ mod log;
 mod menu;
 mod overlay;
 mod queue;
+mod replayed;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+
+pub use replayed::{as_text, draw_replayed};
 
 use crate::state::{Hit, Page, State, View};
 use crate::theme::Theme;
