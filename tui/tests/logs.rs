@@ -261,3 +261,47 @@ async fn two_attempts_side_by_side() {
     driver.until("the comparison", compared).await;
     at_every_size(&mut driver, "side_by_side").await;
 }
+
+#[tokio::test]
+async fn a_filtered_log_goes_on_after_a_cut_and_bookmarks_stay() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Runs", &[("test", &[], &["count"])]);
+        world.start_step(number, "test", 0);
+        (1..=300).for_each(|line| world.write(number, "test", format!("line {line}\n")));
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    driver.press(&[Enter, Char('G'), Char('&')]);
+    driver.type_text("[05]$");
+    driver.press(&[Enter, Char('-'), Char('-')]);
+    settled(&mut driver).await;
+    for round in 1..=20 {
+        driver.fake.cut();
+        driver.fake.change(|world| {
+            (0..7).for_each(|line| world.write(1, "test", format!("line {}\n", 293 + round * 7 + line + 1)));
+        });
+        let lines = 300 + round * 7;
+        driver
+            .until("what came meanwhile", |state| {
+                log(state).kept.as_ref().is_some_and(|kept| kept.known().end == lines)
+            })
+            .await;
+        settled(&mut driver).await;
+        let expected: Vec<u64> = (1..=lines).filter(|line| line % 5 == 0).map(|line| line - 1).rev().take(20).collect();
+        let shown: Vec<u64> = log(&driver.state)
+            .shown()
+            .iter()
+            .rev()
+            .filter_map(|(_, row)| match row {
+                Shown::Line { number, .. } => Some(*number),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(shown[..20], expected, "nothing lost, nothing twice, after cut {round}");
+    }
+    driver.press(&[Char('m'), Esc, Esc, Enter, Char('\'')]);
+    driver.until("the log again", |state| log(state).head.is_some()).await;
+    assert_eq!(log(&driver.state).bookmarks.len(), 1, "it was found again");
+}

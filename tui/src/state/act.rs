@@ -255,7 +255,10 @@ impl State {
                 leave(page.sub);
                 page.preview.iter().for_each(|log| leave(log.sub));
             }
-            Some(Page::Log(log)) => log.subs().for_each(leave),
+            Some(Page::Log(log)) => {
+                log.subs().for_each(leave);
+                self.keep_bookmarks(*log);
+            }
             None => {}
         }
     }

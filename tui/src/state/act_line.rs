@@ -14,8 +14,9 @@ use crate::words;
 
 /// Bytes that terminals take into their clipboard: 75,000 once they are encoded.
 const CLIPBOARD: usize = 75_000 / 4 * 3;
-/// Bookmarks of one log.
+/// Bookmarks of one log, and logs whose bookmarks are kept.
 const BOOKMARKS: usize = 500;
+const LOGS: usize = 200;
 
 impl State {
     pub(super) fn act_on_line(&mut self, action: Action, effects: &mut Vec<Effect>) {
@@ -66,6 +67,17 @@ impl State {
                 effects.push(Effect::Copy(link));
             }
             _ => {}
+        }
+    }
+
+    /// What was bookmarked in a log that is left is found there again.
+    pub(super) fn keep_bookmarks(&mut self, log: LogPage) {
+        if let Some(pair) = log.pair {
+            self.keep_bookmarks(pair.other);
+        }
+        self.bookmarks.remove(&log.id);
+        if !log.bookmarks.is_empty() && self.bookmarks.len() < LOGS {
+            self.bookmarks.insert(log.id, log.bookmarks);
         }
     }
 

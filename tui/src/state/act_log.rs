@@ -92,7 +92,9 @@ impl State {
         };
         let failing = page.failing_lines(&id).filter(|_| matches!(start, Start::EndOfStep(_)));
         let sub = self.fresh_sub();
+        let bookmarks = self.bookmarks.get(&id).cloned().unwrap_or_default();
         let mut log = LogPage::new(id, sub, start, size);
+        log.bookmarks = bookmarks;
         let next = failing.map(|(step, lines)| {
             let next = log.errors.insert(Search::errors()).begin(step.start, lines);
             log.opening = Some(step);

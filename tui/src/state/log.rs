@@ -267,7 +267,9 @@ impl LogPage {
     pub(super) fn settle(&mut self) {
         let Some(head) = &self.head else { return };
         match self.start {
-            None => {}
+            None if self.preview || self.following() => {}
+            // Rows came or went above it, or the view became smaller.
+            None => self.keep_cursor_in_view(),
             Some(Start::End) => self.position = Position::Follow,
             Some(Start::Line(line)) => (self.position, self.cursor) = (Position::At((line, 0)), (line, 0)),
             Some(Start::Around(line)) => self.around(line),

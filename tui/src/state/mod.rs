@@ -38,7 +38,7 @@ mod tests;
 mod undo;
 pub mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -242,6 +242,8 @@ pub struct State {
     pub help: Option<usize>,
     pub toasts: Vec<Toast>,
     searches: Vec<String>,
+    /// Bookmarks of logs that are not open now.
+    bookmarks: BTreeMap<AttemptId, BTreeSet<u64>>,
     pending: BTreeMap<u64, Pending>,
     next_request: u64,
     next_sub: Sub,
@@ -282,6 +284,7 @@ impl State {
             help: None,
             toasts: Vec::new(),
             searches: Vec::new(),
+            bookmarks: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_request: 1,
             next_sub: FIRST_FREE,

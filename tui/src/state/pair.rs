@@ -88,8 +88,10 @@ impl State {
 
     pub(super) fn open_beside(&mut self, id: AttemptId, effects: &mut Vec<Effect>) {
         let (sub, subs) = (self.fresh_sub(), [self.fresh_sub(), self.fresh_sub()]);
+        let bookmarks = self.bookmarks.get(&id).cloned().unwrap_or_default();
         let Some(Page::Log(log)) = self.pages.last_mut() else { return };
         let mut other = LogPage::new(id.clone(), sub, Start::Line(log.top().0), log.size());
+        other.bookmarks = bookmarks;
         (other.headers, other.times, other.wrap) = (log.headers, log.times, log.wrap);
         let compare = (id.job == log.id.job).then(|| {
             for (sub, log) in subs.into_iter().zip([&log.id, &id]) {
@@ -105,6 +107,7 @@ impl State {
         let Some(Page::Log(log)) = self.pages.last_mut() else { return };
         if let Some(pair) = log.pair.take() {
             effects.extend(pair.subs().map(|sub| Effect::Send(ClientMessage::Unsubscribe { sub })));
+            self.keep_bookmarks(pair.other);
         }
     }
 

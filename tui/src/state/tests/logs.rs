@@ -1,5 +1,6 @@
 //! Logs: the cursor, and what is shown while only some lines are. A page of 10 rows and 80 columns.
 
+use proptest::prelude::*;
 use windlass_protocol::live::{LineRun, LogView, ViewWindow};
 
 use super::*;
@@ -418,4 +419,110 @@ fn without_another_log_there_is_a_reason() {
     assert_eq!(toast(&state), "no other log is beside this one (b)");
     press(&mut state, &[Key::Tab]);
     assert!(state.pages.is_empty() && state.view == View::Queue, "Tab is the next view then");
+}
+
+/// Something that happens to a log page.
+#[derive(Debug, Clone)]
+enum Happening {
+    Grow(u64),
+    Rows(u64, u64, Vec<(u64, u64)>),
+    Lines(u64, usize, usize),
+    Move(u8, usize),
+    Reveal(u64),
+    Click(usize),
+    Only(Option<u32>),
+    Fold(u16),
+    Resize(u16, u16),
+    Toggle(u8),
+}
+
+fn any_happening() -> impl Strategy<Value = Happening> {
+    let line = || prop_oneof![0u64..60, 0u64..2_000];
+    let runs = proptest::collection::vec((line(), 0u64..30), 0..6);
+    prop_oneof![
+        (0u64..300).prop_map(Happening::Grow),
+        (line(), 0u64..500, runs).prop_map(|(from, length, runs)| Happening::Rows(from, from + length, runs)),
+        (line(), 0usize..60, 0usize..200).prop_map(|(first, count, width)| Happening::Lines(first, count, width)),
+        (0u8..6, 0usize..40).prop_map(|(motion, by)| Happening::Move(motion, by)),
+        line().prop_map(Happening::Reveal),
+        (0usize..30).prop_map(Happening::Click),
+        proptest::option::of(0u32..3).prop_map(Happening::Only),
+        (0u16..4).prop_map(Happening::Fold),
+        (0u16..120, 0u16..30).prop_map(|(width, height)| Happening::Resize(width, height)),
+        (0u8..4).prop_map(Happening::Toggle),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// Whatever comes in whatever order: the view is as tall as it may be, in order, and the cursor is in it.
+    #[test]
+    fn the_view_holds_together(happenings in proptest::collection::vec(any_happening(), 1..40)) {
+        let mut log = page(Start::End);
+        let (mut lines, steps) = (50, [(0, 0), (1, 20), (2, 20), (3, 400)]);
+        let head_of = |lines: u64| {
+            let begun: Vec<(u16, u64)> = steps.iter().copied().filter(|(_, first)| *first <= lines).collect();
+            head(lines, false, &begun)
+        };
+        log.take_head(head_of(lines));
+        for happening in happenings {
+            match happening {
+                Happening::Grow(by) => {
+                    lines += by;
+                    log.take_head(head_of(lines));
+                }
+                Happening::Rows(from, to, runs) => rows(&mut log, from.min(lines)..to.min(lines), &runs),
+                Happening::Lines(first, count, width) if first < lines => {
+                    let end = (first + count as u64).min(lines);
+                    fill(&mut log, first..end, &"x".repeat(width));
+                }
+                Happening::Lines(..) => {}
+                Happening::Move(motion, by) => log.go(match motion {
+                    0 => Motion::Above,
+                    1 => Motion::Below,
+                    2 => Motion::Up(by),
+                    3 => Motion::Down(by),
+                    4 => Motion::First,
+                    _ => Motion::End,
+                }),
+                Happening::Reveal(line) => log.reveal(line.min(lines.saturating_sub(1))),
+                Happening::Click(row) => log.click(row),
+                Happening::Only(context) => {
+                    let only = context.map(|context| {
+                        let mut only = Only::new("x").expect("a pattern");
+                        only.context = context;
+                        only
+                    });
+                    log.show(only, log.folded.clone(), 11);
+                }
+                Happening::Fold(step) => {
+                    let mut folded = log.folded.clone();
+                    if !folded.remove(&step) {
+                        folded.insert(step);
+                    }
+                    log.show(log.only.clone(), folded, 12);
+                }
+                Happening::Resize(width, height) => log.resize((width, height)),
+                Happening::Toggle(0) => log.wrap = !log.wrap,
+                Happening::Toggle(1) => log.headers = !log.headers,
+                Happening::Toggle(2) => log.toggle_follow(),
+                Happening::Toggle(_) => log.sideways(true),
+            }
+            let size = log.size();
+            log.resize(size); // as after every event
+            log.missing_window();
+            let shown: Vec<_> = log.shown().into_iter().map(|(place, _)| place).collect();
+            prop_assert!(shown.len() <= log.height());
+            prop_assert!(shown.is_sorted() && shown.windows(2).all(|two| two[0] != two[1]), "{:?}", shown);
+            prop_assert!(log.ticks(std::iter::empty()).len() <= log.height());
+            let cursor = log.cursor();
+            // Where the daemon speaks of another part than the one that was asked for, nothing is promised but no panic.
+            let here = log.kept.as_ref().is_none_or(|kept| kept.known().contains(&cursor.0));
+            if let (false, true, Some(first)) = (log.following(), log.start.is_none() && here, shown.first()) {
+                let last = shown.last().expect("there is a first");
+                prop_assert!((*first..=*last).contains(&cursor), "{:?} is not in {:?}", cursor, shown);
+            }
+        }
+    }
 }
