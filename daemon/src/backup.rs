@@ -25,6 +25,7 @@ pub use self::read::verify;
 pub use self::restore::restore;
 use crate::clock;
 use crate::config::{Config, Database};
+use crate::data_dir::known_owner;
 use crate::logs::LogStore;
 use crate::secret::random_token;
 use crate::store::{Counts, Store, newest_schema};
@@ -126,12 +127,14 @@ pub async fn backup(
     let (name, kind, counts, finished) = match &config.database {
         Database::Sqlite(path) => {
             Store::copy_sqlite(path, &copy.0).await?;
-            let (counts, finished) = contents(&Database::Sqlite(copy.0.clone())).await?;
+            let copy = Database::Sqlite(copy.0.clone());
+            let (counts, finished) = contents(config, &copy).await?;
+            disown(&copy).await?;
             (SQLITE, "sqlite", counts, finished)
         }
         Database::Postgres(url) => {
             // Asked before the copy is made: what is finished now is so in the copy.
-            let (counts, finished) = contents(&config.database).await?;
+            let (counts, finished) = contents(config, &config.database).await?;
             postgres::dump(url, &copy.0)?;
             (POSTGRES, "postgres", counts, finished)
         }
@@ -223,10 +226,19 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Counts, and the attempts whose logs belong to it.
-async fn contents(database: &Database) -> anyhow::Result<(Counts, BTreeSet<AttemptId>)> {
+/// What is restored belongs to the data folder that it is restored into.
+async fn disown(copy: &Database) -> anyhow::Result<()> {
+    let store = Store::open(copy).await?;
+    store.belong_to_nobody().await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Counts, and the attempts whose logs belong to it. Those of another data folder's database are not here.
+async fn contents(config: &Config, database: &Database) -> anyhow::Result<(Counts, BTreeSet<AttemptId>)> {
     const PAGE: u32 = 1000;
     let store = Store::open(database).await?;
+    store.is_of(known_owner(&config.data_dir).as_deref()).await?;
     let counts = store.counts().await?;
     let mut finished: BTreeSet<AttemptId> = store.removed_logs().await?.into_iter().map(|log| log.id).collect();
     let mut after = None;

@@ -79,8 +79,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Binds, opens, migrates, and begins to work.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    /// Binds, opens, migrates, and begins to work. `take_database`: also when it is another data folder's.
+    pub async fn start(config: Config, take_database: bool) -> Result<Self, StartError> {
         let held = data_dir::hold_whole(&config.data_dir)?;
         let config = Arc::new(config);
         let data_dir = &config.data_dir;
@@ -99,6 +99,10 @@ impl Daemon {
 
         let alone = Arc::new(Store::claim_alone(&config.database).await?);
         let store = Store::open(&config.database).await?;
+        if take_database {
+            store.belong_to_nobody().await?;
+        }
+        store.belong_to(&data_dir::owner(data_dir)?).await?;
         let logs = LogStore::open(data_dir.join("logs"))?.with_cap(config.limits.log_bytes);
         let git = Git::open(data_dir)?;
         let engines = connect_engines(&config).await?;

@@ -21,8 +21,9 @@ use commands::backup::BackupArgs;
 use commands::check::CheckArgs;
 use commands::doctor::DoctorArgs;
 use commands::restore::RestoreArgs;
+use commands::serve::ServeArgs;
 use commands::token::TokenCommand;
-use commands::{ConfigArgs, Interrupted, backup, check, doctor, restore, serve, token};
+use commands::{Interrupted, backup, check, doctor, restore, serve, token};
 
 /// The Windlass daemon: takes signed webhooks and runs the builds they ask for.
 #[derive(Debug, Parser)]
@@ -49,7 +50,7 @@ Start with `windlassd demo`, then write a configuration: `windlassd check --prin
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C; jobs go on in their containers and are taken up at the next start
-    Serve(ConfigArgs),
+    Serve(ServeArgs),
     /// Read the configuration and say what is wrong with it, without starting anything
     Check(CheckArgs),
     /// Show what Windlass does: a daemon on free ports, a sample repository, signed webhooks, builds to watch

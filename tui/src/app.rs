@@ -2,7 +2,7 @@
 //! carry out effects; paint once if something changed. Must not know what events mean.
 
 use std::io::{self, Write};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{Event as Input, EventStream, KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
@@ -17,6 +17,7 @@ use windlass_protocol::time::Timestamp;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::handover;
+use crate::hangup::Line;
 use crate::kept::Kept;
 use crate::keymap::Key;
 use crate::link::target::{Target, Wishes};
@@ -72,7 +73,8 @@ pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recor
         told: begun.told,
     };
     app.record(&begun.begin);
-    let result = app.turn(&mut terminal, &mut signals).await;
+    let line = Line::watched().map_err(broken)?;
+    let result = app.turn(&mut terminal, &mut signals, &line).await;
     drop(terminal);
     if let Err(words) = app.keep() {
         let _ = writeln!(io::stderr(), "windlass: {}", label(words));
@@ -147,7 +149,7 @@ struct App {
 }
 
 impl App {
-    async fn turn(&mut self, terminal: &mut Terminal, signals: &mut Signals) -> io::Result<Exit> {
+    async fn turn(&mut self, terminal: &mut Terminal, signals: &mut Signals, line: &Line) -> io::Result<Exit> {
         let mut input = EventStream::new();
         let mut painted = Instant::now();
         if let Some(words) = self.told.take() {
@@ -179,17 +181,18 @@ impl App {
                         dirty = true;
                     }
                 },
-                event = input.next() => {
+                () = line.gone() => return Err(hung_up()),
+                event = typed(&mut input, line) => {
                     let mut next = Some(event);
                     let mut room = BATCH;
                     while let Some(event) = next {
-                        let event = event.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))??;
+                        let event = event?;
                         if let Some(event) = self.translate(event) {
                             self.happen(event, terminal)?;
                             dirty = true;
                         }
                         room -= 1;
-                        next = if room == 0 { None } else { at_hand(&mut input).await };
+                        next = if room == 0 { None } else { at_hand(&mut input, line).await };
                     }
                 }
                 event = self.link.next() => {
@@ -371,14 +374,30 @@ fn translate_key(code: KeyCode, modifiers: KeyModifiers) -> Option<Key> {
     })
 }
 
+/// The next input. The terminal is asked each time whether it is there: see `hangup`.
+pub(crate) async fn typed(input: &mut EventStream, line: &Line) -> io::Result<Input> {
+    std::future::poll_fn(|context| read(input, line, context)).await
+}
+
 /// The next input, if it is there already. Asks with this task's own waker: the stream keeps the first waker it is given,
 /// so looking with an empty one would lose the wake-up for the key after.
-async fn at_hand(input: &mut EventStream) -> Option<Option<io::Result<Input>>> {
-    std::future::poll_fn(|context| match input.poll_next_unpin(context) {
+async fn at_hand(input: &mut EventStream, line: &Line) -> Option<io::Result<Input>> {
+    std::future::poll_fn(|context| match read(input, line, context) {
         Poll::Ready(event) => Poll::Ready(Some(event)),
         Poll::Pending => Poll::Ready(None),
     })
     .await
+}
+
+fn read(input: &mut EventStream, line: &Line, context: &mut Context<'_>) -> Poll<io::Result<Input>> {
+    if line.is_gone() {
+        return Poll::Ready(Err(hung_up()));
+    }
+    input.poll_next_unpin(context).map(|event| event.unwrap_or_else(|| Err(hung_up())))
+}
+
+pub(crate) fn hung_up() -> io::Error {
+    io::Error::from(io::ErrorKind::UnexpectedEof)
 }
 
 async fn until(moment: Option<Instant>) {

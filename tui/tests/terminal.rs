@@ -56,9 +56,11 @@ async fn the_terminal_is_given_back_on_every_way_out() {
 async fn without_a_terminal_it_ends() {
     let (folder, _fake) = stage();
     beside(&folder, |socket| {
-        let mut client = Client::start(&socket, 24, 80);
-        client.until_shown("A title");
-        assert_ne!(client.unplugged(), 0);
+        for start in [Client::start, Client::start_uncontrolled] {
+            let mut client = start(&socket, 24, 80);
+            client.until_shown("A title");
+            assert_ne!(client.unplugged(), 0);
+        }
     })
     .await;
 }

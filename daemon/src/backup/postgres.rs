@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 /// The custom format of `pg_dump`, in one snapshot.
 pub(super) fn dump(url: &str, to: &Path) -> anyhow::Result<()> {
     let mut command = program("pg_dump", url)?;
-    command.args(["--format=custom", "--compress=0", "--no-owner", "--no-privileges", "--file"]).arg(to);
+    // What is restored belongs to the data folder that it is restored into.
+    command.args(["--format=custom", "--compress=0", "--no-owner", "--no-privileges"]);
+    command.arg("--exclude-table-data=data_folder").arg("--file").arg(to);
     run("pg_dump", command)
 }
 

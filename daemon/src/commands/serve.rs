@@ -3,18 +3,29 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use windlass_daemon::config::Config;
 use windlass_daemon::daemon::{Daemon, raise_open_files};
 
 use super::ConfigArgs;
 use crate::runtime;
 
-pub(crate) fn run(args: ConfigArgs) -> anyhow::Result<ExitCode> {
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Work with a database that belongs to another data folder, which is gone for good. What ran there is told lost, and
+    /// its logs are missed
+    #[arg(long)]
+    take_database: bool,
+}
+
+pub(crate) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     start_logging("info");
     raise_open_files();
-    let config = args.load()?;
+    let config = args.config.load()?;
     let runtime = runtime()?;
-    let code = runtime.block_on(serve(config));
+    let code = runtime.block_on(serve(config, args.take_database));
     // Blocking work, a search in a large log say, must not keep the process: dropping would wait for its end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
@@ -28,12 +39,12 @@ fn start_logging(default: &str) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, take_database: bool) -> anyhow::Result<ExitCode> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     warn_about(&config);
-    let daemon = Daemon::start(config).await?;
+    let daemon = Daemon::start(config, take_database).await?;
     if let Some(note) = &daemon.note {
         tracing::warn!("{note}");
     }

@@ -73,7 +73,7 @@ async fn show(arguments: &Arguments, folder: &Path) -> anyhow::Result<u8> {
     let sample = Sample::make(&folder.join("repository"), &stage)?;
     let secret = random_token();
     let config = configuration(folder, &sample, &stage, &secret)?;
-    let daemon = Daemon::start(config).await?;
+    let daemon = Daemon::start(config, false).await?;
     let control = Address::Unix(folder.join("data/control.sock"));
     say(&format!(
         "Windlass demo: webhooks at http://{}/webhooks/github, control at unix:{}/data/control.sock",

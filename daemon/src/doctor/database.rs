@@ -3,6 +3,7 @@
 use super::{Area, Doctor, Found, Mend, Weight};
 use crate::clock;
 use crate::config::{Config, Database};
+use crate::data_dir::known_owner;
 use crate::error_chain::chain;
 use crate::store::{Health, Store, newest_schema};
 
@@ -55,6 +56,14 @@ impl Doctor<'_> {
                 return None;
             }
         };
+        // With another folder's, everything here would look left over.
+        if let Err(error) = store.is_of(known_owner(&config.data_dir).as_deref()).await {
+            let remedy =
+                "name the database of this data folder in database.url, or the folder of the database in data_dir";
+            self.by_hand(AREA, "foreign_database", Weight::Wrong, &name, chain(&error), remedy);
+            store.close().await;
+            return None;
+        }
         if let Ok(counts) = store.counts().await {
             let says = format!(
                 "{name}, schema {}, {} builds, {} attempts, {} webhooks",

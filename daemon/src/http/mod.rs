@@ -9,6 +9,7 @@ pub mod live; // GET /v1/live
 pub mod public; // the public listener: webhooks, pages, health
 pub mod reasons; // why a job waits, and when it will start
 pub mod serve; // accepting connections, with their time limits
+mod slots; // how many connections there may be
 mod snapshot; // the queue at one moment
 pub mod view; // domain -> wire types
 

@@ -1,11 +1,9 @@
 //! Accepting connections: one task each, owned by `Tasks`, with a limit on the time that headers may take (axum's own
-//! `serve` has none) and a clean end when the daemon stops. There are never so many that builds lack file handles: whoever
-//! is too many waits a moment and is then told to come back.
+//! `serve` has none) and a clean end when the daemon stops. How many there may be is for `slots` to say.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,15 +12,13 @@ use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nix::sys::resource::{Resource, getrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
-use windlass_protocol::refusal::{Refusal, RefusalCode};
 
+use super::slots::Slots;
 use crate::tasks::Tasks;
 
 /// Where a connection comes from; an extension of each request.
@@ -36,18 +32,6 @@ const HEADERS_LIMIT: Duration = Duration::from_secs(15);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Nothing could be written for so long: whoever asked does not read the answer, and others want the connection.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
-/// Open connections a listener, where the system lets us have enough file handles.
-const CONNECTIONS: u64 = 1024;
-/// Connections of one listener get no more than this part of all handles: there are two or three, and builds need some.
-const SHARE: u64 = 5;
-/// While every slot is taken, connections wait in the kernel's queue for so long; then they are refused in words until one
-/// is free again.
-const FULL: Duration = Duration::from_secs(2);
-/// Whoever is refused may go on sending for so long: hanging up in the middle of it would lose the words.
-const LINGER: Duration = Duration::from_millis(500);
-/// Refused at once; more are hung up on without a word.
-const REFUSALS: usize = 4;
-
 pub async fn unix(listener: UnixListener, router: Router, tasks: Tasks) {
     let mut slots = Slots::new();
     let stop = tasks.stopping();
@@ -56,7 +40,7 @@ pub async fn unix(listener: UnixListener, router: Router, tasks: Tasks) {
         let accepted = tokio::select! { accepted = listener.accept() => accepted, () = stop.cancelled() => return };
         match accepted {
             Ok((stream, _)) => {
-                let Some(slot) = slots.take() else {
+                let Some(slot) = slots.take(None) else {
                     slots.refuse(stream, &tasks);
                     continue;
                 };
@@ -80,7 +64,7 @@ pub async fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router
         match accepted {
             Ok((stream, address)) => {
                 let _ = stream.set_nodelay(true);
-                let Some(slot) = slots.take() else {
+                let Some(slot) = slots.take(Some(address.ip())) else {
                     // Without TLS nobody could read the words, and with it they would cost what is scarce.
                     if tls.is_none() {
                         slots.refuse(stream, &tasks);
@@ -102,71 +86,6 @@ pub async fn tcp(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router
             }
             Err(error) => refused(&error).await,
         }
-    }
-}
-
-/// How many connections a listener may have.
-struct Slots {
-    free: Arc<Semaphore>,
-    refusals: Arc<Semaphore>,
-    /// The operator is told once when it begins.
-    told: bool,
-}
-
-impl Slots {
-    fn new() -> Self {
-        let handles = getrlimit(Resource::RLIMIT_NOFILE).map_or(CONNECTIONS, |(soft, _)| soft);
-        let most = usize::try_from((handles / SHARE).clamp(1, CONNECTIONS)).unwrap_or(1);
-        Self { free: Arc::new(Semaphore::new(most)), refusals: Arc::new(Semaphore::new(REFUSALS)), told: false }
-    }
-
-    /// Until a slot is free, it had better be told that none is, or the daemon stops.
-    async fn wait(&self, tasks: &Tasks) {
-        if self.told {
-            return;
-        }
-        let stop = tasks.stopping();
-        tokio::select! {
-            _slot = self.free.acquire() => {}
-            () = tokio::time::sleep(FULL) => {}
-            () = stop.cancelled() => {}
-        }
-    }
-
-    fn take(&mut self) -> Option<OwnedSemaphorePermit> {
-        let slot = Arc::clone(&self.free).try_acquire_owned().ok();
-        match (&slot, self.told) {
-            (None, false) => tracing::warn!("every connection is taken; more are refused until one is free"),
-            (Some(_), true) => tracing::info!("connections are free again"),
-            _ => {}
-        }
-        self.told = slot.is_none();
-        slot
-    }
-
-    /// In words that programs understand, without reading what was asked.
-    fn refuse<S>(&self, mut stream: S, tasks: &Tasks)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
-        tasks.spawn(async move {
-            let why = "too many connections just now: try again soon";
-            let body = serde_json::to_string(&Refusal::new(RefusalCode::Unavailable, why)).unwrap_or_default();
-            let words = format!(
-                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-                 Retry-After: 5\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let told = async {
-                stream.write_all(words.as_bytes()).await?;
-                stream.shutdown().await?;
-                tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
-            };
-            // Whoever has hung up already does not want to be told.
-            let _ = tokio::time::timeout(LINGER, told).await;
-            drop(permit);
-        });
     }
 }
 
@@ -272,28 +191,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Unstuck<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-
-    #[tokio::test]
-    async fn whoever_is_too_many_is_told_so_in_words() {
-        let (tasks, mut slots) = (Tasks::default(), Slots::new());
-        let taken: Vec<_> = std::iter::from_fn(|| slots.take()).collect();
-        assert!(!taken.is_empty() && slots.told);
-        slots.wait(&tasks).await; // returns at once while it is full
-        let (near, mut far) = tokio::io::duplex(4096);
-        slots.refuse(near, &tasks);
-        far.write_all(&[b'x'; 1000]).await.expect("what was being sent may be sent");
-        let mut answer = String::new();
-        far.read_to_string(&mut answer).await.expect("read");
-        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: 5\r\n"), "{answer}");
-        let refusal = answer.split("\r\n\r\n").nth(1).expect("a body");
-        let refusal: Refusal = serde_json::from_str(refusal).expect("a refusal");
-        assert_eq!(refusal.code, RefusalCode::Unavailable);
-        drop(taken);
-        assert!(slots.take().is_some() && !slots.told);
-    }
 
     #[tokio::test]
     async fn whoever_reads_slowly_gets_all_and_whoever_does_not_read_is_given_up() {

@@ -11,7 +11,7 @@ use crate::store::{NewDelivery, Recorded, Store, StoreError};
 use crate::tasks::Tasks;
 
 /// Webhooks that wait for the disk; more wait in their connections.
-const WAITING: usize = 1024;
+const WAITING: usize = 2048;
 /// In one transaction.
 const BATCH: usize = 512;
 /// GitHub gives up after 10 s: whoever waits so long for the database is told to deliver again, while somebody listens.

@@ -1,10 +1,15 @@
 //! Webhooks: stored before they are answered, worked on later, listed with what came of them.
 
-use sqlx::FromRow;
+use std::collections::HashSet;
+
+use sqlx::{Any, FromRow, Transaction};
 use windlass_protocol::time::Timestamp;
 
 use super::{Store, StoreError, sql, text, unsigned};
 use crate::failpoint;
+
+/// Webhooks that `delivery_insert_many` stores at once.
+const MANY: usize = 16;
 
 /// A webhook to be stored.
 #[derive(Debug, Clone)]
@@ -85,42 +90,15 @@ impl Store {
     pub async fn record_deliveries(&self, deliveries: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {
         let mut writing = self.write().await?;
         let mut recorded = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            let settled = match delivery.state {
-                DeliveryState::Accepted => None,
-                DeliveryState::Ignored => Some(delivery.received_at.0),
-            };
-            let inserted: Option<String> = sqlx::query_scalar(sql!("delivery_insert"))
-                .bind(&delivery.id)
-                .bind(&delivery.event)
-                .bind(delivery.action.as_deref().map(text))
-                .bind(delivery.repository.as_deref().map(text))
-                .bind(&delivery.body_sha256)
-                .bind(&delivery.body)
-                .bind(delivery.received_at.0)
-                .bind(delivery.state.word())
-                .bind(delivery.reason.as_deref().map(text))
-                .bind(settled)
-                .fetch_optional(&mut *writing.tx)
-                .await
-                .map_err(StoreError::at("delivery_insert"))?;
-            recorded.push(match inserted {
-                Some(_) => Recorded::New,
-                None => {
-                    let of: String = sqlx::query_scalar(sql!("delivery_seen"))
-                        .bind(&delivery.id)
-                        .bind(&delivery.event)
-                        .bind(&delivery.body_sha256)
-                        .fetch_one(&mut *writing.tx)
-                        .await
-                        .map_err(StoreError::at("delivery_seen"))?;
-                    if delivery.state == DeliveryState::Accepted && revive(&mut writing.tx, &of, delivery).await? {
-                        Recorded::New
-                    } else {
-                        Recorded::Duplicate { of }
-                    }
-                }
-            });
+        let (many, few) = deliveries.as_chunks::<MANY>();
+        for deliveries in many {
+            let new = insert(&mut writing.tx, sql!("delivery_insert_many"), deliveries).await?;
+            recorded.append(&mut judge(&mut writing.tx, deliveries, new).await?);
+        }
+        for delivery in few {
+            let delivery = std::slice::from_ref(delivery);
+            let new = insert(&mut writing.tx, sql!("delivery_insert"), delivery).await?;
+            recorded.append(&mut judge(&mut writing.tx, delivery, new).await?);
         }
         failpoint::reached!("inbox.before-commit");
         writing.commit().await?;
@@ -185,12 +163,62 @@ impl Store {
     }
 }
 
+/// Stores those that were not seen before; their ids.
+async fn insert(
+    tx: &mut Transaction<'static, Any>,
+    statement: &'static str,
+    deliveries: &[NewDelivery],
+) -> Result<HashSet<String>, StoreError> {
+    let mut query = sqlx::query_scalar(statement);
+    for delivery in deliveries {
+        let settled = match delivery.state {
+            DeliveryState::Accepted => None,
+            DeliveryState::Ignored => Some(delivery.received_at.0),
+        };
+        query = query
+            .bind(&delivery.id)
+            .bind(&delivery.event)
+            .bind(delivery.action.as_deref().map(text))
+            .bind(delivery.repository.as_deref().map(text))
+            .bind(&delivery.body_sha256)
+            .bind(&delivery.body)
+            .bind(delivery.received_at.0)
+            .bind(delivery.state.word())
+            .bind(delivery.reason.as_deref().map(text))
+            .bind(settled);
+    }
+    let inserted: Vec<String> = query.fetch_all(&mut **tx).await.map_err(StoreError::at("delivery_insert"))?;
+    Ok(inserted.into_iter().collect())
+}
+
+/// What to say of each, when those in `new` are stored now.
+async fn judge(
+    tx: &mut Transaction<'static, Any>,
+    deliveries: &[NewDelivery],
+    mut new: HashSet<String>,
+) -> Result<Vec<Recorded>, StoreError> {
+    let mut recorded = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        // Of two with one id the first is the new one.
+        if new.remove(&delivery.id) {
+            recorded.push(Recorded::New);
+            continue;
+        }
+        let of: String = sqlx::query_scalar(sql!("delivery_seen"))
+            .bind(&delivery.id)
+            .bind(&delivery.event)
+            .bind(&delivery.body_sha256)
+            .fetch_one(&mut **tx)
+            .await
+            .map_err(StoreError::at("delivery_seen"))?;
+        let again = delivery.state == DeliveryState::Accepted && revive(tx, &of, delivery).await?;
+        recorded.push(if again { Recorded::New } else { Recorded::Duplicate { of } });
+    }
+    Ok(recorded)
+}
+
 /// Whether the delivery `of`, ignored when it came first, is accepted now that it came again.
-async fn revive(
-    tx: &mut sqlx::Transaction<'static, sqlx::Any>,
-    of: &str,
-    delivery: &NewDelivery,
-) -> Result<bool, StoreError> {
+async fn revive(tx: &mut Transaction<'static, Any>, of: &str, delivery: &NewDelivery) -> Result<bool, StoreError> {
     let revived: Option<String> = sqlx::query_scalar(sql!("delivery_revive"))
         .bind(of)
         .bind(&delivery.body)

@@ -3,6 +3,7 @@
 
 mod alone; // one daemon a database
 mod attempts; // claim, start, steps, finish
+mod belongs; // one data folder a database
 mod builds; // create, read
 mod deliveries; // webhooks
 mod groups; // builds that run one at a time
@@ -77,6 +78,11 @@ pub enum StoreError {
     },
     #[error("another windlassd uses the database {database}: stop it first, or give this one a database of its own")]
     Taken { database: String },
+    #[error(
+        "the database belongs to another data folder (there the file `owner` says {other}): name that one in data_dir, or \
+         another database; if that folder is gone for good, and its logs with it, `windlassd serve --take-database`"
+    )]
+    Foreign { other: String },
     #[error("the database was busy for {} s", BUSY.as_secs())]
     Busy,
     #[error("the database holds something this version does not understand: {what}")]
@@ -151,11 +157,13 @@ impl Store {
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if kind == Kind::Sqlite {
-                        // FULL: an answered webhook survives a power cut, not only a crash of ours.
+                        // FULL: an answered webhook survives a power cut, not only a crash of ours. The log is copied into the
+                        // database every 4,000 pages of 4 kB, as much as it keeps: in a storm every commit would do so else.
                         connection
                             .execute(
                                 "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; \
-                                 pragma busy_timeout = 5000; pragma cache_size = -2000; pragma journal_size_limit = 16777216;",
+                                 pragma busy_timeout = 5000; pragma cache_size = -2000; pragma wal_autocheckpoint = 4000; \
+                                 pragma journal_size_limit = 16777216;",
                             )
                             .await?;
                     } else {

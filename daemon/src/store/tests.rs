@@ -2,6 +2,7 @@
 //! files share is here. `tests/run` starts the Postgres and names it in `WINDLASS_TEST_POSTGRES`. Must not know who calls the store.
 
 mod attempts; // the life of one attempt
+mod belongs; // one data folder a database
 mod builds; // create, read, the list and its filters
 mod deliveries; // webhooks, and tokens
 mod groups; // builds that run one at a time

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use windlass_protocol::id::AttemptId;
-use windlass_protocol::view::{BuildView, Status};
+use windlass_protocol::view::{BuildView, Outcome, Status};
 
 use super::evidence;
 use super::recipe::Recipe;
@@ -108,6 +108,13 @@ impl Shared {
 
     pub(super) fn open_builds(&self) -> usize {
         lock(&self.board).values().filter(|build| build.build.status != Status::Finished).count()
+    }
+
+    /// Attempts that ended like this, as far as they were seen.
+    pub(super) fn ended(&self, outcome: Outcome) -> usize {
+        let board = lock(&self.board);
+        let attempts = board.values().flat_map(|build| &build.jobs).flat_map(|job| &job.attempts);
+        attempts.filter(|attempt| attempt.outcome == Some(outcome)).count()
     }
 
     /// Old ones, too: whoever is retried long after it ended.

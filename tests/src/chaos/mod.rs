@@ -16,6 +16,8 @@ mod steps; // where steps write down that they ran
 
 use std::time::{Duration, Instant};
 
+use windlass_protocol::view::Outcome;
+
 pub use checker::{Promise, Violation, check};
 pub use evidence::{Attempt, Build, Delivered, Evidence};
 pub use kills::Point;
@@ -43,6 +45,8 @@ pub struct Options {
     pub seed: u64,
     /// Goes on until every fail point of this engine has fired, also beyond `kills`.
     pub every_point: bool,
+    /// The load goes on without kills until so many attempts ended like this: kills that come quickly let few get so far.
+    pub ends: &'static [(Outcome, usize)],
     /// A switch that breaks the daemon.
     pub sabotage: Option<&'static str>,
     /// When the load ends although there were fewer kills; for a daemon that is broken.
@@ -55,7 +59,7 @@ impl Options {
     #[must_use]
     pub fn new(engine: Engine, kills: u32, seed: u64) -> Self {
         let at_most = Duration::from_secs(30 + 20 * u64::from(kills));
-        Self { engine, kills, seed, every_point: false, sabotage: None, at_most, drain: DRAIN }
+        Self { engine, kills, seed, every_point: false, ends: &[], sabotage: None, at_most, drain: DRAIN }
     }
 }
 
@@ -128,6 +132,7 @@ pub fn run(options: &Options, tell: &(dyn Fn(&str) + Sync)) -> Report {
         // Whatever becomes of this thread, the others end.
         let _ends = shared.ends_on_drop();
         killing.run(&mut daemon, &shared, tell);
+        came_true(options.drain, || options.ends.iter().all(|(outcome, count)| shared.ended(*outcome) >= *count));
         shared.stop_load();
         tell("no more kills: waiting for everything to be over");
         let over = || evidence::is_over(&place.data) && shared.all_followed(&place.data);

@@ -39,13 +39,20 @@ pub(crate) struct Client {
 impl Client {
     /// A client that was never here before.
     pub(crate) fn start(socket: &Path, rows: u16, columns: u16) -> Self {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let state = format!("state-{}", STARTED.fetch_add(1, Ordering::Relaxed));
-        Self::again(socket, rows, columns, &state, &[])
+        Self::again(socket, rows, columns, &fresh(), &[])
     }
 
     /// One that finds what another with the same name for its state has kept.
     pub(crate) fn again(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str]) -> Self {
+        Self::launch(socket, rows, columns, state, options, true)
+    }
+
+    /// On a terminal that does not control it: no signal tells when that goes away.
+    pub(crate) fn start_uncontrolled(socket: &Path, rows: u16, columns: u16) -> Self {
+        Self::launch(socket, rows, columns, &fresh(), &[], false)
+    }
+
+    fn launch(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str], controlled: bool) -> Self {
         let pair = native_pty_system().openpty(size(rows, columns)).expect("a pseudo-terminal");
         let before = termios(&*pair.master);
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_windlass"));
@@ -56,6 +63,7 @@ impl Client {
         command.env("WINDLASS_TOKEN", TOKEN);
         command.env("HOME", socket.parent().expect("a folder"));
         command.env("PAGER", "cat; printf 'in the pager: '; read -r line < /dev/tty; echo \"read $line\"");
+        command.set_controlling_tty(controlled);
         command.cwd(socket.parent().expect("a folder"));
         command.env_remove("NO_COLOR");
         command.env("XDG_STATE_HOME", socket.with_file_name(state));
@@ -242,6 +250,12 @@ impl Client {
             std::thread::yield_now();
         }
     }
+}
+
+/// A name for a state that nobody has kept anything under.
+fn fresh() -> String {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    format!("state-{}", STARTED.fetch_add(1, Ordering::Relaxed))
 }
 
 fn size(rows: u16, columns: u16) -> PtySize {

@@ -5,6 +5,7 @@ use super::*;
 on_each!(
     what_was_seen_before_is_a_duplicate,
     a_batch_may_hold_duplicates_of_itself,
+    a_batch_is_as_one_after_the_other,
     an_odd_one_does_not_harm_its_batch,
     batches_that_race_store_each_delivery_once,
     pending_ones_come_oldest_first,
@@ -60,6 +61,28 @@ async fn a_batch_may_hold_duplicates_of_itself(store: Store) {
     assert_eq!(recorded, [Recorded::New, duplicate("one"), duplicate("one"), Recorded::New]);
     let again = store.record_deliveries(&batch).await.expect("recorded");
     assert_eq!(again, [duplicate("one"), duplicate("one"), duplicate("one"), duplicate("three")]);
+}
+
+async fn a_batch_is_as_one_after_the_other(store: Store) {
+    let all = |prefix: &str| -> Vec<NewDelivery> {
+        let one = |number: i64| {
+            let (id, body) = (number * 7 % 29, number * 5 % 23);
+            let state = if number % 4 == 0 { DeliveryState::Ignored } else { DeliveryState::Accepted };
+            NewDelivery { state, ..delivery(&format!("{prefix}{id}"), &format!("{prefix}{body}"), number) }
+        };
+        (0..70).map(one).collect()
+    };
+    let batch = store.record_deliveries(&all("batch ")).await.expect("recorded");
+    let mut single = Vec::new();
+    for delivery in all("alone ") {
+        single.append(&mut store.record_deliveries(&[delivery]).await.expect("recorded"));
+    }
+    let same = |recorded: &Recorded| match recorded {
+        Recorded::New => None,
+        Recorded::Duplicate { of } => Some(of.replace("alone ", "batch ")),
+    };
+    assert_eq!(batch.iter().map(same).collect::<Vec<_>>(), single.iter().map(same).collect::<Vec<_>>());
+    assert!(batch.iter().any(|one| same(one).is_none()) && batch.iter().any(|one| same(one).is_some()));
 }
 
 async fn an_odd_one_does_not_harm_its_batch(store: Store) {

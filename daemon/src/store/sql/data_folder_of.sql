@@ -1,0 +1,2 @@
+-- The data folder that this database belongs to.
+select owner from data_folder
