@@ -428,6 +428,23 @@ async fn the_end_of_a_watched_build_reaches_the_desktop_also_over_a_reconnection
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_screen_nothing_moves_a_cursor() {
+    let (folder, fake) = stage();
+    fake.change(|world| world.push("acme/app", "main", &format!("Second {HOSTILE}"), &[("test", &[], &["run"])]));
+    beside(&folder, |socket| {
+        let mut client = Client::again(&socket, 24, 80, "plain", &["--plain"]);
+        client.until_shown("1 of 2: build 2");
+        client.type_keys(b"down\n");
+        client.until_shown("2 of 2: build 1");
+        client.until_shown("windlass> ");
+        client.type_keys(b"quit\n");
+        assert_eq!(client.done(), 0);
+        assert!(!client.seen.contains(['\x1b', '\x07', '\x08']), "{:?}", client.seen);
+    })
+    .await;
+}
+
 #[test]
 fn the_audit_knows_a_stranger() {
     let table = [

@@ -25,11 +25,11 @@ pub struct Item {
     pub help: String,
     pub keys: String,
     pub why_not: Option<String>,
-    does: Does,
+    pub(super) does: Does,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Does {
+pub(super) enum Does {
     Act(Mode, Action),
     Switch(String),
 }
@@ -136,7 +136,7 @@ impl State {
         }
     }
 
-    fn items(&self, wanted: impl Fn(Action) -> bool) -> Vec<Item> {
+    pub(super) fn items(&self, wanted: impl Fn(Action) -> bool) -> Vec<Item> {
         let mode = self.mode();
         let mut items: Vec<Item> = Vec::new();
         for bound in self.keys.of(mode).filter(|bound| wanted(bound.action)) {

@@ -20,6 +20,7 @@ mod others;
 mod pause;
 pub mod search;
 pub mod session;
+mod said;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -72,6 +73,8 @@ pub enum Event {
         text: String,
         bad: bool,
     },
+    /// A command in words.
+    Said(String),
     /// The moment that [`State::deadline`] named has come.
     Deadline,
 }
@@ -315,6 +318,7 @@ impl State {
             Event::Message(message) => self.message(*message, &mut effects),
             Event::Log(frame) => self.log_frame(frame),
             Event::Told { text, bad } => self.toast(text, bad),
+            Event::Said(text) => self.said(&text, &mut effects),
             Event::Deadline => {}
         }
         self.settle(&mut effects);
