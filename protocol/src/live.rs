@@ -60,6 +60,17 @@ pub enum Topic {
         #[serde(default)]
         from: u64,
     },
+    /// Some lines of one log: [`ServerMessage::LogHead`], binary frames of lines, and [`ServerMessage::LogRows`]. Replace
+    /// the subscription to move the window. Ends by itself as `log` does.
+    LogView { log: AttemptId, view: LogView, window: ViewWindow },
+    /// The bytes of one line from its byte `from` on, as far as it is written, at most 1 MiB: binary frames of bytes, whose
+    /// offsets count from the line's beginning, then [`ServerMessage::LogHead`]. Ends by itself.
+    LogLine {
+        log: AttemptId,
+        line: u64,
+        #[serde(default)]
+        from: u64,
+    },
     #[serde(other)]
     Unknown,
 }
@@ -73,6 +84,47 @@ pub enum LogWindow {
     /// The last `count` lines, whatever they are at each moment. Lines may be skipped when they come faster than they can
     /// be sent; the line numbers tell.
     Tail { count: u32 },
+}
+
+/// Which lines of a log are kept. Without anything: all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogView {
+    /// Only lines that match, as in [`Request::SearchLog`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Only those that do not match.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub invert: bool,
+    /// So many lines before and after each of them too; at most 100.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub context: u32,
+    /// Steps that are folded, by their index: none of the lines from where one began to where the next did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folded: Vec<u16>,
+}
+
+/// The part of a view that a client shows: at most 2,000 of the lines that are kept, more are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "mode")]
+pub enum ViewWindow {
+    /// The last `above` kept lines before `line`, and the first `below` from it on, those that come later included.
+    Around { line: u64, above: u32, below: u32 },
+    /// The last `count` kept lines, whatever they are at each moment. Lines may be skipped when they come faster than they
+    /// can be sent: [`ServerMessage::LogRows`] tells.
+    Tail { count: u32 },
+}
+
+/// Consecutive lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineRun {
+    pub first: u64,
+    pub count: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Which builds. Empty means all.
@@ -156,6 +208,12 @@ pub enum Request {
         backwards: bool,
         limit: u32,
     },
+    /// How many lines match `pattern`, as for `search_log`, in each of so many equal parts of the log (at most 500).
+    MapLog {
+        log: AttemptId,
+        pattern: String,
+        buckets: u32,
+    },
     #[serde(other)]
     Unknown,
 }
@@ -208,6 +266,14 @@ pub enum ServerMessage {
     LogHead {
         sub: Sub,
         head: LogHead,
+    },
+    /// Of the lines `from .. to` a view keeps exactly those of `runs`, as things are now. The lines themselves were sent
+    /// before. Replaces what was said of the same lines; what lies between these and all that was said before was skipped.
+    LogRows {
+        sub: Sub,
+        from: u64,
+        to: u64,
+        runs: Vec<LineRun>,
     },
     Response {
         id: u64,
@@ -311,6 +377,13 @@ pub enum Response {
         lines: Vec<u64>,
         #[serde(default)]
         next: Option<u64>,
+    },
+    /// How many of the log's `lines` match: of its `buckets` parts, part `n` begins at line `n * lines / buckets`. Lines
+    /// from `looked` on were not looked at: the log is too long.
+    LogMap {
+        lines: u64,
+        looked: u64,
+        counts: Vec<u64>,
     },
     #[serde(other)]
     Unknown,

@@ -9,7 +9,7 @@ use windlass_protocol::view::{BuildRow, QueuedJob};
 use crate::safe_text::label;
 use crate::state::build::Row;
 use crate::state::dialog::Dialog;
-use crate::state::log::Shown;
+use crate::state::log::{Place, Shown};
 use crate::state::{Connection, Page, State, Toast, View};
 use crate::teller::Teller;
 use crate::waiting;
@@ -42,6 +42,9 @@ struct ReadLog {
     top: u64,
     /// One past the last line.
     next: u64,
+    /// The row with the cursor.
+    cursor: Place,
+    following: bool,
     /// Its end was reached.
     ended: bool,
 }
@@ -139,8 +142,8 @@ impl Voice {
             self.log = None;
             return;
         };
-        let rows = page.shown();
-        if page.head.is_none() || rows.iter().any(|row| matches!(row, Shown::Missing { .. })) {
+        let rows: Vec<Shown<'_>> = page.shown().into_iter().map(|(_, row)| row).collect();
+        if page.head.is_none() || rows.iter().any(|row| matches!(row, Shown::Missing { .. } | Shown::Hole)) {
             return; // it is on its way
         }
         let known = self.log.take().filter(|log| log.id == page.id);
@@ -159,10 +162,24 @@ impl Voice {
         }
         let next = page.view().end.max(from);
         let ended = page.finished() && next >= page.lines();
-        if ended && !known.is_some_and(|log| log.ended) {
+        if ended && !known.as_ref().is_some_and(|log| log.ended) {
             said.push("the end of the log".to_owned());
         }
-        self.log = Some(ReadLog { id: page.id.clone(), top, next, ended });
+        let cursor = page.cursor();
+        if known.as_ref().is_some_and(|log| log.top == top && log.cursor != cursor) && !page.following() {
+            let under = page.shown().into_iter().find(|(place, _)| *place == cursor).map(|(_, row)| row);
+            said.extend(under.and_then(|row| match row {
+                Shown::Line { number, line, .. } => Some(format!("line {}: {}", number + 1, line.text)),
+                Shown::Long { number, text, .. } => Some(format!("line {}: {text}", number + 1)),
+                Shown::Step(mark) => Some(format!("step {}", mark.name)),
+                Shown::Missing { .. } | Shown::Gap | Shown::Hole => None,
+            }));
+        }
+        let following = page.following();
+        if following && !ended && known.is_some_and(|log| !log.following) {
+            said.push("following the end".to_owned());
+        }
+        self.log = Some(ReadLog { id: page.id.clone(), top, next, cursor, following, ended });
     }
 }
 
@@ -175,7 +192,9 @@ fn read_out(rows: &[Shown<'_>], from: u64, said: &mut Vec<String>) {
         match row {
             Shown::Step(mark) if mark.first_line >= from => said.push(format!("step {}", mark.name)),
             Shown::Line { number, row: 0, line } if *number >= from => said.push(line.text.as_str().to_owned()),
-            Shown::Step(_) | Shown::Line { .. } | Shown::Missing { .. } => {}
+            Shown::Long { number, row: 0, text } if *number >= from => said.push(text.as_str().to_owned()),
+            Shown::Gap => said.push("… lines were left out here".to_owned()),
+            Shown::Step(_) | Shown::Line { .. } | Shown::Long { .. } | Shown::Missing { .. } | Shown::Hole => {}
         }
     }
 }

@@ -106,7 +106,9 @@ fn whole(state: &State) -> bool {
     use windlass_tui::state::log::Shown;
     let here = |log: &LogPage| {
         let shown = log.shown();
-        log.head.is_some() && !shown.iter().any(|row| matches!(row, Shown::Missing { .. }))
+        log.head.is_some()
+            && log.mapped()
+            && !shown.iter().any(|(_, row)| matches!(row, Shown::Missing { .. } | Shown::Hole))
     };
     match state.pages.last() {
         Some(Page::Log(log)) => here(log),

@@ -26,7 +26,9 @@ mod reader;
 mod records; // files of fixed-size records
 mod recover;
 mod search;
+mod map; // how many lines match, and where
 mod sum; // end to end, changing nothing
+mod view; // only some of the lines
 mod watch;
 mod writer;
 
@@ -42,9 +44,11 @@ use std::{fs, io};
 use windlass_protocol::id::AttemptId;
 
 pub use listing::StoredLog;
+pub use map::LogMap;
 pub use reader::{Head, LogReader, StepStart};
 pub use search::{BadPattern, Found, Pattern, Search};
 pub use sum::Sum;
+pub use view::{Look, Rows, View};
 pub use watch::LogWatch;
 pub use writer::{LogSummary, LogWriter};
 

@@ -113,6 +113,23 @@ impl LogReader {
         Ok(out)
     }
 
+    /// The bytes of one line, without its line feed, from its byte `from` on: at most `max`. None of a line that is not there.
+    pub fn line_bytes(&self, line: u64, from: u64, max: usize) -> Result<Vec<u8>, LogError> {
+        let read = || {
+            let (extent, mut out) = (self.extent(), Vec::new());
+            if line >= extent.lines {
+                return Ok(out);
+            }
+            let start = lines::start_of(&self.files, &extent, line)?;
+            let open = line + 1 == extent.lines && extent.open;
+            let end = lines::start_of(&self.files, &extent, line + 1)? - u64::from(!open);
+            let from = start.saturating_add(from).min(end);
+            self.files.log.read(from, end.min(from.saturating_add(max as u64)), &mut out)?;
+            Ok(out)
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
     /// The steps that started, in order.
     pub fn steps(&self) -> Result<Vec<StepStart>, LogError> {
         let read = || {

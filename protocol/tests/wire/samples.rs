@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windlass_protocol::id::{AttemptId, JobId};
 use windlass_protocol::live::{
-    BuildFilter, ClientMessage, Hello, LogHead, LogWindow, Request, Response, RetryWhat, Role, ServerMessage, StepMark,
-    Topic,
+    BuildFilter, ClientMessage, Hello, LineRun, LogHead, LogView, LogWindow, Request, Response, RetryWhat, Role,
+    ServerMessage, StepMark, Topic, ViewWindow,
 };
 use windlass_protocol::problem::Problem;
 use windlass_protocol::refusal::{Refusal, RefusalCode};
@@ -60,6 +60,7 @@ pub(crate) fn all() -> Vec<Sample> {
     client_messages(&mut samples);
     topics(&mut samples);
     log_windows(&mut samples);
+    view_windows(&mut samples);
     requests(&mut samples);
     retries(&mut samples);
     server_messages(&mut samples);
@@ -74,6 +75,8 @@ pub(crate) fn all() -> Vec<Sample> {
     samples.push(record("BuildFilter", "everything", full_filter()));
     samples.push(record("Hello", "", hello()));
     samples.push(record("LogHead", "", log_head()));
+    samples.push(record("LogView", "", LogView::default()));
+    samples.push(record("LogView", "everything", log_view()));
     samples.push(record("Refusal", "", refusal()));
     samples.push(record("AttemptId", "", attempt()));
     samples.push(record("JobId", "", JobId { build: 42, job: "test (3.13)".into() }));
@@ -108,12 +111,22 @@ variants!(topics, Topic, {
         "range" Topic::Log { log: attempt(), window: LogWindow::Range { first: 1_000, count: 40 } },
     ],
     Topic::LogBytes { .. } => "log_bytes" ["" Topic::LogBytes { log: attempt(), from: 65_536 }],
+    Topic::LogView { .. } => "log_view" [
+        "" Topic::LogView { log: attempt(), view: LogView::default(), window: ViewWindow::Tail { count: 40 } },
+        "everything" Topic::LogView { log: attempt(), view: log_view(), window: around() },
+    ],
+    Topic::LogLine { .. } => "log_line" ["" Topic::LogLine { log: attempt(), line: 17, from: 16_384 }],
     Topic::Unknown => "unknown" ["" Topic::Unknown],
 });
 
 variants!(log_windows, LogWindow, {
     LogWindow::Range { .. } => "range" ["" LogWindow::Range { first: 1_000, count: 40 }],
     LogWindow::Tail { .. } => "tail" ["" LogWindow::Tail { count: 40 }],
+});
+
+variants!(view_windows, ViewWindow, {
+    ViewWindow::Around { .. } => "around" ["" around()],
+    ViewWindow::Tail { .. } => "tail" ["" ViewWindow::Tail { count: 40 }],
 });
 
 variants!(requests, Request, {
@@ -145,6 +158,9 @@ variants!(requests, Request, {
             limit: 100,
         },
     ],
+    Request::MapLog { .. } => "map_log" [
+        "" Request::MapLog { log: attempt(), pattern: "error".into(), buckets: 40 },
+    ],
     Request::Unknown => "unknown" ["" Request::Unknown],
 });
 
@@ -173,6 +189,14 @@ variants!(server_messages, ServerMessage, {
     ],
     ServerMessage::Queue { .. } => "queue" ["" ServerMessage::Queue { sub: 3, queue: queue() }],
     ServerMessage::LogHead { .. } => "log_head" ["" ServerMessage::LogHead { sub: 4, head: log_head() }],
+    ServerMessage::LogRows { .. } => "log_rows" [
+        "" ServerMessage::LogRows {
+            sub: 4,
+            from: 1_000,
+            to: 1_042,
+            runs: vec![LineRun { first: 1_003, count: 7 }, LineRun { first: 1_040, count: 1 }],
+        },
+    ],
     ServerMessage::Response { .. } => "response" [
         "" ServerMessage::Response { id: 7, response: Response::Matches { lines: vec![], next: None } },
     ],
@@ -196,6 +220,9 @@ variants!(responses, Response, {
     ],
     Response::Pauses { .. } => "pauses" ["" Response::Pauses { pauses: pauses() }],
     Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], next: Some(16) }],
+    Response::LogMap { .. } => "log_map" [
+        "" Response::LogMap { lines: 1_042, looked: 1_042, counts: vec![0, 17, 0, 1] },
+    ],
     Response::Unknown => "unknown" ["" Response::Unknown],
 });
 
@@ -333,6 +360,14 @@ fn hello() -> Hello {
         role: Role::Operator,
         now: moment(90_000),
     }
+}
+
+fn log_view() -> LogView {
+    LogView { pattern: Some("error|warning".into()), invert: true, context: 3, folded: vec![0, 2] }
+}
+
+fn around() -> ViewWindow {
+    ViewWindow::Around { line: 1_000, above: 20, below: 40 }
 }
 
 fn log_head() -> LogHead {

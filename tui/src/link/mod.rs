@@ -239,10 +239,13 @@ impl Task {
         }
     }
 
-    /// Bytes of a log: moves the offset to resume from, and cuts off what was handed on already.
+    /// Bytes of a log, or of a line of it: moves the offset to resume from, and cuts off what was handed on already.
     fn only_new(&mut self, frame: LogFrame) -> Option<LogFrame> {
         let LogFrame::Bytes { sub, offset, mut bytes } = frame else { return Some(frame) };
-        let Topic::LogBytes { from, .. } = &mut self.subscriptions.get_mut(&sub)?.topic else { return None };
+        let (Topic::LogBytes { from, .. } | Topic::LogLine { from, .. }) = &mut self.subscriptions.get_mut(&sub)?.topic
+        else {
+            return None;
+        };
         let known = usize::try_from(from.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
         bytes.drain(..known);
         if bytes.is_empty() {

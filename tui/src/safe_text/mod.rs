@@ -115,11 +115,39 @@ impl SafeLine {
                 }
                 column = after;
             }
-            if style != Sgr::default() && line.text.len() > start {
-                line.spans.push(SafeSpan { start, end: line.text.len(), style });
-            }
+            line.span(start, style);
         }
         line
+    }
+
+    /// The line as rows of `width` columns. A wide character that does not fit any more begins the next one.
+    #[must_use]
+    pub fn rows(&self, width: usize) -> Vec<Self> {
+        let width = width.max(1);
+        let (mut rows, mut row, mut column) = (Vec::new(), Self::default(), 0);
+        for (piece, style) in self.pieces() {
+            let mut start = row.text.len();
+            for grapheme in piece.graphemes(true) {
+                let wide = grapheme.width();
+                if column > 0 && column + wide > width {
+                    row.span(start, style);
+                    rows.push(std::mem::take(&mut row));
+                    (start, column) = (0, 0);
+                }
+                row.text.push_str(grapheme);
+                column += wide;
+            }
+            row.span(start, style);
+        }
+        rows.push(row);
+        rows
+    }
+
+    /// What stands from a place on to the end has a style.
+    fn span(&mut self, start: usize, style: Sgr) {
+        if style != Sgr::default() && self.text.len() > start {
+            self.spans.push(SafeSpan { start, end: self.text.len(), style });
+        }
     }
 
     /// The line cut to `width` columns, the cut shown by an ellipsis.

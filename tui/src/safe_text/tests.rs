@@ -152,4 +152,16 @@ proptest! {
         prop_assert!(cut.width() <= width, "{} columns of {width}", cut.width());
         prop_assert!(line.fitted(width).width() <= width);
     }
+
+    #[test]
+    fn rows_are_the_line_cut_to_width_and_nothing_is_lost(bytes in hostile(), width in 0usize..40) {
+        let line = log_line(&bytes, &mut Sgr::default());
+        let rows = line.rows(width);
+        let pieces = |line: &SafeLine| line.pieces().flat_map(|(text, sgr)| text.chars().map(move |c| (c, sgr)).collect::<Vec<_>>()).collect::<Vec<_>>();
+        prop_assert_eq!(rows.iter().flat_map(pieces).collect::<Vec<_>>(), pieces(&line));
+        for row in &rows {
+            check(row)?;
+            prop_assert!(row.width() <= width.max(2), "{} columns of {width}", row.width());
+        }
+    }
 }

@@ -115,6 +115,7 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
     if let Some(prompt) = &state.prompt {
         let sign = match prompt.kind {
             PromptKind::Search => "search / ",
+            PromptKind::Only => "only & ",
             PromptKind::Filter => "filter / ",
             PromptKind::Command => "command : ",
         };

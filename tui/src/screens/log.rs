@@ -7,17 +7,22 @@ use ratatui::style::Style;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, Status, StepView};
 
+use super::Hits;
 use super::builds::standing_words;
 use super::overlay;
 use crate::state::State;
-use crate::state::log::{LogPage, Shown, Times};
+use crate::state::kept::Kept;
+use crate::state::log::{LogPage, Looking, Shown, TickMark, Times};
 use crate::theme::{Theme, Tone, tone_of};
 use crate::waiting;
 use crate::widgets::log::{Log, Mark, Row};
+use crate::widgets::minimap::{self, Cell};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
 
-pub(super) fn paint(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn paint(state: &State, page: &LogPage, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let places = (area.y + 1..area.bottom()).map(|y| Rect { y, height: 1, ..area });
+    hits.rows(places.zip(0..).collect());
     title(state, page, theme, Rect { height: 1, ..area }, buffer);
     rows(state, page, theme, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, buffer);
 }
@@ -53,8 +58,26 @@ fn whereabouts(page: &LogPage) -> Words {
     if let Some(search) = &page.search {
         words = words.and(Tone::Warn, format!("/{}  {}  ", search.pattern, search.words()));
     }
+    if let Some(only) = &page.only {
+        let counted = page.search.is_none() && !only.invert && !only.is_errors();
+        let total = page.hit_map.total(page.lines()).filter(|_| counted);
+        let count = total.map_or_else(String::new, |total| format!("{}  ", words::plural(total, "line")));
+        words = words.and(Tone::Warn, format!("{}  {count}", only.words()));
+    }
+    words = match page.looking() {
+        Some(Looking::Begun) => words.and(Tone::Dim, "looking  "),
+        Some(Looking::Percent(percent)) => words.and(Tone::Dim, format!("looking, {percent} %  ")),
+        None if page.only.is_some() && page.kept.as_ref().is_some_and(Kept::is_empty) => {
+            words.and(Tone::Warn, "no line matches  ")
+        }
+        None => words,
+    };
     if let Some(errors) = page.errors.as_ref().filter(|errors| errors.current.is_some()) {
         words = words.and(Tone::Bad, format!("error {}  ", errors.words()));
+    }
+    if let Some(lines) = page.selected() {
+        let count = lines.end() - lines.start() + 1;
+        words = words.and(Tone::Accent, format!("{} selected  ", words::plural(count, "line")));
     }
     if page.column > 0 {
         words = words.and(Tone::Dim, format!("from column {}  ", page.column + 1));
@@ -95,24 +118,50 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
     let begun = page.head.as_ref().map_or(0, |head| head.steps.len());
     let attempt = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id));
     let started = attempt.and_then(|attempt| attempt.started_at);
+    let selected = page.selected();
     let mut before = None;
-    let rows = shown.iter().map(|row| match row {
+    let cursor = (!page.preview && !page.following()).then(|| page.cursor());
+    let rows = shown.iter().map(|(place, row)| match row {
         Shown::Step(mark) => {
             let index = usize::from(mark.step) + 1;
             let planned = attempt.map_or(begun, |attempt| attempt.steps.len());
-            let mut words = Words::new().and(Tone::Dim, format!("─── {index}/{} ", planned.max(index)));
+            let folded = page.folded.contains(&mark.step);
+            let sign = if folded { "▸──" } else { "▾──" };
+            let mut words = Words::new().and(Tone::Dim, format!("{sign} {index}/{} ", planned.max(index)));
             words = words.and(Tone::Accent, &mark.name).plain(" ");
             if let Some((attempt, step)) = attempt.and_then(|attempt| Some((attempt, attempt.steps.get(index - 1)?))) {
                 words = ending(words, attempt, step, state.daemon_now());
             }
-            Row::Heading(words)
+            if folded {
+                words = words.and(Tone::Warn, format!("{} folded ", words::plural(page.lines_of(mark), "line")));
+            }
+            Row::Heading { words, cursor: cursor == Some(*place) }
         }
+        Shown::Gap => Row::Gap,
+        Shown::Hole => Row::Looking,
         Shown::Missing { number } => Row::Missing { number: words::count(number + 1) },
+        Shown::Long { number, row, text } => {
+            Row::Text {
+                number: if *row == 0 { (number + 1).to_string() } else { String::new() },
+                time: String::new(),
+                mark: Mark::None,
+                cursor: cursor == Some(*place),
+                selected: selected.as_ref().is_some_and(|lines| lines.contains(number)),
+                text,
+                from: 0,
+                wrapped: true,
+                size: None,
+                tail: page.long.as_ref().filter(|long| long.is_cut() && row + 1 == long.rows().len()).map(|long| {
+                    format!(" … cut: this line has {}, these are the first 1 MiB", words::bytes(long.length))
+                }),
+            }
+        }
         Shown::Line { number, row, line } => {
             let time = if *row == 0 { time(page.times, line.at, before, started, &state.zone) } else { String::new() };
             before = Some(line.at);
             let mark = match &page.search {
                 Some(search) if search.current == Some(*number) => Mark::CurrentHit,
+                _ if page.bookmarks.contains(number) => Mark::Bookmark,
                 Some(search) if search.is_match(*number) => Mark::Hit,
                 _ if page.errors.as_ref().is_some_and(|errors| errors.is_match(*number)) => Mark::Error,
                 _ => Mark::None,
@@ -121,10 +170,16 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
                 number: if *row == 0 { (number + 1).to_string() } else { String::new() },
                 time,
                 mark,
+                cursor: cursor == Some(*place),
+                selected: selected.as_ref().is_some_and(|lines| lines.contains(number)),
                 text: &line.text,
                 from: if page.wrap { row * page.text_width() } else { page.column },
                 wrapped: page.wrap,
-                tail: line.cut.map(|length| format!(" … cut: this line has {}", words::bytes(length))),
+                size: line.cut.map(words::bytes),
+                tail: line.cut.map(|length| {
+                    let more = if page.preview { "" } else { " (Enter)" };
+                    format!(" … cut: this line has {}{more}", words::bytes(length))
+                }),
             }
         }
     });
@@ -132,9 +187,25 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         rows: rows.collect(),
         gutter: page.gutter() as u16,
         times: page.times_width() as u16,
+        right: page.map_width() as u16,
         hit: page.search.as_ref().map(|search| &search.regex),
+        only: page.only.as_ref().filter(|only| !only.invert && !only.is_errors()).map(|only| &only.regex),
     };
     log.paint(area, theme, buffer);
+    let ticks = page.ticks();
+    let cells: Vec<Cell> = ticks.iter().map(|tick| Cell { sign: tick.mark.map(sign), in_view: tick.in_view }).collect();
+    let width = page.map_width() as u16;
+    let place = Rect { x: area.right().saturating_sub(width), width, ..area };
+    minimap::paint(&cells, place, theme, buffer);
+}
+
+fn sign(mark: TickMark) -> (char, Tone) {
+    match mark {
+        TickMark::Bookmark => ('m', Tone::Accent),
+        TickMark::Hit => ('*', Tone::Warn),
+        TickMark::Error => ('!', Tone::Bad),
+        TickMark::Unknown => ('?', Tone::Dim),
+    }
 }
 
 /// How a step stands and how long it took, after its name.

@@ -68,7 +68,7 @@ fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
     let body = Rect { y: area.y + layout.body_top(), height: layout.body(), ..area };
     match (state.pages.last(), state.view) {
         (Some(Page::Build(page)), _) => build::paint(state, page, theme, body, &mut hits, buffer),
-        (Some(Page::Log(page)), _) => log::paint(state, page, theme, body, buffer),
+        (Some(Page::Log(page)), _) => log::paint(state, page, theme, body, &mut hits, buffer),
         (None, View::Builds) => builds::paint(state, theme, body, &mut hits, buffer),
         (None, View::Queue) => queue::paint(state, theme, body, &mut hits, buffer),
         (None, View::Deliveries) => deliveries::paint(state, theme, body, &mut hits, buffer),

@@ -254,7 +254,7 @@ impl State {
                 leave(page.sub);
                 page.preview.iter().for_each(|log| leave(log.sub));
             }
-            Some(Page::Log(log)) => leave(log.sub),
+            Some(Page::Log(log)) => log.subs().for_each(leave),
             None => {}
         }
     }

@@ -12,8 +12,8 @@ impl State {
         let Some(Page::Log(log)) = self.pages.last_mut() else { return };
         let (page, half) = (log.page(), (log.page() / 2).max(1));
         match action {
-            Action::Up => log.go(Motion::Up(1)),
-            Action::Down => log.go(Motion::Down(1)),
+            Action::Up => log.go(Motion::Above),
+            Action::Down => log.go(Motion::Below),
             Action::PageUp => log.go(Motion::Up(page)),
             Action::PageDown => log.go(Motion::Down(page)),
             Action::HalfUp => log.go(Motion::Up(half)),
@@ -24,12 +24,34 @@ impl State {
             Action::Left => log.sideways(false),
             Action::Right => log.sideways(true),
             Action::Wrap => (log.wrap, log.column) = (!log.wrap, 0),
-            Action::Times => log.next_times(),
+            Action::Times => {
+                log.next_times();
+                log.fit_long();
+            }
             Action::StepHeaders => log.headers = !log.headers,
             Action::Search => self.prompt = Some(Prompt { kind: PromptKind::Search, text: String::new(), older: None }),
             Action::NextMatch | Action::PreviousMatch => self.step_search(action == Action::NextMatch, effects),
             Action::NextFailed | Action::PreviousFailed => self.step_errors(action == Action::NextFailed, effects),
+            Action::Into
+            | Action::Bookmark
+            | Action::NextBookmark
+            | Action::Bookmarks
+            | Action::Select
+            | Action::CopyLink => {
+                self.act_on_line(action, effects);
+            }
+            Action::Only
+            | Action::OnlyFailed
+            | Action::MoreContext
+            | Action::LessContext
+            | Action::Fold
+            | Action::FoldAll => self.act_on_view(action, effects),
+            Action::Back if log.selection.is_some() => log.selection = None,
             Action::Back if log.search.is_some() => log.search = None,
+            Action::Back if log.only.is_some() => {
+                let folded = log.folded.clone();
+                self.show(None, folded, effects);
+            }
             Action::Back => self.back(effects),
             _ => {}
         }
@@ -95,11 +117,7 @@ impl State {
                 self.searches.push(text);
                 self.follow_search(sub, next, effects);
             }
-            Err(error) => {
-                let words = error.to_string();
-                let last = words.lines().last().unwrap_or_default().to_owned();
-                self.toast(format!("{text} is no regular expression: {last}"), true);
-            }
+            Err(error) => self.no_pattern(&text, &error),
         }
     }
 }

@@ -32,7 +32,7 @@ impl State {
                 match (self.pages.last_mut(), self.view) {
                     (Some(Page::Build(page)), _) if page.cursor.at == index => self.act_in_build(Action::Into, effects),
                     (Some(Page::Build(page)), _) => page.go(to(page.cursor), usize::from(layout.jobs())),
-                    (Some(Page::Log(_)), _) => {}
+                    (Some(Page::Log(log)), _) => log.click(index),
                     (None, view) => {
                         let cursor = match view {
                             View::Builds => self.builds.cursor,

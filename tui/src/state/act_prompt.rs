@@ -60,7 +60,12 @@ impl State {
                 self.prompt = None;
                 self.search(text, effects);
             }
-            (Action::Close, PromptKind::Search) => self.prompt = None,
+            (Action::Accept, PromptKind::Only) => {
+                let text = std::mem::take(&mut prompt.text);
+                self.prompt = None;
+                self.show_only(&text, effects);
+            }
+            (Action::Close, PromptKind::Search | PromptKind::Only) => self.prompt = None,
             _ => {}
         }
     }

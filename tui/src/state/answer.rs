@@ -32,6 +32,11 @@ impl State {
                     self.follow_search(sub, next, effects);
                 }
             }
+            (Pending::Map { log, pattern }, Response::LogMap { lines, looked, counts }) => {
+                for page in self.logs_of(&log) {
+                    page.take_map(&pattern, lines, looked, &counts);
+                }
+            }
             (Pending::Deliveries, Response::Deliveries { deliveries }) => self.deliveries = Some(deliveries),
             _ => self.toast("the daemon answered something else than was asked".to_owned(), true),
         }
@@ -49,6 +54,8 @@ impl State {
                 }
                 self.toast(format!("search: {refusal}"), true);
             }
+            // A column without it is what is left.
+            Some(Pending::Map { log, pattern }) => self.logs_of(&log).for_each(|page| page.fail_map(&pattern)),
             Some(Pending::Order { about, build, batch }) => self.order_answered(batch, about, build, Err(refusal)),
             Some(Pending::Pause { about }) => self.toast(format!("{about}: {}: {refusal}", refusal.code), true),
             Some(Pending::Deliveries) => {
@@ -102,7 +109,7 @@ impl State {
         let Some(log) = self.log_of(sub) else { return };
         match next {
             Next::Show { line, wrapped } => {
-                log.reveal(line);
+                self.go_to_line(sub, line, effects);
                 if wrapped {
                     self.toast("search wrapped".to_owned(), false);
                 }

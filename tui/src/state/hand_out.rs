@@ -9,6 +9,9 @@ impl State {
     /// The address of what is selected goes to the clipboard. Nobody tells whether it arrived, so only the sending is said.
     pub(super) fn copy(&mut self, effects: &mut Vec<Effect>) {
         let address = match (self.pages.last(), self.view) {
+            (Some(Page::Log(log)), _) if log.selection.is_some() || log.line().is_some() => {
+                return self.copy_lines(effects);
+            }
             (Some(Page::Log(log)), _) => Some(log.id.to_string()),
             (Some(Page::Build(page)), _) => match page.job() {
                 Some(job) => Some(format!("{}/{}", page.number, job.name)),

@@ -32,10 +32,19 @@ pub struct Item {
 pub(super) enum Does {
     Act(Mode, Action),
     Switch(String),
+    /// To a line of the log that is looked at.
+    Line(u64),
+}
+
+impl Item {
+    pub(super) fn line(line: u64, text: String) -> Self {
+        let name = format!("line {}", crate::words::count(line + 1));
+        Self { name, help: text, keys: String::new(), why_not: None, does: Does::Line(line) }
+    }
 }
 
 impl Menu {
-    fn new(title: &'static str, all: Vec<Item>) -> Self {
+    pub(super) fn new(title: &'static str, all: Vec<Item>) -> Self {
         let shown = (0..all.len()).collect();
         Self { title, all, shown, cursor: Cursor::default() }
     }
@@ -82,7 +91,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 21] = [
+const ABOUT_ROW: [Action; 32] = [
     Action::Into,
     Action::Cancel,
     Action::Kill,
@@ -90,17 +99,28 @@ const ABOUT_ROW: [Action; 21] = [
     Action::RetryMenu,
     Action::Pause,
     Action::Mark,
+    Action::Select,
     Action::MarkRange,
     Action::MarkAll,
     Action::Undo,
     Action::Watch,
     Action::Copy,
+    Action::CopyLink,
+    Action::Bookmark,
+    Action::NextBookmark,
+    Action::Bookmarks,
     Action::Pager,
     Action::Editor,
     Action::Save,
     Action::Search,
     Action::NextMatch,
     Action::NextFailed,
+    Action::Only,
+    Action::OnlyFailed,
+    Action::MoreContext,
+    Action::LessContext,
+    Action::Fold,
+    Action::FoldAll,
     Action::Follow,
     Action::Wrap,
     Action::Times,
@@ -125,7 +145,7 @@ impl State {
         self.open_list(Menu::new("What can be done here", items));
     }
 
-    fn open_list(&mut self, menu: Menu) {
+    pub(super) fn open_list(&mut self, menu: Menu) {
         self.menu = Some(menu);
         self.prompt = Some(Prompt { kind: PromptKind::Command, text: String::new(), older: None });
     }
@@ -165,9 +185,18 @@ impl State {
             return self.toast(format!("{}: {why_not}", item.name), true);
         }
         self.close_menu();
-        match item.does {
+        self.carry_out_item(item.does, effects);
+    }
+
+    pub(super) fn carry_out_item(&mut self, does: Does, effects: &mut Vec<Effect>) {
+        match does {
             Does::Act(mode, action) => self.act(mode, action, effects),
             Does::Switch(profile) => effects.push(Effect::Switch(profile)),
+            Does::Line(line) => {
+                if let Some(Page::Log(log)) = self.pages.last() {
+                    self.go_to_line(log.sub, line, effects);
+                }
+            }
         }
     }
 
@@ -181,6 +210,19 @@ impl State {
             Action::RetryMenu => self.targets().is_empty().then(|| "nothing is selected".to_owned()),
             Action::Pause => (self.view != View::Queue)
                 .then(|| format!("only in the queue (press {})", self.key_of(Action::View(2)))),
+            Action::Bookmark | Action::NextBookmark | Action::Bookmarks | Action::Select => self.no_line(action),
+            Action::Into if mode == Mode::Log => self.no_line(action),
+            Action::Copy if mode == Mode::Log => self.no_line(action),
+            Action::Only
+            | Action::OnlyFailed
+            | Action::MoreContext
+            | Action::LessContext
+            | Action::Fold
+            | Action::FoldAll
+                if mode == Mode::Log =>
+            {
+                self.no_view(action)
+            }
             Action::Filter | Action::Mark | Action::MarkRange | Action::MarkAll | Action::OnlyFailed => only_builds,
             Action::Watch => self.why_no_watch(),
             Action::Undo => self.why_no_undo(),

@@ -2,9 +2,11 @@
 //! is to be done goes out as effects. Must not know ratatui, sockets or the keyboard's library.
 
 mod act;
+mod act_line;
 mod act_log;
 mod act_mouse;
 mod act_prompt;
+mod act_view;
 mod answer;
 mod batch;
 pub mod build;
@@ -13,9 +15,17 @@ pub mod cache;
 pub mod cursor;
 pub mod dialog;
 mod hand_out;
+pub mod kept;
 pub mod layout;
 pub mod log;
+mod log_ask;
+mod log_map;
+mod log_move;
+mod log_rows;
+pub mod long;
+mod map;
 pub mod menu;
+pub mod only;
 mod others;
 mod pause;
 pub mod search;
@@ -86,7 +96,7 @@ pub enum Effect {
     Mouse(bool),
     Redraw,
     Suspend,
-    /// Text for the clipboard. It holds no control character.
+    /// Text for the clipboard. It holds no control character, but for line feeds between lines.
     Copy(String),
     /// A log for another program, or a file.
     Read(Reader, AttemptId),
@@ -146,6 +156,8 @@ pub enum Page {
 pub enum PromptKind {
     Filter,
     Search,
+    /// Only these lines of a log.
+    Only,
     /// A command by its name: the palette or the menu is open.
     Command,
 }
@@ -181,6 +193,10 @@ pub enum Connection {
 /// What was asked and is not answered yet.
 #[derive(Debug)]
 enum Pending {
+    Map {
+        log: AttemptId,
+        pattern: String,
+    },
     /// One of a batch of orders.
     Order {
         about: String,
@@ -433,8 +449,14 @@ impl State {
                 self.build(sub, build);
             }
             ServerMessage::LogHead { sub, head } => {
+                self.long_line_ended(sub, effects);
                 if let Some(log) = self.log_of(sub) {
                     log.take_head(head);
+                }
+            }
+            ServerMessage::LogRows { sub, from, to, runs } => {
+                if let Some(log) = self.log_of(sub) {
+                    log.take_rows(from, to, &runs);
                 }
             }
             ServerMessage::Response { id, response } => self.answered(id, response, effects),
@@ -469,10 +491,17 @@ impl State {
     }
 
     fn log_frame(&mut self, frame: LogFrame) {
-        if let LogFrame::Lines { sub, first, lines } = frame
-            && let Some(log) = self.log_of(sub)
-        {
-            log.take_lines(first, lines);
+        match frame {
+            LogFrame::Lines { sub, first, lines } => {
+                if let Some(log) = self.log_of(sub) {
+                    log.take_lines(first, lines);
+                }
+            }
+            LogFrame::Bytes { sub, offset, bytes } => {
+                if let Some(long) = self.long_line(sub).and_then(|log| log.long.as_mut()) {
+                    long.take(offset, &bytes);
+                }
+            }
         }
     }
 

@@ -5,9 +5,9 @@ use windlass_protocol::id::Address;
 use windlass_protocol::live::Topic;
 
 use super::build::BuildPage;
-use super::menu::{Does, Item};
-use super::{Effect, Page, State, View, subscribe};
-use crate::keymap::Action;
+use super::menu::Item;
+use super::{Effect, Page, PromptKind, State, subscribe};
+use crate::keymap::{Action, Mode};
 
 impl State {
     /// What can be said here, and what it would do.
@@ -27,54 +27,60 @@ impl State {
                     | Action::Left
                     | Action::Right
                     | Action::Wrap
+                    | Action::Select
+                    | Action::Bookmarks
             )
         })
     }
 
     pub(super) fn said(&mut self, text: &str, effects: &mut Vec<Effect>) {
         let text = text.trim();
-        let (name, rest) = text.split_once(' ').map_or((text, ""), |(name, rest)| (name, rest.trim()));
         if self.dialog.is_some() {
             return self.said_in_dialog(text, effects);
         }
         if let Ok(address) = text.parse::<Address>() {
             return self.open_address(address, effects);
         }
-        match (name, self.pages.last(), self.view) {
-            ("filter", None, View::Builds) => {
-                let before = (self.builds.filter.clone(), self.builds.only_failed);
-                self.filter(rest.to_owned(), effects);
-                self.filter_changed(before.0, before.1);
-                return;
-            }
-            ("search", Some(Page::Log(_)), _) if rest.is_empty() => {
-                return self.toast("say what to search for: search error|panic".to_owned(), true);
-            }
-            ("search", Some(Page::Log(_)), _) => return self.search(rest.to_owned(), effects),
-            ("daemon", ..) if self.profiles.iter().any(|profile| profile == rest) => {
-                return effects.push(Effect::Switch(rest.to_owned()));
-            }
-            _ => {}
+        let (name, rest) = text.split_once(' ').map_or((text, ""), |(name, rest)| (name, rest.trim()));
+        if name == "daemon" && self.profiles.iter().any(|profile| profile == rest) {
+            return effects.push(Effect::Switch(rest.to_owned()));
         }
         let commands = self.commands();
-        let exact = commands.iter().find(|item| item.name == text);
-        let begun: Vec<&Item> = commands.iter().filter(|item| item.name.starts_with(text)).collect();
+        let exact = commands.iter().find(|item| item.name == name);
+        let begun: Vec<&Item> = commands.iter().filter(|item| item.name.starts_with(name)).collect();
         match (exact, begun.as_slice()) {
-            (Some(item), _) => self.do_item(item.clone(), effects),
-            (None, [item]) => self.do_item((*item).clone(), effects),
-            (None, []) => self.toast(format!("{text} is no command here: help lists them"), true),
+            (Some(item), _) => self.do_item(item.clone(), rest, effects),
+            (None, [item]) => self.do_item((*item).clone(), rest, effects),
+            (None, []) => self.toast(format!("{name} is no command here: help lists them"), true),
             (None, many) => {
                 let names: Vec<&str> = many.iter().map(|item| item.name.as_str()).collect();
-                self.toast(format!("{text} may mean {}", names.join(", ")), true);
+                self.toast(format!("{name} may mean {}", names.join(", ")), true);
             }
         }
     }
 
-    fn do_item(&mut self, item: Item, effects: &mut Vec<Effect>) {
-        match (item.why_not, item.does) {
-            (Some(why_not), _) => self.toast(format!("{}: {why_not}", item.name), true),
-            (None, Does::Act(mode, action)) => self.act(mode, action, effects),
-            (None, Does::Switch(profile)) => effects.push(Effect::Switch(profile)),
+    fn do_item(&mut self, item: Item, rest: &str, effects: &mut Vec<Effect>) {
+        if let Some(why_not) = item.why_not {
+            return self.toast(format!("{}: {why_not}", item.name), true);
+        }
+        self.carry_out_item(item.does, effects);
+        // What would be typed on a screen was said along with the name.
+        let empty = rest.is_empty();
+        match self.prompt.as_mut().map(|prompt| (prompt.kind, &mut prompt.text)) {
+            Some((PromptKind::Command, _)) => {
+                self.close_menu();
+                self.toast(format!("{} needs a screen", item.name), true);
+            }
+            Some((PromptKind::Search, _)) if empty => {
+                self.prompt = None;
+                self.toast(format!("say what for: {} error|panic", item.name), true);
+            }
+            Some((_, text)) => {
+                rest.clone_into(text);
+                self.typed(effects);
+                self.act(Mode::Prompt, Action::Accept, effects);
+            }
+            None => {}
         }
     }
 

@@ -4,7 +4,7 @@ use windlass_protocol::live::ClientMessage;
 
 use super::layout::Layout;
 use super::log::LogPage;
-use super::{BUILDS, Effect, Page, State, subscribe};
+use super::{BUILDS, Effect, Page, Pending, State, subscribe};
 
 impl State {
     /// After every event: everything fits its area again, and what is in view but not here is asked for.
@@ -22,6 +22,8 @@ impl State {
             effects.push(subscribe(BUILDS, topic));
         }
         self.settle_preview(layout, effects);
+        let now = self.now;
+        let mut maps = Vec::new();
         for page in &mut self.pages {
             let log = match page {
                 Page::Build(page) => {
@@ -34,6 +36,8 @@ impl State {
                 }
                 Page::Log(log) => {
                     log.resize(layout.log());
+                    let wishes = log.missing_maps(now).into_iter();
+                    maps.extend(wishes.map(|(pattern, request)| (log.id.clone(), pattern, request)));
                     Some(&mut **log)
                 }
             };
@@ -41,6 +45,11 @@ impl State {
                 && let Some(topic) = log.missing_window()
             {
                 effects.push(subscribe(log.sub, topic));
+            }
+        }
+        if self.can_view_logs() {
+            for (log, pattern, request) in maps {
+                self.ask(request, Pending::Map { log, pattern }, effects);
             }
         }
     }

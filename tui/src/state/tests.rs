@@ -17,6 +17,8 @@ use crate::keymap::Key::{Char, Ctrl, Down, End, Enter, Esc, PageUp};
 use crate::keymap::Mode;
 use crate::words;
 
+mod logs;
+
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 fn state() -> State {
@@ -28,7 +30,14 @@ fn state() -> State {
 
 fn hello() -> Hello {
     let (version, instance) = ("0.1.0".to_owned(), "one".to_owned());
-    Hello { protocol: 1, version, instance, capabilities: Vec::new(), role: Role::Admin, now: Timestamp(NOW.0 + 5_000) }
+    Hello {
+        protocol: 1,
+        version,
+        instance,
+        capabilities: vec!["log_view".to_owned()],
+        role: Role::Admin,
+        now: Timestamp(NOW.0 + 5_000),
+    }
 }
 
 fn happen(state: &mut State, event: Event) -> Vec<Effect> {
@@ -435,9 +444,12 @@ fn shown(page: &LogPage) -> Vec<String> {
         Shown::Step(mark) => mark.name.clone(),
         Shown::Line { number, row: 0, .. } => number.to_string(),
         Shown::Line { number, row, .. } => format!("{number}.{row}"),
+        Shown::Long { number, row, .. } => format!("{number}+{row}"),
         Shown::Missing { number } => format!("?{number}"),
+        Shown::Gap => "…".to_owned(),
+        Shown::Hole => "~".to_owned(),
     };
-    page.shown().iter().map(word).collect()
+    page.shown().iter().map(|(_, row)| word(row)).collect()
 }
 
 #[test]
@@ -483,9 +495,9 @@ fn steps_without_output_are_shown_where_they_begin() {
 fn wrapped_lines_take_the_rows_they_need() {
     let mut log = page(Start::Line(0));
     log.take_head(head(8, true, &[]));
-    fill(&mut log, 0..8, &"word ".repeat(30)); // 150 columns: 3 rows of 75
+    fill(&mut log, 0..8, &"word ".repeat(29)); // 145 columns: 2 rows of 74
     log.wrap = true;
-    assert_eq!(log.text_width(), 75);
+    assert_eq!(log.text_width(), 74);
     log.go(log::Motion::First);
     assert_eq!(shown(&log), ["0", "0.1", "1", "1.1", "2", "2.1", "3", "3.1", "4", "4.1"]);
     log.go(log::Motion::Down(1));

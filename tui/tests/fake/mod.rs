@@ -1,6 +1,7 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
+mod views;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
@@ -136,7 +137,7 @@ impl Connection {
             protocol: 1,
             version: "0.1.0".to_owned(),
             instance: "fake".to_owned(),
-            capabilities: Vec::new(),
+            capabilities: vec!["log_view".to_owned()],
             role: Role::Admin,
             now: lock(&self.world).now,
         });
@@ -280,6 +281,19 @@ impl Subscription {
                     self.head = Some(head.clone());
                     out.push(Due::Message(ServerMessage::LogHead { sub, head }));
                 }
+            }
+            Topic::LogView { log, view, window } => {
+                let Some(log) = world.logs.get(log) else { return };
+                let head = log.head();
+                if self.head.as_ref() != Some(&head) {
+                    self.head = Some(head.clone());
+                    views::view(sub, log, view, *window, out);
+                }
+            }
+            Topic::LogLine { log, line, from } => {
+                let Some(log) = world.logs.get(log).filter(|_| self.head.is_none()) else { return };
+                self.head = Some(log.head());
+                views::line(sub, log, *line, *from, out);
             }
             Topic::Unknown => {}
         }

@@ -274,11 +274,7 @@ impl World {
                 Ok(Response::Pauses { pauses: self.pauses.clone() })
             }
             Request::SearchLog { log, pattern, from, backwards, limit } => {
-                let capital = pattern.chars().any(char::is_uppercase);
-                let pattern = regex::bytes::RegexBuilder::new(&pattern)
-                    .case_insensitive(!capital)
-                    .build()
-                    .map_err(|error| Refusal::new(RefusalCode::Invalid, error.to_string()))?;
+                let pattern = super::views::pattern(&pattern)?;
                 let log = self.logs.get(&log).ok_or_else(missing)?;
                 let (end, limit) = (log.lines.len() as u64, limit.min(self.search_limit) as usize);
                 let order: Vec<u64> =
@@ -288,6 +284,11 @@ impl World {
                 let next = lines.get(limit).copied();
                 lines.truncate(limit);
                 Ok(Response::Matches { lines, next })
+            }
+            Request::MapLog { log, pattern, buckets } => {
+                let pattern = super::views::pattern(&pattern)?;
+                let log = self.logs.get(&log).ok_or_else(missing)?;
+                Ok(super::views::map(log, &pattern, buckets as usize))
             }
             Request::Unknown => Err(Refusal::new(RefusalCode::Unsupported, "unknown request")),
         }
@@ -390,13 +391,19 @@ impl Log {
 
     pub(super) fn line(&self, number: u64) -> LogLine {
         let index = usize::try_from(number).expect("a line in memory");
-        let (start, at, step) = self.lines[index];
-        let end = self.lines.get(index + 1).map_or(self.bytes.len(), |line| line.0);
-        let whole = &self.bytes[start..end];
-        let open = whole.last() != Some(&b'\n');
-        let whole = whole.strip_suffix(b"\n").unwrap_or(whole);
+        let (_, at, step) = self.lines[index];
+        let whole = self.whole_line(number);
+        let open = index + 1 == self.lines.len() && self.bytes.last() != Some(&b'\n');
         let bytes = whole[..whole.len().min(LINE_CAP)].to_vec();
         LogLine { at, step, open, raw_length: whole.len() as u64, bytes }
+    }
+
+    /// However long it is, without its line feed.
+    pub(super) fn whole_line(&self, number: u64) -> &[u8] {
+        let index = usize::try_from(number).expect("a line in memory");
+        let end = self.lines.get(index + 1).map_or(self.bytes.len(), |line| line.0);
+        let whole = &self.bytes[self.lines[index].0..end];
+        whole.strip_suffix(b"\n").unwrap_or(whole)
     }
 
     pub(super) fn head(&self) -> LogHead {

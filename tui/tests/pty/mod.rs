@@ -39,17 +39,17 @@ pub(crate) struct Client {
 impl Client {
     /// A client that was never here before.
     pub(crate) fn start(socket: &Path, rows: u16, columns: u16) -> Self {
-        Self::again(socket, rows, columns, &fresh(), &[])
+        Self::again(socket, rows, columns, &new_state(), &[])
+    }
+
+    /// On a terminal that does not control it: no signal tells when that goes away.
+    pub(crate) fn start_uncontrolled(socket: &Path, rows: u16, columns: u16) -> Self {
+        Self::launch(socket, rows, columns, &new_state(), &[], false)
     }
 
     /// One that finds what another with the same name for its state has kept.
     pub(crate) fn again(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str]) -> Self {
         Self::launch(socket, rows, columns, state, options, true)
-    }
-
-    /// On a terminal that does not control it: no signal tells when that goes away.
-    pub(crate) fn start_uncontrolled(socket: &Path, rows: u16, columns: u16) -> Self {
-        Self::launch(socket, rows, columns, &fresh(), &[], false)
     }
 
     fn launch(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str], controlled: bool) -> Self {
@@ -252,8 +252,8 @@ impl Client {
     }
 }
 
-/// A name for a state that nobody has kept anything under.
-fn fresh() -> String {
+/// The name of a state that nobody has kept yet.
+fn new_state() -> String {
     static STARTED: AtomicU32 = AtomicU32::new(0);
     format!("state-{}", STARTED.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,5 +1,5 @@
 //! Subscriptions to logs. A window gets the lines it shows and may skip what scrolls by faster than it can be sent; a
-//! stream of bytes gets every byte in order. Both read files on blocking threads and sleep until the log or the attempt
+//! stream of bytes gets every byte in order. Windows of only some lines: [`super::views`]. Both read files on blocking threads and sleep until the log or the attempt
 //! changes.
 
 use std::sync::Arc;
@@ -20,26 +20,28 @@ use crate::wake::Woken;
 /// A window may ask for this many lines.
 const WINDOW_CAP: u32 = 10_000;
 /// One binary frame of lines or bytes.
-const FRAME: usize = 64 * 1024;
+pub(super) const FRAME: usize = 64 * 1024;
+/// Bytes of one long line that a subscription to it sends.
+const LINE_AT_ONCE: u64 = 1 << 20;
 /// Between two looks at a growing log: 20 pictures a second are enough for an eye.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// A log that may not exist yet, with everything that tells of its changes.
-struct Followed<'a> {
+pub(super) struct Followed<'a> {
     app: &'a App,
     id: &'a AttemptId,
     woken: Woken,
     watch: LogWatch,
-    reader: Option<Arc<LogReader>>,
+    pub(super) reader: Option<Arc<LogReader>>,
 }
 
 impl<'a> Followed<'a> {
-    fn new(app: &'a App, id: &'a AttemptId) -> Self {
+    pub(super) fn new(app: &'a App, id: &'a AttemptId) -> Self {
         Self { app, id, woken: app.wake.subscribe(), watch: app.logs.watch(id), reader: None }
     }
 
     /// The attempt and its log as they are now. Whether it is finished is read before the log: a finished one is whole.
-    async fn look(&mut self) -> Result<Attempt, End> {
+    pub(super) async fn look(&mut self) -> Result<Attempt, End> {
         self.woken.mark_seen();
         self.watch.mark_unchanged();
         let attempt = self.app.store.attempt(self.id).await?;
@@ -54,14 +56,14 @@ impl<'a> Followed<'a> {
         Ok(attempt)
     }
 
-    async fn changed(&mut self) {
+    pub(super) async fn changed(&mut self) {
         tokio::select! {
             () = self.woken.changed() => {}
             () = self.watch.changed() => {}
         }
     }
 
-    async fn head(&self, attempt: &Attempt) -> Result<LogHead, End> {
+    pub(super) async fn head(&self, attempt: &Attempt) -> Result<LogHead, End> {
         let finished = attempt.state == State::Finished;
         let Some(reader) = self.reader.clone() else {
             return Ok(LogHead { lines: 0, bytes: 0, seq: 0, finished, steps: Vec::new() });
@@ -144,8 +146,35 @@ pub(super) async fn bytes(app: &App, outbox: &Outbox, sub: Sub, id: &AttemptId, 
     }
 }
 
+/// One line, of which a window sends only the beginning.
+pub(super) async fn line(
+    app: &App,
+    outbox: &Outbox,
+    sub: Sub,
+    id: &AttemptId,
+    line: u64,
+    from: u64,
+) -> Result<(), End> {
+    let mut followed = Followed::new(app, id);
+    let attempt = followed.look().await?;
+    let end = from.saturating_add(LINE_AT_ONCE);
+    let mut next = from;
+    while let Some(reader) = followed.reader.clone().filter(|_| next < end) {
+        let most = usize::try_from(end - next).unwrap_or(FRAME).min(FRAME);
+        let bytes = blocking(move || reader.line_bytes(line, next, most)).await?;
+        if bytes.is_empty() {
+            break;
+        }
+        let offset = next;
+        next += bytes.len() as u64;
+        outbox.frame(&LogFrame::Bytes { sub, offset, bytes }).await?;
+    }
+    let head = followed.head(&attempt).await?;
+    Ok(outbox.say(&ServerMessage::LogHead { sub, head }).await?)
+}
+
 /// Reads files without holding up other tasks.
-async fn blocking<T, E>(read: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+pub(super) async fn blocking<T, E>(read: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
 where
     T: Send + 'static,
     E: Send + 'static,

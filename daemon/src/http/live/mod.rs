@@ -4,8 +4,10 @@
 mod feeds; // builds, one build, the queue
 mod logs; // windows of lines, streams of bytes
 mod requests; // asked once, answered once
+mod views; // windows of only some lines
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -13,7 +15,7 @@ use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
@@ -91,6 +93,8 @@ struct Connection {
     subscriptions: HashMap<Sub, JoinHandle<()>>,
     /// Searches under way; dropped with the connection, which ends them.
     searches: JoinSet<()>,
+    /// The same for subscriptions that have to look through logs.
+    turns: Arc<Semaphore>,
 }
 
 impl Drop for Connection {
@@ -103,7 +107,13 @@ impl Drop for Connection {
 
 impl Connection {
     fn new(app: App, caller: Caller) -> Self {
-        Self { app, caller, subscriptions: HashMap::new(), searches: JoinSet::new() }
+        Self {
+            app,
+            caller,
+            subscriptions: HashMap::new(),
+            searches: JoinSet::new(),
+            turns: Arc::new(Semaphore::new(SEARCHES)),
+        }
     }
 
     async fn run(mut self, socket: WebSocket) {
@@ -114,7 +124,7 @@ impl Connection {
             protocol: PROTOCOL_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: self.app.instance.to_string(),
-            capabilities: vec!["log_search".to_owned()],
+            capabilities: vec!["log_search".to_owned(), "log_view".to_owned()],
             role: self.caller.wire_role(),
             now: clock::now(),
         });
@@ -187,7 +197,10 @@ impl Connection {
             Ok(message) => message,
             Err(error) => return self.misheard(text, &error, outbox).await,
         };
-        let takes_long = matches!(&message, ClientMessage::Request { request: Request::SearchLog { .. }, .. });
+        let takes_long = matches!(
+            &message,
+            ClientMessage::Request { request: Request::SearchLog { .. } | Request::MapLog { .. }, .. }
+        );
         match message {
             ClientMessage::Subscribe { sub, topic, after } => self.subscribe(sub, topic, after, outbox).await,
             ClientMessage::Unsubscribe { sub } => {
@@ -250,7 +263,7 @@ impl Connection {
             let refusal = Refusal::new(RefusalCode::Invalid, message);
             return outbox.say(&ServerMessage::Ended { sub, refusal }).await;
         }
-        let (app, outbox) = (self.app.clone(), outbox.clone());
+        let (app, outbox, turns) = (self.app.clone(), outbox.clone(), Arc::clone(&self.turns));
         let task = tokio::spawn(async move {
             let ended = match topic {
                 Topic::Builds { filter, offset, limit } => {
@@ -259,6 +272,10 @@ impl Connection {
                 Topic::Build { number } => feeds::build(&app, &outbox, sub, number, after).await,
                 Topic::Queue => feeds::queue(&app, &outbox, sub).await,
                 Topic::Log { log, window } => logs::window(&app, &outbox, sub, &log, window).await,
+                Topic::LogView { log, view, window } => {
+                    views::window(&app, &outbox, sub, &log, view, window, &turns).await
+                }
+                Topic::LogLine { log, line, from } => logs::line(&app, &outbox, sub, &log, line, from).await,
                 Topic::LogBytes { log, from } => logs::bytes(&app, &outbox, sub, &log, from).await,
                 Topic::Unknown => Err(End::Refused(Refusal::new(
                     RefusalCode::Unsupported,

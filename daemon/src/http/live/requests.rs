@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
+use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{Request, Response};
 use windlass_protocol::refusal::RefusalCode;
 
+use super::logs::blocking;
 use crate::http::failure::Failure;
 use crate::http::guard::Caller;
 use crate::http::{App, actions, view};
-use crate::logs::{Pattern, Search};
+use crate::logs::{LogError, LogMap, LogReader, Pattern, Search};
 use crate::store::Role;
 
 const MATCHES_CAP: u32 = 10_000;
+const PARTS_CAP: u32 = 500;
 /// Of one search, after which the client has to ask for more: it may have lost interest.
 const SEARCH_BUDGET: u64 = 4 << 30;
 
@@ -45,25 +48,20 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             Ok(actions::resume(app, repository.as_deref(), &caller.name).await?)
         }
         Request::SearchLog { log, pattern, from, backwards, limit } => {
-            let pattern = Pattern::new(&pattern).map_err(|error| Failure::invalid(error.to_string()))?;
-            let logs = app.logs.clone();
             let limit = limit.min(MATCHES_CAP) as usize;
-            // Set when this future is dropped because the client went away.
-            let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
-            let flag = Arc::clone(&stop.0);
-            let found = tokio::task::spawn_blocking(move || {
-                let search = Search { from, backwards, limit, budget: SEARCH_BUDGET, stop: &flag };
-                logs.reader(&log)?.search(&pattern, &search)
-            })
-            .await;
-            drop(stop);
-            match found {
-                Ok(found) => {
-                    let found = found?;
-                    Ok(Response::Matches { lines: found.lines, next: found.next })
-                }
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
+            let found = looking(app, log, &pattern, move |reader, pattern, stop| {
+                reader.search(pattern, &Search { from, backwards, limit, budget: SEARCH_BUDGET, stop })
+            });
+            let found = found.await?;
+            Ok(Response::Matches { lines: found.lines, next: found.next })
+        }
+        Request::MapLog { log, pattern, buckets } => {
+            let parts = buckets.clamp(1, PARTS_CAP) as usize;
+            let map = looking(app, log, &pattern, move |reader, pattern, stop| {
+                reader.map(pattern, parts, SEARCH_BUDGET, stop)
+            });
+            let LogMap { lines, looked, counts } = map.await?;
+            Ok(Response::LogMap { lines, looked, counts })
         }
         Request::Unknown => Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -73,7 +71,31 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
     }
 }
 
-struct StopOnDrop(Arc<AtomicBool>);
+/// Looks through a log on a thread that may block, and stops when nobody waits for it any more.
+async fn looking<T: Send + 'static>(
+    app: &App,
+    log: AttemptId,
+    pattern: &str,
+    look: impl FnOnce(&LogReader, &Pattern, &AtomicBool) -> Result<T, LogError> + Send + 'static,
+) -> Result<T, Failure> {
+    let pattern = Pattern::new(pattern).map_err(|error| Failure::invalid(error.to_string()))?;
+    let logs = app.logs.clone();
+    let stop = StopOnDrop::default();
+    let flag = stop.flag();
+    let found = blocking(move || look(&logs.reader(&log)?, &pattern, &flag)).await;
+    drop(stop);
+    Ok(found?)
+}
+
+/// Set when whoever waits went away.
+#[derive(Debug, Default)]
+pub(super) struct StopOnDrop(Arc<AtomicBool>);
+
+impl StopOnDrop {
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {

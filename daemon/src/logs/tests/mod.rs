@@ -6,6 +6,7 @@ mod crash;
 mod listing;
 mod model;
 mod search;
+mod view;
 
 use std::fs;
 

@@ -1,0 +1,211 @@
+//! What can be seen of a log: only some lines, folded steps, and how they look at every size; from a daemon over a real
+//! socket.
+
+#[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
+mod fake;
+
+mod driver;
+
+use driver::Driver;
+use windlass_protocol::view::Outcome;
+use windlass_tui::keymap::Key::{Char, Enter, Esc};
+use windlass_tui::state::log::{LogPage, Shown};
+use windlass_tui::state::{Effect, Page, State};
+
+const SIZES: [(u16, u16); 3] = [(200, 50), (80, 24), (40, 10)];
+
+/// A job with two steps that passed and one that failed with several errors, opened at its end.
+async fn opened() -> Driver {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let steps: &[&str] = &["checkout", "install", "pytest"];
+        let number = world.push("acme/app", "main", "Many errors", &[("test", &[], steps)]);
+        world.start_step(number, "test", 0);
+        world.write(number, "test", "HEAD is now at 1c0ffee\n");
+        world.end_step(number, "test", 0, 0);
+        world.start_step(number, "test", 1);
+        for line in 0..60 {
+            world.now.0 += 40;
+            let odd = if line % 25 == 7 { "\x1b[33mwarning\x1b[0m: old" } else { "installed" };
+            world.write(number, "test", format!("{odd} package {line}\n"));
+        }
+        world.end_step(number, "test", 1, 0);
+        world.start_step(number, "test", 2);
+        for line in 0..120 {
+            world.now.0 += 10;
+            let text = match line {
+                40 | 90 => format!("tests/test_{line}.py::case \x1b[31mFAILED\x1b[0m"),
+                41 | 91 => "E   \x1b[31massert\x1b[0m 1 == 2".to_owned(),
+                _ => format!("tests/test_{line}.py::case ok"),
+            };
+            world.write(number, "test", format!("{text}\n"));
+        }
+        world.end_step(number, "test", 2, 1);
+        world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 1");
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    driver.press(&[Enter, Char('G')]);
+    settled(&mut driver).await;
+    driver
+}
+
+fn log(state: &State) -> &LogPage {
+    match state.pages.last() {
+        Some(Page::Log(log)) => log,
+        _ => panic!("no log is open"),
+    }
+}
+
+/// Until all that is in view is here.
+async fn settled(driver: &mut Driver) {
+    let here = |state: &State| {
+        let log = log(state);
+        let missing = |row: &Shown<'_>| matches!(row, Shown::Missing { .. } | Shown::Hole);
+        let mapped = log.lines() == 0 || !log.finished() || log.mapped();
+        log.head.is_some() && mapped && log.looking().is_none() && !log.shown().iter().any(|(_, row)| missing(row))
+    };
+    driver.until("all that is in view", here).await;
+}
+
+async fn at_every_size(driver: &mut Driver, name: &str) {
+    for size in SIZES {
+        driver.resize(size);
+        settled(driver).await;
+        let look = driver.look();
+        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), look);
+    }
+    driver.resize(SIZES[1]);
+    settled(driver).await;
+}
+
+#[tokio::test]
+async fn only_errors_with_what_is_around_them() {
+    let mut driver = opened().await;
+    driver.press(&[Char('!'), Char('g')]);
+    settled(&mut driver).await;
+    at_every_size(&mut driver, "only_errors").await;
+    driver.press(&[Char('-'), Char('-')]);
+    settled(&mut driver).await;
+    assert!(driver.screen().contains("only errors  end of 181 lines"), "{}", driver.screen());
+    assert!(!driver.screen().contains("test_42"), "{}", driver.screen());
+}
+
+#[tokio::test]
+async fn only_what_was_typed_and_everything_else() {
+    let mut driver = opened().await;
+    driver.press(&[Char('&')]);
+    driver.type_text("package .[05]$");
+    driver.press(&[Enter, Char('-'), Char('-'), Char('j')]);
+    settled(&mut driver).await;
+    let screen = driver.screen();
+    assert!(screen.contains("& package .[05]$") && screen.contains("installed package 55"), "{screen}");
+    assert!(!screen.contains("package 56"), "{screen}");
+    at_every_size(&mut driver, "only_typed").await;
+    // To a line that the filter leaves out: what is nearest is shown, and why.
+    driver.press(&[Char('e')]);
+    driver
+        .until("the error", |state| log(state).errors.as_ref().is_some_and(|errors| errors.current == Some(101)))
+        .await;
+    assert!(driver.screen().contains("line 102 is left out: Esc shows every line"), "{}", driver.screen());
+    // What was typed stands there again; Esc leaves it.
+    driver.press(&[Char('&')]);
+    driver.type_text("x");
+    driver.press(&[Esc]);
+    assert!(log(&driver.state).only.is_some());
+    driver.press(&[Esc, Char('&')]);
+    driver.type_text("!ok|installed");
+    driver.press(&[Enter]);
+    settled(&mut driver).await;
+    let screen = driver.screen();
+    assert!(screen.contains("&! ok|installed") && screen.contains("HEAD is now at"), "{screen}");
+    assert!(screen.contains("FAILED") && !screen.contains("::case ok"), "{screen}");
+}
+
+#[tokio::test]
+async fn steps_fold_to_their_headings_and_errors_are_unfolded() {
+    let mut driver = opened().await;
+    driver.press(&[Char('Z')]);
+    settled(&mut driver).await;
+    at_every_size(&mut driver, "folded").await;
+    let screen = driver.screen();
+    assert!(screen.contains("▸── 2/3 install ✓ passed") && screen.contains("60 lines folded"), "{screen}");
+    assert!(!screen.contains("package"), "{screen}");
+    // To an error in a folded step: the step opens.
+    driver.press(&[Char('e')]);
+    driver
+        .until("the error", |state| log(state).errors.as_ref().is_some_and(|errors| errors.current == Some(101)))
+        .await;
+    settled(&mut driver).await;
+    let screen = driver.screen();
+    assert!(screen.contains("102! tests/test_40.py::case FAILED"), "{screen}");
+    assert_eq!(log(&driver.state).folded.len(), 2);
+}
+
+#[tokio::test]
+async fn a_filtered_log_is_followed() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Runs", &[("test", &[], &["count"])]);
+        world.start_step(number, "test", 0);
+        world.write(number, "test", "line 1\n");
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    driver.press(&[Enter, Char('G'), Char('&')]);
+    driver.type_text("7$");
+    driver.press(&[Enter, Char('-'), Char('-')]);
+    settled(&mut driver).await;
+    driver.fake.change(|world| (2..=500).for_each(|line| world.write(1, "test", format!("line {line}\n"))));
+    driver.until("the last that matches", |state| log(state).view().contains(&496)).await;
+    settled(&mut driver).await;
+    assert!(log(&driver.state).following());
+    let screen = driver.screen();
+    assert!(screen.contains("line 497") && screen.contains("line 487") && !screen.contains("line 498"), "{screen}");
+}
+
+#[tokio::test]
+async fn lines_are_marked_selected_and_copied() {
+    let mut driver = opened().await;
+    driver.press(&[Char('k'), Char('k'), Char('m'), Char('k'), Char('k'), Char('v'), Char('k'), Char('k')]);
+    settled(&mut driver).await;
+    at_every_size(&mut driver, "selected").await;
+    driver.press(&[Char('y')]);
+    let text = "tests/test_113.py::case ok\ntests/test_114.py::case ok\ntests/test_115.py::case ok";
+    assert_eq!(driver.effects.pop(), Some(Effect::Copy(text.to_owned())));
+    driver.press(&[Char('g'), Char('m'), Char('j'), Char('m'), Char('"')]);
+    insta::assert_snapshot!("bookmarks_80x24", driver.look());
+}
+
+#[tokio::test]
+async fn a_cut_line_is_shown_whole() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Long", &[("test", &[], &["dump"])]);
+        world.start_step(number, "test", 0);
+        let long: String = (0..4_000).map(|n| format!("<{n}>")).collect();
+        world.write(number, "test", format!("before\n\x1b[36m{long}\x1b[0mEND\nafter\n"));
+        world.end_step(number, "test", 0, 0);
+        world.end_job(number, "test", Outcome::Passed, "");
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    driver.press(&[Enter]);
+    settled(&mut driver).await;
+    let shown = |state: &State| log(state).long.as_ref().is_some_and(|long| !long.rows().is_empty());
+    driver.press(&[Char('g'), Char('j'), Char('j')]);
+    assert!(driver.screen().contains("› 22 kB\n"), "{}", driver.screen());
+    driver.press(&[Char('l'); 600]);
+    assert!(driver.screen().contains("cut: this line has 22 kB (Enter)"), "{}", driver.screen());
+    driver.press(&[Char('h'); 600]);
+    driver.press(&[Enter]);
+    driver.until("the whole line", shown).await;
+    at_every_size(&mut driver, "long_line").await;
+    driver.press(&[Char('G')]);
+    settled(&mut driver).await;
+    let screen = driver.screen();
+    assert!(screen.contains("END") && screen.contains("<3999>") && screen.contains("  3  after"), "{screen}");
+}
