@@ -27,7 +27,8 @@ fn repositories_results_and_nodes() {
         daemon.wait_until(running, "it runs", |build| build.status() == "running").only_job().name().to_owned();
     daemon.wait_log(&format!("{running}/{address}"), "begun");
 
-    let Ok(Response::Repositories { repositories }) = live.request(Request::Repositories { results: 10 }) else {
+    let Ok(Response::Repositories { repositories, total: 2 }) = live.request(Request::Repositories { results: 10 })
+    else {
         panic!("repositories are told")
     };
     let names: Vec<&str> = repositories.iter().map(|repository| repository.name.as_str()).collect();
