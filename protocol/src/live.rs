@@ -256,6 +256,10 @@ pub enum RetryWhat {
     Job {
         job: String,
     },
+    /// These jobs and what was skipped because of them, nothing else: what takes a cancel back.
+    Jobs {
+        jobs: Vec<String>,
+    },
     Everything,
 }
 

@@ -177,6 +177,9 @@ pub struct BuildRow {
     /// One sentence on how it ended, or why it waits.
     pub reason: Option<String>,
     pub cancelling: bool,
+    /// What a person asked of it, and who: `asked to stop by ada`, `retried by grace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
     pub jobs: Vec<JobSummary>,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,

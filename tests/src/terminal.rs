@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use crate::wait::{SHORT, wait_for};
+
+static STARTED: AtomicU32 = AtomicU32::new(0);
 
 pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
@@ -52,6 +55,9 @@ impl Terminal {
             command.env(name, value);
         }
         command.env("HOME", home);
+        // Nothing is found again of what another one left.
+        let state = format!("state-{}", STARTED.fetch_add(1, Ordering::Relaxed));
+        command.env("XDG_STATE_HOME", home.join(state));
         for (name, value) in environment {
             command.env(name, value);
         }

@@ -18,9 +18,13 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::handover;
 use crate::hangup::Line;
+use crate::kept::Kept;
 use crate::keymap::Key;
 use crate::link::target::{Target, Wishes};
 use crate::link::{Link, LinkEvent};
+use crate::notify::Notifier;
+use crate::recording::{Begin, Recorder};
+use crate::safe_text::label;
 use crate::screens::{self, Hits};
 use crate::signals::{Signals, Woken};
 use crate::state::{Effect, Event, Reader, State};
@@ -33,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) theme: Theme,
     pub(crate) animation: bool,
     pub(crate) mouse: bool,
+    /// Nothing is taken up from the last time.
+    pub(crate) fresh: bool,
     /// Keys, and the daemons that can be switched to.
     pub(crate) config: Config,
     /// Which of them this is, if it is one of them.
@@ -46,25 +52,33 @@ const WHEEL: isize = 3;
 const BATCH: usize = 256;
 
 /// Runs until the reader leaves or a signal ends it.
-pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failure> {
+pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recorder>) -> Result<Exit, Failure> {
     let broken = |error: io::Error| Failure::Ours(format!("the terminal cannot be used: {error}"));
     let mut signals = Signals::listen().map_err(broken)?;
     let size = crossterm::terminal::size().map_err(broken)?;
     let mut terminal = Terminal::enter(options.mouse).map_err(broken)?;
-    let (state, link) = look_at(target, &options, size, options.profile.clone(), options.mouse);
+    let begun = look_at(target, &options, size, options.profile.clone(), options.mouse);
+    let notifier = Notifier::new(options.config.notify);
     let mut app = App {
-        state,
+        state: begun.state,
+        kept: begun.kept,
+        recorder,
+        notifier,
         options,
-        link,
+        link: begun.link,
         hits: Hits::default(),
         quit: None,
         reading: None,
         saving: FuturesUnordered::new(),
-        told: None,
+        told: begun.told,
     };
+    app.record(&begun.begin);
     let line = Line::watched().map_err(broken)?;
     let result = app.turn(&mut terminal, &mut signals, &line).await;
     drop(terminal);
+    if let Err(words) = app.keep() {
+        let _ = writeln!(io::stderr(), "windlass: {}", label(words));
+    }
     match result {
         Ok(exit) => {
             app.farewell();
@@ -74,26 +88,57 @@ pub(crate) async fn run(target: Target, options: Options) -> Result<Exit, Failur
     }
 }
 
+/// What there is when one begins with a daemon.
+struct Begun {
+    begin: Begin,
+    state: State,
+    link: Link,
+    kept: Option<Kept>,
+    /// What went wrong with what was kept.
+    told: Option<String>,
+}
+
 /// Begins with a daemon.
-fn look_at(target: Target, options: &Options, size: (u16, u16), profile: Option<String>, mouse: bool) -> (State, Link) {
-    let mut state = State::new(target.place.to_string(), size, now(), TimeZone::system(), options.animation, mouse);
-    state.keys = options.config.keys.clone();
-    state.profiles = options.config.profiles().map(str::to_owned).collect();
-    state.profile = profile;
+fn look_at(target: Target, options: &Options, size: (u16, u16), profile: Option<String>, mouse: bool) -> Begun {
+    let place = target.place.to_string();
+    let kept = Kept::of(&place, profile.as_deref());
+    let session = match &kept {
+        Some(kept) if !options.fresh => kept.read(),
+        _ => Ok(None),
+    };
+    let told = session.as_ref().err().cloned();
+    let begin = Begin {
+        at: now(),
+        place,
+        size,
+        zone: TimeZone::system().iana_name().unwrap_or("UTC").to_owned(),
+        animation: options.animation,
+        mouse,
+        keys: options.config.key_wishes(),
+        profiles: options.config.profiles().map(str::to_owned).collect(),
+        profile,
+        session: session.unwrap_or_default(),
+    };
     let link = Link::open(target);
-    for effect in state.begin() {
+    let (mut state, effects) = begin.state();
+    state.zone = TimeZone::system(); // also where it has no name
+    for effect in effects {
         if let Effect::Send(message) = effect {
             link.send(message);
         }
     }
-    (state, link)
+    Begun { begin, state, link, kept, told }
 }
 
 struct App {
     state: State,
+    /// Where this daemon's session is kept.
+    kept: Option<Kept>,
+    recorder: Option<Recorder>,
     options: Options,
     link: Link,
     hits: Hits,
+    notifier: Notifier,
     quit: Option<Exit>,
     /// Somebody else is to have the terminal, to read this log.
     reading: Option<(Reader, AttemptId)>,
@@ -107,6 +152,9 @@ impl App {
     async fn turn(&mut self, terminal: &mut Terminal, signals: &mut Signals, line: &Line) -> io::Result<Exit> {
         let mut input = EventStream::new();
         let mut painted = Instant::now();
+        if let Some(words) = self.told.take() {
+            self.happen(told(Err(words)), terminal)?;
+        }
         self.paint(terminal)?;
         let mut dirty = false;
         loop {
@@ -193,7 +241,13 @@ impl App {
     }
 
     fn happen(&mut self, event: Event, terminal: &mut Terminal) -> io::Result<()> {
-        for effect in self.state.update(now(), event) {
+        let now = now();
+        if let Some(recorder) = &mut self.recorder
+            && let Err(words) = recorder.event(now, &event)
+        {
+            (self.recorder, self.told) = (None, Some(words));
+        }
+        for effect in self.state.update(now, event) {
             match effect {
                 Effect::Send(message) => self.link.send(message),
                 Effect::Mouse(on) => terminal.set_mouse(on)?,
@@ -207,6 +261,7 @@ impl App {
                 Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(id))),
                 Effect::Read(reader, id) => self.reading = Some((reader, id)),
                 Effect::Switch(profile) => self.switch(profile)?,
+                Effect::Notify(text) => terminal.say(&self.notifier.bytes(&text))?,
                 Effect::Quit => self.quit = Some(Exit::Ok),
             }
         }
@@ -219,7 +274,11 @@ impl App {
         match config.daemon(Some(&profile)).and_then(|daemon| Target::choose(Wishes::default(), daemon)) {
             Ok(target) => {
                 let (size, mouse) = (crossterm::terminal::size()?, self.state.mouse);
-                (self.state, self.link) = look_at(target, &self.options, size, Some(profile), mouse);
+                self.told = self.keep().err();
+                let begun = look_at(target, &self.options, size, Some(profile), mouse);
+                self.record(&begun.begin);
+                self.told = self.told.take().or(begun.told);
+                (self.state, self.link, self.kept) = (begun.state, begun.link, begun.kept);
             }
             Err(words) => self.told = Some(words),
         }
@@ -246,6 +305,20 @@ impl App {
             Input::Resize(width, height) => Some(Event::Resize(width, height)),
             _ => None,
         }
+    }
+
+    /// From here on it is another state that is recorded.
+    fn record(&mut self, begin: &Begin) {
+        if let Some(recorder) = &mut self.recorder
+            && let Err(words) = recorder.begin(begin)
+        {
+            (self.recorder, self.told) = (None, Some(words));
+        }
+    }
+
+    /// Keeps where we are in what we look at, for the next time.
+    fn keep(&self) -> Result<(), String> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.write(self.state.session()))
     }
 
     /// Leaving stops nothing; whoever leaves while something runs is told so.

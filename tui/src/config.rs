@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use crate::keymap::{self, Keymap, Mode, Wish};
+use crate::notify;
 use crate::theme::{Paints, Palette};
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,10 +23,9 @@ pub(crate) struct Config {
     profiles: BTreeMap<String, Daemon>,
     pub(crate) theme: Palette,
     pub(crate) tones: Paints,
+    pub(crate) notify: notify::Wishes,
     #[serde(rename = "keys")]
     wishes: Wishes,
-    #[serde(skip)]
-    pub(crate) keys: Keymap,
 }
 
 /// Where a daemon is, and how to prove who we are.
@@ -60,7 +60,7 @@ impl Config {
                 *at = folder.join(&*at);
             }
         };
-        config.keys = config.wishes.keymap().map_err(|faults| {
+        config.wishes.keymap().map_err(|faults| {
             let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
             let faults =
                 faults.into_iter().map(|(at, words)| format!("{}: line {}: {words}", path.display(), line(at)));
@@ -73,6 +73,11 @@ impl Config {
             beside(&mut daemon.ca);
         }
         Ok(config)
+    }
+
+    /// Keys that are not the usual ones.
+    pub(crate) fn key_wishes(&self) -> Vec<Wish> {
+        self.wishes.all()
     }
 
     /// The names of the daemons beside the usual one.
@@ -100,8 +105,12 @@ impl Config {
 struct Wishes(Vec<(usize, Wish)>);
 
 impl Wishes {
+    fn all(&self) -> Vec<Wish> {
+        self.0.iter().map(|(_, wish)| wish.clone()).collect()
+    }
+
     fn keymap(&self) -> Result<Keymap, Vec<(usize, String)>> {
-        let wishes: Vec<Wish> = self.0.iter().map(|(_, wish)| wish.clone()).collect();
+        let wishes = self.all();
         let place = |(at, words): (usize, String)| (self.0.get(at).map_or(0, |(place, _)| *place), words);
         Keymap::with(&wishes).map_err(|faults| faults.into_iter().map(place).collect())
     }
@@ -202,9 +211,17 @@ mod tests {
     }
 
     #[test]
+    fn notifications_are_on_unless_they_are_not_wished() {
+        let notify = |text| parse(text).expect("it is well formed").notify;
+        assert_eq!(notify(""), notify::Wishes { bell: true, desktop: true });
+        assert_eq!(notify("[notify]\nbell = false\n"), notify::Wishes { bell: false, desktop: true });
+    }
+
+    #[test]
     fn keys_of_the_file_are_in_the_table() {
         let config = parse("[keys]\ncopy = 'c'\n[keys.in-log]\nwrap = ['W', 'F4']\n").expect("nothing collides");
-        let is = |mode, key, action| assert_eq!(config.keys.lookup(mode, key), action);
+        let keys = config.wishes.keymap().expect("it was looked at");
+        let is = |mode, key, action| assert_eq!(keys.lookup(mode, key), action);
         is(Mode::List, Key::Char('c'), Some(Action::Copy));
         is(Mode::List, Key::Char('y'), None);
         is(Mode::Log, Key::Function(4), Some(Action::Wrap));
@@ -222,6 +239,7 @@ mod tests {
             ("theme = \"dark\"\n[tones]\nwarn = \"purpel\"\n", "line 3", "purpel is no colour"),
             ("[tones]\nloud = \"red\"\n", "line 2", "loud is no tone"),
             ("\ntheme = \"neon\"\n", "line 2", "unknown variant `neon`"),
+            ("[notify]\nbell = true\ndesk = true\n", "line 3", "unknown field `desk`"),
             ("colour = 1\n", "line 1", "unknown field `colour`"),
             ("[keys]\ncopy = 'x'\n", "line 2", "x means both cancel and copy in lists"),
             ("[keys]\n\ncopy = ['F9', 'blue']\n", "line 3", "\"blue\" is no key"),

@@ -5,9 +5,10 @@ mod bound;
 
 pub(crate) use bound::Wish;
 pub use bound::{Bound, Keymap};
+use serde::{Deserialize, Serialize};
 
 /// A key with its modifiers. Shift is part of the letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Key {
     Char(char),
     Ctrl(char),
@@ -28,7 +29,7 @@ pub enum Key {
 }
 
 /// What the keyboard speaks to. Each mode has keys of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// The lists: builds, queue, deliveries.
     List,
@@ -78,7 +79,11 @@ pub enum Action {
     NextMatch,
     PreviousMatch,
     Mark,
+    MarkRange,
+    MarkAll,
     ClearMarks,
+    Undo,
+    Watch,
     Cancel,
     Kill,
     RetryFailed,
@@ -202,7 +207,11 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue or a repository, after a question", None),
     bind(Action::Replay, &[List], &[Char('a')], "work on a delivery once more, after a question", Some("replay")),
     bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
+    bind(Action::MarkRange, &[List], &[Char('V')], "mark from here to where V is pressed again", None),
+    bind(Action::MarkAll, &[List], &[Char('*')], "mark all that the filter shows", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
+    bind(Action::Undo, PAGES, &[Char('u')], "undo within 5 s: a mark, a filter, a cancel of what had not begun", None),
+    bind(Action::Watch, &[List, Build, Graph], &[Char('w')], "watch: be told when it ends, wherever you look", None),
     bind(Action::NextFailed, &[List, Build, Graph], &[Char('e')], "next that did not pass", None),
     bind(Action::PreviousFailed, &[List, Build, Graph], &[Char('E')], "one before that did not pass", None),
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),

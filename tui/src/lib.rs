@@ -22,6 +22,10 @@ pub mod screens; // what is painted, from the state
 pub mod theme; // what a tone looks like
 pub mod widgets; // things that can be painted: plain values in, cells out
 
+mod recording; // a run of the client in a file
+mod replay; // and seen again
+mod kept; // what is found again the next time
+mod notify; // a bell, a desktop notification
 mod handover; // a log for another program
 mod hangup; // a terminal that goes away
 mod signals; // what ends, stops or wakes the client

@@ -89,6 +89,13 @@ impl Terminal {
         Ok(true)
     }
 
+    /// Bytes that move no cursor and change no cell.
+    pub(crate) fn say(&mut self, bytes: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes.as_bytes())?;
+        stdout.flush()
+    }
+
     /// Gives the terminal back for a while; [`Terminal::resume`] takes it again.
     pub(crate) fn lend(&mut self) {
         give_back();

@@ -302,6 +302,25 @@ async fn watch_ends_with_the_outcome() {
     assert_eq!(json["outcome"], "passed");
 }
 
+#[tokio::test]
+async fn watch_without_an_address_means_the_newest_that_has_not_ended() {
+    let stage = Stage::new();
+    stage.fake.change(|world| {
+        let first = world.push("acme/app", "main", "Runs", &[("test", &[], &["run"])]);
+        world.start_step(first, "test", 0);
+        let second = world.push("acme/app", "main", "Ended", &[("test", &[], &["run"])]);
+        world.end_job(second, "test", Outcome::Failed, "");
+    });
+    let child = stage.command(&["watch"]).spawn().expect("the command starts");
+    watched(&stage, 1).await;
+    stage.fake.change(|world| world.end_job(1, "test", Outcome::Passed, ""));
+    let out = ended(child).await;
+    assert_eq!(out.status.code(), Some(0));
+    let out = stage.run(&["watch"]).await;
+    assert_eq!(out.status.code(), Some(6));
+    assert!(text(&out.stderr).contains("nothing runs and nothing waits"), "{}", text(&out.stderr));
+}
+
 async fn watched(stage: &Stage, number: u64) {
     let is = |(topic, _): &(Topic, Option<u64>)| *topic == Topic::Build { number };
     stage.fake.until("the subscription", |world| world.subscribed.iter().any(is)).await;

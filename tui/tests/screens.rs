@@ -146,6 +146,39 @@ async fn builds() {
 }
 
 #[tokio::test]
+async fn a_stretch_is_marked_and_many_are_retried() {
+    let mut driver = started().await;
+    driver.press(&[Char('j'), Char('V'), Char('j'), Char('j')]);
+    insta::assert_snapshot!("marking", driver.look());
+    driver.press(&[Char('V'), Char('R')]);
+    insta::assert_snapshot!("retry_many", driver.look());
+    for (size, name) in [(SIZES[0], "retry_many_200x50"), (SIZES[2], "retry_many_40x10")] {
+        driver.resize(size);
+        insta::assert_snapshot!(name, driver.screen());
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_is_taken_back() {
+    let mut driver = started().await;
+    driver.press(&[Char('x'), Char('j'), Enter]);
+    let said = |words: &'static str| move |state: &State| state.toasts.iter().any(|toast| toast.text.contains(words));
+    driver.until("it is cancelled", said("build 4 is cancelled (u takes back what had not begun)")).await;
+    driver.press(&[Char('u')]);
+    driver.until("it is taken back", said("taken back: 4/build#2 will run")).await;
+}
+
+#[tokio::test]
+async fn watched_builds_carry_a_sign() {
+    let mut driver = started().await;
+    driver.press(&[Char('w'), Char('j'), Char('w')]);
+    insta::assert_snapshot!("watched", driver.look());
+    driver.press(&[Char('2')]);
+    driver.resize(SIZES[2]);
+    insta::assert_snapshot!("watched_queue_40x10", driver.screen());
+}
+
+#[tokio::test]
 async fn queue() {
     let mut driver = started().await;
     driver.press(&[Char('2')]);

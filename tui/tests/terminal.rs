@@ -262,6 +262,173 @@ async fn a_log_is_copied_saved_and_read_by_others() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_is_found_again_as_it_was_left() {
+    let (folder, fake) = stage();
+    fake.change(|world| {
+        let number = world.push("acme/app", "main", "Second", &[("build", &[], &["go"]), ("test", &[], &["pytest"])]);
+        world.start_step(number, "test", 0);
+        (0..500).for_each(|line| world.write(number, "test", format!("line {line} of it\n")));
+    });
+    beside(&folder, |socket| {
+        let start = |options: &[&str]| Client::again(&socket, 24, 80, "kept", options);
+        let mut client = start(&[]);
+        client.until_shown("Second");
+        client.type_keys(b"w");
+        client.until_shown("◉ 1");
+        client.type_keys(b"/secnd\r");
+        client.until_shown("1 shown of 2");
+        client.type_keys(b"\r");
+        client.until_shown("whole build");
+        client.type_keys(b"jjj\r");
+        client.until_shown("line 499 of it");
+        client.type_keys(b"g");
+        client.until_shown("line 0 of it");
+        client.type_keys(b"\x04");
+        client.until_shown("line 22 of it");
+        client.until_still();
+        let lines = |client: &Client| -> Vec<String> {
+            client.screen().lines().filter_map(|row| Some(row.split_once(" of it")?.0.to_owned())).collect()
+        };
+        let before = lines(&client);
+        client.signal(Signal::SIGHUP);
+        assert_eq!(client.ended(), 130);
+
+        // The first thing that is painted already is that log, and what it is over is as it was.
+        let mut client = start(&[]);
+        client.until("\x1b[?2026l");
+        let first = client.screen();
+        assert!(first.contains("› test") && !first.contains("A title"), "{first}");
+        client.until_shown("line 22 of it");
+        client.until_still();
+        assert_eq!(lines(&client), before);
+        client.type_keys(b"q");
+        client.until_shown("whole build");
+        client.type_keys(b"q");
+        client.until_shown("1 shown of 2");
+        client.until_shown("● running ◉");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+
+        let mut client = start(&["--fresh"]);
+        client.until_shown("A title");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+
+        // What is damaged is said, put aside, and replaced when one leaves.
+        let folder = socket.with_file_name("kept").join("windlass");
+        let names = || {
+            let names =
+                std::fs::read_dir(&folder).expect("it was kept").map(|entry| entry.expect("an entry").file_name());
+            names.map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
+        let file = folder.join(&names()[0]);
+        std::fs::write(&file, "{").expect("our own file");
+        let mut client = start(&[]);
+        client.until_shown("where you were is not known");
+        client.until_shown("A title");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+        assert_eq!(names().len(), 2, "{:?}", names());
+        assert!(std::fs::read_to_string(&file).expect("it was kept").contains("\"version\":1"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_shows_the_same_without_the_daemon() {
+    let (folder, fake) = stage();
+    fake.change(|world| {
+        let number = world.push("acme/app", "main", "Fails", &[("test", &[], &["pytest"])]);
+        world.start_step(number, "test", 0);
+        (0..300).for_each(|line| world.write(number, "test", format!("line {line} \x1b[31mred\x1b[0m {HOSTILE}\n")));
+        world.end_step(number, "test", 0, 1);
+        world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 1");
+    });
+    let (path, folder_of) = (folder.path().join("run.jsonl"), folder.path().to_owned());
+    let file = path.to_str().expect("a plain name").to_owned();
+    let recorded = {
+        let file = file.clone();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        beside(&folder, move |socket| {
+            let mut client = Client::again(&socket, 30, 100, "recorded", &["--record", &file]);
+            client.until_shown("Fails");
+            client.type_keys(b"/fai\r");
+            client.until_shown("1 shown of 2");
+            client.resize(24, 90);
+            client.type_keys(b"\r");
+            client.until_shown("whole build");
+            client.type_keys(b"\r");
+            client.until_shown("line 299");
+            client.type_keys(b"tg");
+            client.until_shown("line 2 ");
+            client.until_still();
+            sender.send(client.screen()).expect("it is waited for");
+            client.type_keys(b"\x03");
+            assert_eq!(client.ended(), 0);
+        })
+        .await;
+        receiver.recv().expect("a screen")
+    };
+    drop(fake);
+    let written = std::fs::read_to_string(&path).expect("it was recorded");
+    assert!(written.contains("Fails") && !written.contains(pty::TOKEN));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_windlass"))
+        .args(["--replay", &file, "--dump"])
+        .env("HOME", &folder_of)
+        .output()
+        .expect("the command starts");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), recorded, "{output:?}");
+    beside(&folder, move |socket| {
+        let mut client = Client::again(&socket, 24, 90, "replayed", &["--replay", &file, "--speed", "5000"]);
+        client.until_shown("replay: the end");
+        let rows = |screen: &str| screen.lines().take(23).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(rows(&client.screen()), rows(&recorded));
+        client.resize(10, 40);
+        client.until_shown("replay: the end");
+        client.type_keys(b"q");
+        assert_eq!(client.ended(), 0);
+        assert_eq!(pty::audit::strangers(&client.raw), Vec::<String>::new());
+        // Nothing is written over.
+        let mut client = Client::again(&socket, 24, 90, "again", &["--record", &file]);
+        client.until("is there already: a recording is a new file");
+        assert_eq!(client.done(), 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_watched_build_reaches_the_desktop_also_over_a_reconnection() {
+    let (folder, fake) = stage();
+    fake.change(|world| {
+        let number = world.push("acme/app", "main", &format!("Slow {HOSTILE}"), &[("test", &[], &["pytest"])]);
+        world.start_step(number, "test", 0);
+    });
+    let fake = std::sync::Arc::new(fake);
+    let daemon = std::sync::Arc::clone(&fake);
+    beside(&folder, move |socket| {
+        let mut client = Client::start(&socket, 24, 120);
+        client.until_shown("Slow");
+        client.type_keys(b"w");
+        client.until_shown("◉ 1 watched");
+        client.until_shown("● running ◉");
+        client.type_keys(b"3");
+        daemon.cut();
+        daemon.change(|world| world.end_job(2, "test", Outcome::Passed, ""));
+        client.until("\x1b]9;windlass: build 2 passed after ");
+        client.until_still();
+        let said: Vec<&str> =
+            client.seen.split("\x1b]9;").skip(1).filter_map(|rest| rest.split('\x07').next()).collect();
+        assert_eq!(said.len(), 1, "told once: {said:?}");
+        assert!(said[0].contains("Slow") && !said[0].contains(char::is_control), "{said:?}");
+        assert!(client.seen.contains("\x07\x07"), "the bell after the end of the notification");
+        client.until_shown("build 2 passed");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+    })
+    .await;
+}
+
 #[test]
 fn the_audit_knows_a_stranger() {
     let table = [

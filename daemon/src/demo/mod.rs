@@ -121,6 +121,8 @@ async fn attended(
     let mut child = tokio::process::Command::new(client)
         .arg("--connect")
         .arg(format!("unix:{}/data/control.sock", folder.display()))
+        // What it keeps for the next time goes when the demo goes: there is no next time.
+        .env("XDG_STATE_HOME", folder.join("state"))
         .stdin(Stdio::inherit())
         .kill_on_drop(true)
         .spawn()

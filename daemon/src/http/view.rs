@@ -179,7 +179,8 @@ fn row(build: StoredBuild, jobs: &[Summary], queue: &Snapshot) -> BuildRow {
         status,
         outcome,
         reason,
-        cancelling: jobs.iter().any(|job| job.cancelling),
+        cancelling: jobs.iter().any(|job| job.cancelling.is_some()),
+        because: ordered(jobs),
         jobs: jobs
             .iter()
             .map(|job| JobSummary { name: job.job.clone(), status: job.state.status(), outcome: job.outcome })
@@ -188,6 +189,13 @@ fn row(build: StoredBuild, jobs: &[Summary], queue: &Snapshot) -> BuildRow {
         started_at,
         finished_at,
     }
+}
+
+/// What a person asked of a build, and who: to stop what is being stopped, or the newest of what was asked for again.
+fn ordered(jobs: &[Summary]) -> Option<String> {
+    let stopping = jobs.iter().find_map(|job| job.cancelling.as_ref()).map(|by| format!("asked to stop by {by}"));
+    let newest = jobs.iter().filter(|job| job.because.is_some()).max_by_key(|job| job.queued_at);
+    stopping.or_else(|| newest.and_then(|job| job.because.clone()))
 }
 
 /// The group in whose line a build stands.

@@ -112,6 +112,7 @@ pub fn retry<'a>(jobs: &[Node<'a>], what: &RetryWhat) -> Result<Vec<Again<'a>>, 
     let chosen = match what {
         RetryWhat::Failed => failed(jobs)?,
         RetryWhat::Job { job } => one(jobs, job)?,
+        RetryWhat::Jobs { jobs: asked } => these(jobs, asked)?,
         RetryWhat::Everything => everything(jobs)?,
     };
     let standings: HashMap<&str, Standing> = jobs.iter().map(|job| (job.name, job.standing)).collect();
@@ -141,13 +142,7 @@ fn everything<'a>(jobs: &[Node<'a>]) -> Result<HashSet<&'a str>, NoRetry> {
 
 /// One job and what depends on it.
 fn one<'a>(jobs: &[Node<'a>], asked: &str) -> Result<HashSet<&'a str>, NoRetry> {
-    let Some(job) = jobs.iter().find(|job| job.name == asked) else {
-        let known = jobs.iter().map(|job| job.name.to_owned()).collect();
-        return Err(NoRetry::NoSuchJob { job: asked.to_owned(), known });
-    };
-    if !matches!(job.standing, Standing::Finished(_)) {
-        return Err(NoRetry::UnderWay { job: asked.to_owned(), standing: job.standing });
-    }
+    let job = finished(jobs, asked)?;
     let standings: HashMap<&str, Standing> = jobs.iter().map(|job| (job.name, job.standing)).collect();
     // It would only be skipped again.
     for need in job.needs {
@@ -158,12 +153,42 @@ fn one<'a>(jobs: &[Node<'a>], asked: &str) -> Result<HashSet<&'a str>, NoRetry> 
             return Err(NoRetry::NeedsNotPassed { job, need, outcome: *outcome });
         }
     }
-    let mut chosen = finished_only(jobs, &with_dependents(jobs, HashSet::from([job.name])));
-    // Dependents that also hang on something else that did not pass would only be skipped again: they stay as they are.
+    let chosen = finished_only(jobs, &with_dependents(jobs, HashSet::from([job.name])));
+    Ok(without_hopeless(jobs, chosen, &HashSet::from([job.name])))
+}
+
+/// These jobs and what was skipped because of them.
+fn these<'a>(jobs: &[Node<'a>], asked: &[String]) -> Result<HashSet<&'a str>, NoRetry> {
+    let names = asked.iter().map(|name| finished(jobs, name).map(|job| job.name));
+    let names = names.collect::<Result<HashSet<&str>, NoRetry>>()?;
+    if names.is_empty() {
+        return Err(NoRetry::NothingFinished);
+    }
+    let skipped = |job: &&Node<'a>| job.standing == Standing::Finished(Outcome::Skipped);
+    let behind = with_dependents(jobs, names.clone());
+    let behind = jobs.iter().filter(skipped).map(|job| job.name).filter(|name| behind.contains(name));
+    Ok(without_hopeless(jobs, names.iter().copied().chain(behind).collect(), &names))
+}
+
+/// A job that has finished.
+fn finished<'j, 'a>(jobs: &'j [Node<'a>], asked: &str) -> Result<&'j Node<'a>, NoRetry> {
+    let Some(job) = jobs.iter().find(|job| job.name == asked) else {
+        let known = jobs.iter().map(|job| job.name.to_owned()).collect();
+        return Err(NoRetry::NoSuchJob { job: asked.to_owned(), known });
+    };
+    match job.standing {
+        Standing::Finished(_) => Ok(job),
+        standing => Err(NoRetry::UnderWay { job: asked.to_owned(), standing }),
+    }
+}
+
+/// Dependents that also hang on something else that did not pass would only be skipped again: they stay as they are.
+fn without_hopeless<'a>(jobs: &[Node<'a>], mut chosen: HashSet<&'a str>, asked: &HashSet<&str>) -> HashSet<&'a str> {
+    let standings: HashMap<&str, Standing> = jobs.iter().map(|job| (job.name, job.standing)).collect();
     loop {
         let hopeless = jobs.iter().find(|job| {
             chosen.contains(job.name)
-                && job.name != asked
+                && !asked.contains(job.name)
                 && job.needs.iter().any(|need| {
                     !chosen.contains(need.as_str())
                         && standings.get(need.as_str()).is_some_and(|standing| did_not_pass(*standing))
@@ -171,7 +196,7 @@ fn one<'a>(jobs: &[Node<'a>], asked: &str) -> Result<HashSet<&'a str>, NoRetry> 
         });
         match hopeless {
             Some(job) => chosen.remove(job.name),
-            None => return Ok(chosen),
+            None => return chosen,
         };
     }
 }

@@ -84,7 +84,8 @@ pub struct Summary {
     pub queued_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
-    pub cancelling: bool,
+    /// Who wants it stopped, while it is not.
+    pub cancelling: Option<String>,
     /// In lower case, as the queue has it.
     pub repository: String,
     pub priority: i64,
@@ -102,6 +103,7 @@ pub(super) struct SummaryRow {
     queued_at: i64,
     started_at: Option<i64>,
     finished_at: Option<i64>,
+    cancel_by: Option<String>,
     cancel_at: Option<i64>,
     repository: String,
     priority: i64,
@@ -189,7 +191,7 @@ impl TryFrom<SummaryRow> for Summary {
             queued_at: Timestamp(row.queued_at),
             started_at: row.started_at.map(Timestamp),
             finished_at: row.finished_at.map(Timestamp),
-            cancelling: row.cancel_at.is_some() && state != State::Finished,
+            cancelling: row.cancel_by.filter(|_| row.cancel_at.is_some() && state != State::Finished),
             repository: row.repository,
             priority: row.priority,
             not_before: Timestamp(row.not_before),

@@ -179,6 +179,7 @@ variants!(requests, Request, {
 variants!(retries, RetryWhat, {
     RetryWhat::Failed => "failed" ["" RetryWhat::Failed],
     RetryWhat::Job { .. } => "job" ["" RetryWhat::Job { job: "test (3.13)".into() }],
+    RetryWhat::Jobs { .. } => "jobs" ["" RetryWhat::Jobs { jobs: vec!["lint".into(), "test (3.13)".into()] }],
     RetryWhat::Everything => "everything" ["" RetryWhat::Everything],
 });
 

@@ -47,6 +47,7 @@ pub(crate) fn build_row() -> BuildRow {
         outcome: None,
         reason: None,
         cancelling: false,
+        because: Some("retried by ada".into()),
         jobs: vec![
             JobSummary { name: "lint".into(), status: Status::Finished, outcome: Some(Outcome::Passed) },
             JobSummary { name: "test (3.13)".into(), status: Status::Running, outcome: None },

@@ -12,12 +12,15 @@ mod nodes;
 mod output;
 mod pause;
 mod queue;
+mod redraw;
 mod repositories;
 mod retry;
 mod session;
 mod show;
 mod sieve;
+mod tree;
 mod watch;
+mod watch_live;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -29,6 +32,8 @@ use crate::app;
 use crate::config::Config;
 use crate::exit::{self, Exit, Failure};
 use crate::link::target::{Target, Wishes};
+use crate::recording::Recorder;
+use crate::replay;
 use crate::screens;
 use crate::theme::{Palette, Theme};
 use output::Output;
@@ -49,6 +54,22 @@ pub(crate) struct Cli {
     /// Draws with ASCII only, for terminals without UTF-8. Default: as the locale says (LC_ALL, LC_CTYPE, LANG).
     #[arg(long)]
     ascii: bool,
+    /// Begins as for the first time, not where you were when you left.
+    #[arg(long)]
+    fresh: bool,
+    /// Writes what comes from the daemon and from the keyboard into this new file (at most 64 MB), for a bug report. The
+    /// token is not in it; names, what is typed and the logs that are looked at are.
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    record: Option<PathBuf>,
+    /// Shows what a recording shows, without a daemon. Space stops it, q leaves.
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+    /// So many times as fast as it was.
+    #[arg(long, value_name = "N", requires = "replay", default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// Prints the last frame of the recording as text, and nothing else.
+    #[arg(long, requires = "replay")]
+    dump: bool,
     /// The colours of the terminal client. Default: `theme` of client.toml, else dark.
     #[arg(long, value_enum, value_name = "NAME")]
     theme: Option<Palette>,
@@ -120,6 +141,7 @@ Configuration, in client.toml in the configuration folder (~/.config/windlass on
   [keys]                    other keys: copy = \"c\", page-down = [\"PgDn\", \"F7\"]; [keys.in-log] is for logs alone, and so
                             are in-lists, in-build, in-graph, in-prompt, in-question, in-help. The palette (:) shows the
                             names
+  [notify]                  of builds that are watched (w): bell = false, desktop = false
   [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 
 /// Runs the command line and tells how it ended.
@@ -148,8 +170,26 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { shared, no_animation, no_mouse, ascii, theme, command } = cli;
+    let Cli { shared, no_animation, no_mouse, fresh, record, replay, speed, dump, ascii, theme, command } = cli;
     let config = Config::read().map_err(Failure::Usage)?;
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let theme = match no_colour {
+        true => Theme::plain(),
+        false => Theme::new(theme.unwrap_or(config.theme)).with(&config.tones),
+    };
+    let theme = theme.in_ascii(ascii || screens::ascii::wanted(|name| std::env::var(name).ok()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Ours(format!("cannot start: {error}")))?;
+    if let (Some(path), None) = (&replay, &command) {
+        if dump {
+            std::io::stdout().write_all(replay::dump(path, theme)?.as_bytes())?;
+            return Ok(Exit::Ok);
+        }
+        on_a_terminal()?;
+        return runtime.block_on(replay::run(path, speed, theme, !no_mouse));
+    }
     let wishes = Wishes {
         connect: shared.connect,
         token: std::env::var("WINDLASS_TOKEN").ok().filter(|token| !token.is_empty()),
@@ -158,25 +198,12 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     };
     let daemon = config.daemon(shared.profile.as_deref()).map_err(Failure::Usage)?;
     let target = Target::choose(wishes, daemon).map_err(Failure::Usage)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Ours(format!("cannot start: {error}")))?;
     let Some(command) = command else {
-        if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
-            let words = "the terminal client needs a terminal, and standard input or output is none\n\
-                         for scripts there are commands: windlass builds, show, logs, watch (see windlass --help)";
-            return Err(Failure::Usage(words.to_owned()));
-        }
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let theme = match no_colour {
-            true => Theme::plain(),
-            false => Theme::new(theme.unwrap_or(config.theme)).with(&config.tones),
-        };
-        let ascii = ascii || screens::ascii::wanted(|name| std::env::var(name).ok());
-        let theme = theme.in_ascii(ascii);
+        on_a_terminal()?;
+        let recorder = record.as_deref().map(Recorder::create).transpose().map_err(Failure::Usage)?;
         let (animation, mouse, profile) = (!no_animation, !no_mouse, shared.profile);
-        return runtime.block_on(app::run(target, app::Options { theme, animation, mouse, config, profile }));
+        let options = app::Options { theme, animation, mouse, fresh, config, profile };
+        return runtime.block_on(app::run(target, options, recorder));
     };
     let mut output = Output::new(shared.json);
     let command = match command {
@@ -200,6 +227,20 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             result = carry_out(command, &target, &mut output) => result,
         }
     })
+}
+
+fn on_a_terminal() -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    let words = "the terminal client needs a terminal, and standard input or output is none\n\
+                 for scripts there are commands: windlass builds, show, logs, watch (see windlass --help)";
+    Err(Failure::Usage(words.to_owned()))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.01..=10_000.0).contains(number));
+    number.ok_or_else(|| "write a number from 0.01 to 10000".to_owned())
 }
 
 async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Result<Exit, Failure> {

@@ -4,6 +4,8 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use serde::Serialize;
 
+use super::redraw::Painted;
+use super::tree::Line;
 use crate::exit::Failure;
 use crate::safe_text::{SafeLine, Sgr, label};
 use crate::words::Standing;
@@ -45,13 +47,7 @@ impl Output {
     pub(super) fn standing(&mut self, standing: Standing, width: usize, text: impl AsRef<str>) -> Result<(), Failure> {
         let state = format!("{} {:width$}", standing.glyph(), standing.word());
         let text = label(text.as_ref());
-        let code = match standing {
-            Standing::Ended(Outcome::Passed) => 32,
-            Standing::Ended(Outcome::Cancelled | Outcome::Skipped) | Standing::Waiting | Standing::Unknown => 2,
-            Standing::Running => 36,
-            Standing::Stopping => 33,
-            Standing::Ended(_) => 31,
-        };
+        let code = code_of(standing);
         if self.colours {
             writeln!(self.out, "\x1b[{code}m{state}\x1b[0m  {}", text.as_str().trim_end())?;
         } else {
@@ -75,6 +71,18 @@ impl Output {
         self.colours = true;
     }
 
+    /// A row of a tree as it is written, without line end.
+    pub(super) fn painted(&self, line: &Line) -> Painted {
+        let indent = " ".repeat(line.indent);
+        let (sign, text, width) = (&line.sign, line.text.as_str(), line.width());
+        let text = match line.standing {
+            _ if !self.colours => format!("{indent}{sign}{text}"),
+            Some(standing) => format!("{indent}\x1b[{}m{sign}\x1b[0m{text}", code_of(standing)),
+            None => format!("{indent}\x1b[2m{text}\x1b[0m"),
+        };
+        Painted { text, width }
+    }
+
     /// Exactly these bytes.
     pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.out.write_all(bytes)?;
@@ -84,6 +92,17 @@ impl Output {
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush()?;
         Ok(())
+    }
+}
+
+/// The colour of a state, as terminals number it.
+fn code_of(standing: Standing) -> u8 {
+    match standing {
+        Standing::Ended(Outcome::Passed) => 32,
+        Standing::Ended(Outcome::Cancelled | Outcome::Skipped) | Standing::Waiting | Standing::Unknown => 2,
+        Standing::Running => 36,
+        Standing::Stopping => 33,
+        Standing::Ended(_) => 31,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use windlass_protocol::id::{Address, AttemptId, BuildNumber};
-use windlass_protocol::live::{ClientMessage, Hello, Request, Response, ServerMessage, Topic};
+use windlass_protocol::live::{ClientMessage, Hello, Request, Response, ServerMessage, Sub, Topic};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{BuildView, JobView};
@@ -57,9 +57,18 @@ impl Session {
         }
     }
 
-    /// From now on [`Session::next`] tells of this topic, over reconnections too. A command has one subscription at most.
+    /// From now on [`Session::next`] tells of this topic, over reconnections too, in place of the one before.
     pub(super) fn subscribe(&mut self, topic: Topic) {
-        self.link.send(ClientMessage::Subscribe { sub: 1, topic, after: None });
+        self.subscribe_as(1, topic);
+    }
+
+    /// The same beside others.
+    pub(super) fn subscribe_as(&mut self, sub: Sub, topic: Topic) {
+        self.link.send(ClientMessage::Subscribe { sub, topic, after: None });
+    }
+
+    pub(super) fn unsubscribe(&mut self, sub: Sub) {
+        self.link.send(ClientMessage::Unsubscribe { sub });
     }
 
     pub(super) async fn next(&mut self) -> Result<LinkEvent, Failure> {

@@ -4,48 +4,80 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use windlass_protocol::id::Address;
-use windlass_protocol::live::{ServerMessage, Topic};
+use windlass_protocol::live::{BuildFilter, Request, Response, ServerMessage, Topic};
+use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, BuildView, Cancelling, JobView, Status, StepView};
 
 use super::output::Output;
-use super::session::{Session, find_job};
+use super::session::{Session, find_job, strange};
+use super::watch_live;
 use crate::exit::{Exit, Failure};
 use crate::link::LinkEvent;
 use crate::waiting;
 use crate::words::{self, Standing};
 
-/// Waits until a build or job has ended, with a line for each thing that happens. The exit code tells the outcome.
+/// Waits until a build or job has ended. On a terminal it is shown as a tree with what runs just now, elsewhere a line is
+/// written for each thing that happens. The exit code tells the outcome.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  windlass watch                    the newest build that has not ended
   windlass watch 42 && ./deploy
   windlass watch 42/test            only this job
   windlass watch 42 --json          nothing until the end, then the build as one object")]
 pub(super) struct Args {
-    /// A build, or a job of it: 42, 42/test.
+    /// A build, or a job of it: 42, 42/test. Without one: the newest build that has not ended.
     #[arg(value_name = "ADDRESS")]
-    address: Address,
+    address: Option<Address>,
+    /// A line for each thing that happens also on a terminal, instead of a tree that changes where it stands.
+    #[arg(long)]
+    plain: bool,
 }
 
 pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
-    let build = until_ended(&args.address, session, output, true).await?;
+    let address = match args.address {
+        Some(address) => address,
+        None => newest(session).await?,
+    };
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let live = output.terminal && !(output.json || args.plain || dumb);
+    let build = match live {
+        true => watch_live::until_ended(&address, session, output).await?,
+        false => until_ended(&address, session, output, true).await?,
+    };
     if output.json {
         output.json(&build)?;
     }
-    let outcome = match &args.address.job {
-        Some(_) => find_job(&build, &args.address)?.outcome,
+    let outcome = match &address.job {
+        Some(_) => find_job(&build, &address)?.outcome,
         None => build.build.outcome,
     };
-    if !output.json {
+    if !(output.json || live) {
         let took = words::took(build.build.started_at, build.build.finished_at, session.now());
         let reason = build.build.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        if args.address.job.is_none() {
+        if address.job.is_none() {
             let text = format!("build {}  {}{reason}", build.build.number, took.unwrap_or_default());
             output.standing(Standing::of(build.build.status, outcome), 9, text)?;
         }
     }
     Ok(outcome.map_or(Exit::Ours, Exit::from))
+}
+
+/// The newest build that has not ended.
+async fn newest(session: &mut Session) -> Result<Address, Failure> {
+    let mut found = None;
+    for status in [Status::Running, Status::Waiting] {
+        let filter = BuildFilter { status: Some(status), ..BuildFilter::default() };
+        let request = Request::Builds { filter, offset: 0, limit: 1 };
+        let Response::Builds { builds, .. } = session.ask(request).await? else { return Err(strange()) };
+        found = found.max(builds.first().map(|view| view.build.number));
+    }
+    let build = found.ok_or_else(|| {
+        let words = "nothing runs and nothing waits: name a build that has ended";
+        Failure::from(Refusal::new(RefusalCode::NotFound, words))
+    })?;
+    Ok(Address { build, job: None, attempt: None })
 }
 
 /// Follows a build until it, or the job that the address names, is finished.

@@ -1,6 +1,8 @@
 //! The table of keys as a person has it: the defaults, and what they wish otherwise. A wish that cannot be is told with its
 //! reason. Must not know where wishes are written.
 
+use serde::{Deserialize, Serialize};
+
 use super::Key::{Char, Ctrl, Function};
 use super::{Action, Key, Mode, SECTIONS, TABLE};
 
@@ -21,7 +23,8 @@ pub struct Bound {
 pub struct Keymap(Vec<Bound>);
 
 /// Other keys for an action.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// Everywhere the action exists, or only here.
     pub(crate) mode: Option<Mode>,

@@ -82,6 +82,7 @@ fn columns(width: u16) -> Vec<Column> {
 fn cell(title: &str, row: &BuildRow, state: &State) -> Words {
     let standing = Standing::of_row(row, state.is_stopping(row));
     match title {
+        "state" if state.watches.has(row.number) => watched_words(standing),
         "state" => standing_words(standing),
         "build" => Words::from((Tone::Strong, row.number.to_string())),
         "repository" => Words::new().plain(&row.repository),
@@ -102,6 +103,15 @@ fn cell(title: &str, row: &BuildRow, state: &State) -> Words {
 pub(super) fn standing_words(standing: Standing) -> Words {
     Words::from((tone_of(standing), format!("{} {}", standing.glyph(), standing.word())))
 }
+
+/// The same of a build that is watched: it has not ended, and those words leave room for a sign.
+pub(super) fn watched_words(standing: Standing) -> Words {
+    let words = format!("{} {:8}", standing.glyph(), standing.word());
+    Words::from((tone_of(standing), words)).and(Tone::Accent, WATCHED)
+}
+
+/// Stands for a build that is watched. One column wide in every terminal.
+pub(super) const WATCHED: &str = "◉";
 
 /// A glyph for each job; the number of those that do not fit.
 fn jobs(row: &BuildRow) -> Words {
@@ -130,6 +140,9 @@ fn detail(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let mut words = standing_words(standing);
     if let Some(reason) = &row.reason {
         words = words.plain("  ").plain(reason);
+    }
+    if let Some(because) = &row.because {
+        words = words.and(Tone::Dim, format!("  ({because})"));
     }
     let mut room = line(2);
     if let Some(results) = state.overview.branch(row).filter(|results| results.len() > 1) {
@@ -164,6 +177,9 @@ fn counts(state: &State) -> String {
     }
     if !builds.marks.is_empty() {
         parts.push(format!("{} marked", builds.marks.len()));
+    }
+    if builds.marking() {
+        parts.push("marking to here: V ends it".to_owned());
     }
     parts.join(", ")
 }

@@ -14,12 +14,15 @@ mod menu;
 mod nodes;
 mod overlay;
 mod queue;
+mod replayed;
 mod repositories;
 mod results;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+
+pub use replayed::{as_text, draw_replayed};
 
 use crate::state::{Hit, Page, State, View};
 use crate::theme::Theme;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use windlass_protocol::view::{QueuedJob, Status};
 
-use super::builds::standing_words;
+use super::builds::{standing_words, watched_words};
 use super::{Hits, overlay};
 use crate::state::State;
 use crate::theme::{Theme, Tone};
@@ -78,6 +78,7 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
 
 fn cell(title: &str, job: &QueuedJob, state: &State) -> Words {
     match title {
+        "state" if state.watches.has(job.id.build) => watched_words(standing(job)),
         "state" => standing_words(standing(job)),
         "job" => Words::from((Tone::Strong, job.id.to_string())),
         "repository" => Words::new().plain(&job.repository),

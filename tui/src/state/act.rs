@@ -2,13 +2,19 @@
 
 use windlass_protocol::live::{ClientMessage, Request, Topic};
 
+use std::collections::BTreeSet;
+
+use super::batch::Verb;
 use super::build::BuildPage;
+use super::builds::Builds;
 use super::cursor::Move;
 use super::dialog::{self, Again, Target, Task};
 use super::log::LogPage;
 use super::pause;
+use super::undo::Undo;
 use super::{BUILDS, Connection, Effect, Page, Pending, Prompt, PromptKind, QUEUE, Reader, State, View, subscribe};
 use crate::keymap::{self, Action, Key, Mode};
+use crate::words;
 
 impl State {
     pub(super) fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
@@ -70,6 +76,8 @@ impl State {
             Action::Palette => self.open_palette(),
             Action::Menu => self.open_menu(),
             Action::Copy => self.copy(effects),
+            Action::Undo => self.undo(effects),
+            Action::Watch => self.toggle_watch(effects),
             Action::Pager => self.hand_out(Reader::Pager, effects),
             Action::Editor => self.hand_out(Reader::Editor, effects),
             Action::Save => self.hand_out(Reader::File, effects),
@@ -78,12 +86,13 @@ impl State {
                 Err(words) => self.toast(words, true),
             },
             Action::RetryFailed => self.retry(effects),
-            Action::RetryMenu => match self.targets().first() {
-                Some(target) => {
+            Action::RetryMenu => match self.targets().as_slice() {
+                many @ [_, _, ..] => self.dialog = Some(dialog::retry_many(many)),
+                [target] => {
                     let view = self.build_page(target.build).and_then(|page| page.view.as_deref());
                     self.dialog = Some(dialog::retry(target, view));
                 }
-                None => self.toast("nothing is selected".to_owned(), true),
+                [] => self.toast("nothing is selected".to_owned(), true),
             },
             _ => match self.pages.last_mut() {
                 Some(Page::Log(_)) => self.act_in_log(action, effects),
@@ -104,6 +113,7 @@ impl State {
             Action::Into => self.open(effects),
             Action::Filter if builds => {
                 let text = self.builds.filter.clone();
+                self.filter_before = Some(text.clone());
                 self.prompt = Some(Prompt { kind: PromptKind::Filter, text, older: None });
             }
             Action::Filter => self.toast("only builds can be filtered yet".to_owned(), true),
@@ -111,22 +121,29 @@ impl State {
             Action::Pause => self.toast("the queue (press 2) is where it is paused".to_owned(), true),
             Action::Replay => self.replay(),
             Action::Mark if builds => {
-                self.builds.toggle_mark();
+                self.marks_change(Builds::toggle_mark);
                 self.builds.go(Move::By(1), height);
             }
-            Action::ClearMarks => self.builds.marks.clear(),
+            Action::MarkRange if builds => self.mark_range(),
+            Action::MarkAll if builds => self.mark_all(),
+            Action::ClearMarks => self.marks_change(|builds| builds.set_marks(BTreeSet::new())),
             Action::NextFailed | Action::PreviousFailed if builds => {
                 self.builds.go_to_failed(action == Action::NextFailed, height);
             }
             Action::OnlyFailed if builds => {
+                let before = (self.builds.filter.clone(), self.builds.only_failed);
                 self.builds.only_failed = !self.builds.only_failed;
                 self.builds.refilter(height);
+                self.filter_changed(before.0, before.1);
             }
+            Action::Back if builds && self.builds.give_up_range() => {}
             Action::Back if builds && self.builds.filtered() => {
+                let before = (self.builds.filter.clone(), self.builds.only_failed);
                 self.builds.only_failed = false;
                 self.filter(String::new(), effects);
+                self.filter_changed(before.0, before.1);
             }
-            Action::Back if !self.builds.marks.is_empty() => self.builds.marks.clear(),
+            Action::Back => self.marks_change(|builds| builds.set_marks(BTreeSet::new())),
             _ => {}
         }
     }
@@ -193,19 +210,24 @@ impl State {
             return self.dialog = Some(*next);
         }
         if !answer.does.is_empty() {
-            self.builds.marks.clear();
+            self.builds.set_marks(BTreeSet::new());
         }
-        answer.does.into_iter().for_each(|task| self.carry_out(task, effects));
+        self.carry_out(answer.does, effects);
     }
 
-    fn carry_out(&mut self, task: Task, effects: &mut Vec<Effect>) {
-        let pending = match task.request {
-            Request::Retry { .. } => Pending::Retry { about: task.about },
-            Request::Replay { .. } => Pending::Replay { about: task.about },
-            Request::Pause { .. } | Request::Resume { .. } => Pending::Pause { about: task.about },
-            _ => Pending::Cancel { about: task.about },
-        };
-        self.ask(task.request, pending, effects);
+    fn carry_out(&mut self, tasks: Vec<Task>, effects: &mut Vec<Effect>) {
+        let (orders, others): (Vec<Task>, Vec<Task>) =
+            tasks.into_iter().partition(|task| matches!(task.request, Request::Cancel { .. } | Request::Retry { .. }));
+        for task in others {
+            if let Request::Replay { .. } = task.request {
+                self.ask(task.request, Pending::Replay { about: task.about }, effects);
+                continue;
+            }
+            self.ours.pause(self.now);
+            self.ask(task.request, Pending::Pause { about: task.about }, effects);
+        }
+        let retry = orders.iter().any(|task| matches!(task.request, Request::Retry { .. }));
+        self.order(if retry { Verb::Retry } else { Verb::Stop }, orders, effects);
     }
 
     /// How far down the help can be scrolled: its box has two edges.
@@ -318,11 +340,31 @@ impl State {
         match dialog::again(&self.targets()) {
             Ok(Again::Ask(dialog)) => self.dialog = Some(dialog),
             Ok(Again::Now(tasks)) => {
-                self.builds.marks.clear();
-                tasks.into_iter().for_each(|task| self.carry_out(task, effects));
+                self.builds.set_marks(BTreeSet::new());
+                self.carry_out(tasks, effects);
             }
             Err(words) => self.toast(words, true),
         }
+    }
+
+    fn mark_range(&mut self) {
+        if let Some(before) = self.builds.toggle_range() {
+            self.toast(format!("{} marked", self.builds.marks.len()), false);
+            self.can_be_undone(Undo::Marks(before));
+        }
+    }
+
+    fn mark_all(&mut self) {
+        self.marks_change(Builds::mark_all);
+        let (marked, all) = (self.builds.marks.len(), self.builds.len());
+        let words = match marked < all {
+            true => format!(
+                "{marked} marked: only those of {} that are here; a filter finds others",
+                words::count(all as u64)
+            ),
+            false => format!("{marked} marked"),
+        };
+        self.toast(words, false);
     }
 
     /// The queue, or the repository of the selected row.

@@ -46,10 +46,14 @@ impl State {
                     (prompt.older, prompt.text) = (next, found.unwrap_or_default());
                 }
             }
-            (Action::Accept, PromptKind::Filter) => self.prompt = None,
+            (Action::Accept, PromptKind::Filter) => {
+                self.prompt = None;
+                self.typed_filter();
+            }
             (Action::Close, PromptKind::Filter) => {
                 self.prompt = None;
                 self.filter(String::new(), effects);
+                self.typed_filter();
             }
             (Action::Accept, PromptKind::Search) => {
                 let text = std::mem::take(&mut prompt.text);
@@ -63,6 +67,13 @@ impl State {
             }
             (Action::Close, PromptKind::Search | PromptKind::Only) => self.prompt = None,
             _ => {}
+        }
+    }
+
+    /// Typing at the filter is over.
+    fn typed_filter(&mut self) {
+        if let Some(before) = self.filter_before.take() {
+            self.filter_changed(before, self.builds.only_failed);
         }
     }
 

@@ -6,37 +6,16 @@ use windlass_protocol::refusal::Refusal;
 use super::digest::{self, Digest};
 use super::search::{self, Next};
 use super::{Effect, Page, Pending, State};
-use crate::words;
 
 impl State {
     pub(super) fn answered(&mut self, id: u64, response: Response, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.remove(&id) else { return };
         match (pending, response) {
-            (Pending::Cancel { about }, Response::Cancel { stopping, killing, cancelled }) => {
-                let text = match (stopping.len() as u64, cancelled.len() as u64) {
-                    (0, 0) => format!("{about}: nothing was left to stop"),
-                    (0, _) => format!("{about} is cancelled"),
-                    (some, _) if killing.len() as u64 == some => {
-                        format!("{about} is being killed ({})", words::plural(some, "job"))
-                    }
-                    (some, 0) => format!("{about} is being stopped ({})", words::plural(some, "job")),
-                    (some, more) => {
-                        let jobs = words::plural(some, "job");
-                        format!("{about}: {jobs} being stopped, {more} cancelled while waiting")
-                    }
-                };
-                self.toast(text, false);
-            }
-            (Pending::Retry { about }, Response::Retry { attempts, delivery }) => {
-                let text = match attempts.as_slice() {
-                    [] if delivery.is_some() => format!("{about}: the newest commit is read: a new build follows"),
-                    [] => format!("{about}: the commit is read again: a new build follows"),
-                    [one] => format!("{one} will run"),
-                    many => format!("{about}: {} jobs will run again", many.len()),
-                };
-                self.toast(text, false);
+            (Pending::Order { about, build, batch }, response) => {
+                self.order_answered(batch, about, build, Ok(response));
             }
             (Pending::Pause { about }, Response::Pauses { pauses }) => {
+                self.ours.pause(self.now);
                 if let Some(queue) = &mut self.queue {
                     queue.pauses = pauses; // the queue's own news may come a moment later
                 }
@@ -92,14 +71,6 @@ impl State {
                 }
                 self.toast(format!("search: {refusal}"), true);
             }
-            Some(
-                Pending::Cancel { about }
-                | Pending::Retry { about }
-                | Pending::Pause { about }
-                | Pending::Replay { about },
-            ) => {
-                self.toast(format!("{about}: {}: {refusal}", refusal.code), true);
-            }
             Some(Pending::Excerpt { log }) => self.excerpt(&log, Digest::Refused(refusal.to_string())),
             Some(Pending::Repositories) => {
                 self.overview.repositories.get_or_insert_default();
@@ -114,6 +85,10 @@ impl State {
             Some(Pending::Results { .. }) => self.overview.refuse_branch(),
             // A column without it is what is left.
             Some(Pending::Map { log, pattern }) => self.logs_of(&log).for_each(|page| page.fail_map(&pattern)),
+            Some(Pending::Order { about, build, batch }) => self.order_answered(batch, about, build, Err(refusal)),
+            Some(Pending::Pause { about } | Pending::Replay { about }) => {
+                self.toast(format!("{about}: {}: {refusal}", refusal.code), true)
+            }
             Some(Pending::Deliveries) => {
                 self.deliveries.get_or_insert_default();
                 self.overview.asking = false;
@@ -127,6 +102,9 @@ impl State {
     pub(super) fn ended(&mut self, sub: Sub, refusal: Refusal) {
         if let Some(log) = self.log_of(sub) {
             log.refused = Some(refusal);
+            return;
+        }
+        if self.watch_ended(sub, &refusal) {
             return;
         }
         let page = self.pages.iter_mut().find_map(|page| match page {

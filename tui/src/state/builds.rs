@@ -1,5 +1,7 @@
 //! The list of builds: a window of what the daemon has, filtered as one types. Must not know the other screens.
 
+mod marks;
+
 use std::collections::{BTreeSet, HashMap};
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -34,7 +36,13 @@ pub struct Builds {
     pub only_failed: bool,
     pub cursor: Cursor,
     selected: Option<BuildNumber>,
+    /// The build that is to be selected as soon as it is here, unless the reader moves before.
+    wished: Option<BuildNumber>,
     pub marks: BTreeSet<BuildNumber>,
+    /// The stretch that is being marked.
+    range: Option<marks::Range>,
+    /// It ended because its beginning went out of reach.
+    pub(super) lost_range: bool,
     /// Where the window that was asked for begins.
     asked: u64,
 }
@@ -102,6 +110,9 @@ impl Builds {
         (self.order, self.offset, self.total, self.loaded) = (window.order, window.offset, window.total, true);
         self.forget();
         self.refilter(height);
+        if self.typed.is_empty() {
+            self.wished = None; // it would be here
+        }
         self.order.iter().any(|number| !self.rows.contains_key(number))
     }
 
@@ -111,6 +122,7 @@ impl Builds {
         self.found = window.order;
         self.forget();
         self.refilter(height);
+        self.wished = None;
         self.found.iter().any(|number| !self.rows.contains_key(number))
     }
 
@@ -143,14 +155,7 @@ impl Builds {
             };
             self.visible = visible.into_iter().rev().filter(passes).collect();
         }
-        let wanted = self.selected.and_then(|number| {
-            if self.filtered() {
-                self.visible.iter().position(|other| *other == number)
-            } else {
-                let index = self.order.iter().position(|other| *other == number)? as u64;
-                usize::try_from(index + self.offset).ok()
-            }
-        });
+        let wanted = self.wished.and_then(|number| self.place_of(number)).or_else(|| self.place_of(self.selected?));
         if let Some(index) = wanted {
             // The view moves along, so that new builds above do not push the selected one down the screen; except at the
             // top, where new builds are what one waits for.
@@ -161,6 +166,26 @@ impl Builds {
         }
         self.cursor.settle(self.len(), height);
         self.selected = self.number_at(self.cursor.at);
+        self.stretch();
+    }
+
+    /// Where a build stands in the list.
+    fn place_of(&self, number: BuildNumber) -> Option<usize> {
+        if self.filtered() {
+            return self.visible.iter().position(|other| *other == number);
+        }
+        let index = self.order.iter().position(|other| *other == number)? as u64;
+        usize::try_from(index + self.offset).ok()
+    }
+
+    /// The selected build, whether it is here yet or not.
+    pub(super) fn chosen(&self) -> Option<BuildNumber> {
+        self.wished.or(self.selected)
+    }
+
+    /// Selects a build as soon as it is here; it was so far down the list.
+    pub(super) fn wish(&mut self, number: Option<BuildNumber>, at: u64) {
+        (self.wished, self.asked) = (number, at.saturating_sub(u64::from(WINDOW) / 2));
     }
 
     fn fuzzy(&self) -> impl Iterator<Item = BuildNumber> {
@@ -176,12 +201,16 @@ impl Builds {
 
     pub(super) fn go(&mut self, step: Move, height: usize) {
         self.cursor.go(step, self.len(), height);
+        self.wished = None;
         self.selected = self.number_at(self.cursor.at);
+        self.stretch();
     }
 
     pub(super) fn scroll(&mut self, by: isize, height: usize) {
         self.cursor.scroll(by, self.len(), height);
+        self.wished = None;
         self.selected = self.number_at(self.cursor.at);
+        self.stretch();
     }
 
     /// To the next row that did not pass, among those that are loaded.
@@ -191,14 +220,6 @@ impl Builds {
         let index = if forward { (at + 1..self.len()).find(bad) } else { (0..at).rev().find(bad) };
         if let Some(index) = index {
             self.go(Move::By(index as isize - at as isize), height);
-        }
-    }
-
-    pub(super) fn toggle_mark(&mut self) {
-        if let Some(number) = self.number_at(self.cursor.at)
-            && !self.marks.remove(&number)
-        {
-            self.marks.insert(number);
         }
     }
 

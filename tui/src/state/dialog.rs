@@ -308,6 +308,39 @@ pub(super) fn retry(target: &Target, view: Option<&BuildView>) -> Dialog {
     }
 }
 
+/// Every way to retry many builds at once.
+pub(super) fn retry_many(targets: &[Target]) -> Dialog {
+    let possible: Vec<&Target> = targets.iter().filter(|target| target.why_no_retry().is_none()).collect();
+    let none = possible.is_empty().then(|| "nothing of what is marked can run again".to_owned());
+    let some = possible.iter().filter(|target| target.again != Some(0)).count();
+    let passed = (some == 0).then(|| none.clone().unwrap_or_else(|| "every job that ended has passed".to_owned()));
+    let builds = words::plural(possible.len() as u64, "build");
+    let each = |what: &RetryWhat, head: bool| {
+        let request = |build| Request::Retry { build, what: what.clone(), head };
+        let task = |build| Task { request: request(build), about: format!("build {build}") };
+        possible.iter().map(|target| task(target.build)).collect()
+    };
+    let mut text: Vec<String> =
+        targets.iter().take(6).map(|target| format!("{}  {}", target.name(), target.words)).collect();
+    if targets.len() > 6 {
+        text.push(format!("and {} more", targets.len() - 6));
+    }
+    text.push("Old attempts keep their logs.".to_owned());
+    let label = format!("What did not pass of {builds}, and what was skipped");
+    let failed = Answer { why_not: passed, ..Answer::does(label, each(&RetryWhat::Failed, false)) };
+    let label = format!("Everything of {builds}");
+    let everything = Answer { why_not: none.clone(), ..Answer::does(label, each(&RetryWhat::Everything, false)) };
+    let label = format!("Everything at the head of each branch: makes {builds} anew");
+    let heads = Answer { why_not: none, ..Answer::does(label, each(&RetryWhat::Everything, true)) };
+    Dialog {
+        title: format!("Retry {}", words::plural(targets.len() as u64, "build")),
+        text,
+        killed_at: None,
+        answers: vec![Answer::leave("Nothing"), failed, everything, heads],
+        focus: 0,
+    }
+}
+
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
@@ -316,7 +349,7 @@ fn capital(text: &str) -> String {
 fn retry_task(build: BuildNumber, what: RetryWhat) -> Task {
     let about = match &what {
         RetryWhat::Job { job } => format!("{build}/{job}"),
-        RetryWhat::Failed | RetryWhat::Everything => format!("build {build}"),
+        RetryWhat::Failed | RetryWhat::Jobs { .. } | RetryWhat::Everything => format!("build {build}"),
     };
     Task { request: Request::Retry { build, what, head: false }, about }
 }

@@ -91,7 +91,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 31] = [
+const ABOUT_ROW: [Action; 35] = [
     Action::Into,
     Action::Graph,
     Action::Details,
@@ -103,6 +103,10 @@ const ABOUT_ROW: [Action; 31] = [
     Action::Replay,
     Action::Mark,
     Action::Select,
+    Action::MarkRange,
+    Action::MarkAll,
+    Action::Undo,
+    Action::Watch,
     Action::Copy,
     Action::CopyLink,
     Action::Bookmark,
@@ -221,7 +225,9 @@ impl State {
             {
                 self.no_view(action)
             }
-            Action::Filter | Action::Mark | Action::OnlyFailed => only_builds,
+            Action::Filter | Action::Mark | Action::MarkRange | Action::MarkAll | Action::OnlyFailed => only_builds,
+            Action::Watch => self.why_no_watch(),
+            Action::Undo => self.why_no_undo(),
             Action::ClearMarks => self.builds.marks.is_empty().then(|| "nothing is marked".to_owned()),
             Action::NextFailed | Action::PreviousFailed => only_builds,
             Action::Into if mode == Mode::List => self.nothing_selected(),

@@ -8,6 +8,7 @@ mod act_mouse;
 mod act_prompt;
 mod act_view;
 mod answer;
+mod batch;
 pub mod build;
 pub mod builds;
 pub mod cache;
@@ -27,25 +28,31 @@ pub mod long;
 mod map;
 pub mod menu;
 pub mod only;
+mod others;
 pub mod overview;
 mod pause;
 pub mod picture;
 mod replay;
 pub mod search;
+pub mod session;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod undo;
+pub mod watch;
 
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use windlass_protocol::id::AttemptId;
+use serde::{Deserialize, Serialize};
+use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{BuildRow, BuildView, DeliveryView, Estimate, QueueView, Status, WaitingFor};
 
 use crate::keymap::{Key, Keymap, Mode};
+use batch::Batch;
 use build::BuildPage;
 use builds::{Builds, Window};
 use cursor::Cursor;
@@ -53,7 +60,10 @@ use dialog::Dialog;
 use layout::Layout;
 use log::LogPage;
 use menu::Menu;
+use others::Ours;
 use overview::Overview;
+use undo::Done;
+use watch::Watches;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -95,6 +105,8 @@ pub enum Effect {
     Read(Reader, AttemptId),
     /// Another daemon, by its name in the configuration.
     Switch(String),
+    /// Whoever looks elsewhere is to hear of this. The text is safe, and one line.
+    Notify(String),
     Quit,
 }
 
@@ -107,7 +119,7 @@ pub enum Reader {
 }
 
 /// What a place on the screen stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hit {
     View(View),
     Row(usize),
@@ -117,7 +129,7 @@ pub enum Hit {
 }
 
 /// What can be looked at without opening anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum View {
     Builds,
     Queue,
@@ -188,17 +200,35 @@ pub enum Connection {
 /// What was asked and is not answered yet.
 #[derive(Debug)]
 enum Pending {
-    Cancel { about: String },
-    Retry { about: String },
-    Pause { about: String },
-    Search { sub: Sub, ask: search::Ask },
-    Excerpt { log: AttemptId },
-    Map { log: AttemptId, pattern: String },
+    Map {
+        log: AttemptId,
+        pattern: String,
+    },
+    /// One of a batch of orders.
+    Order {
+        about: String,
+        build: BuildNumber,
+        batch: u64,
+    },
+    Pause {
+        about: String,
+    },
+    Search {
+        sub: Sub,
+        ask: search::Ask,
+    },
+    Excerpt {
+        log: AttemptId,
+    },
     Deliveries,
     Repositories,
     Nodes,
-    Results { branch: overview::Branch },
-    Replay { about: String },
+    Results {
+        branch: overview::Branch,
+    },
+    Replay {
+        about: String,
+    },
 }
 
 const QUEUE: Sub = 1;
@@ -243,6 +273,12 @@ pub struct State {
     /// The daemons that the configuration names, and which one this is.
     pub profiles: Vec<String>,
     pub profile: Option<String>,
+    pub watches: Watches,
+    batches: BTreeMap<u64, Batch>,
+    done: Vec<Done>,
+    ours: Ours,
+    /// The filter before it was typed at.
+    filter_before: Option<String>,
 }
 
 impl State {
@@ -278,6 +314,11 @@ impl State {
             keys: Keymap::default(),
             profiles: Vec::new(),
             profile: None,
+            watches: Watches::default(),
+            batches: BTreeMap::new(),
+            done: Vec::new(),
+            ours: Ours::default(),
+            filter_before: None,
         }
     }
 
@@ -415,8 +456,10 @@ impl State {
         match message {
             ServerMessage::Queue { queue, .. } => {
                 let length = queue.jobs.len();
+                let news = self.queue.as_ref().map(|before| others::in_queue(&before.pauses, &queue.pauses));
                 self.queue = Some(queue);
                 self.overview.something_changed();
+                self.others_paused(news.unwrap_or_default());
                 self.queue_cursor.settle(length, height);
             }
             ServerMessage::Builds { sub, total, offset, order, changed, .. } => {
@@ -433,7 +476,10 @@ impl State {
                 };
                 effects.extend(missing.map(|topic| subscribe(sub, topic)));
             }
-            ServerMessage::Build { sub, build, .. } => self.build(sub, build),
+            ServerMessage::Build { sub, build, .. } => {
+                self.watched_news(sub, &build, effects);
+                self.build(sub, build);
+            }
             ServerMessage::LogHead { sub, head } => {
                 self.long_line_ended(sub, effects);
                 if let Some(log) = self.log_of(sub) {
@@ -460,7 +506,9 @@ impl State {
             _ => None,
         });
         if let Some(page) = page {
+            let news = page.view.as_deref().map(|before| others::in_build(before, &build)).unwrap_or_default();
             page.show(build, height);
+            self.others_did(number, news);
         }
         // A log that did not exist yet may exist now.
         for page in &mut self.pages {

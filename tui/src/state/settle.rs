@@ -15,6 +15,9 @@ impl State {
         self.builds.cursor.settle(length, list);
         self.queue_cursor.settle(self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
         self.deliveries_cursor.settle(self.deliveries.as_ref().map_or(0, Vec::len), list);
+        if std::mem::take(&mut self.builds.lost_range) {
+            self.toast("too far for one stretch: it ended, what it had is marked".to_owned(), true);
+        }
         if let Some(topic) = self.builds.moved_window() {
             effects.push(subscribe(BUILDS, topic));
         }

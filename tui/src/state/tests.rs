@@ -1,5 +1,9 @@
 //! What events do to the state, one line each: no terminal, no socket, no clock.
 
+mod away;
+mod marks;
+mod others;
+
 use jiff::tz::TimeZone;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{LogHead, LogWindow, Response, RetryWhat, Role, StepMark};
@@ -61,6 +65,7 @@ fn row(number: u64, status: Status, outcome: Option<Outcome>, title: &str) -> Bu
         outcome,
         reason: None,
         cancelling: false,
+        because: None,
         jobs: Vec::new(),
         created_at: NOW,
         started_at: Some(NOW),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::glance::result;
 use windlass_protocol::id::AttemptId;
-use windlass_protocol::live::{BuildFilter, ExcerptLine, LogHead, Request, Response, StepMark, Topic};
+use windlass_protocol::live::{BuildFilter, ExcerptLine, LogHead, Request, Response, RetryWhat, StepMark, Topic};
 use windlass_protocol::log::{LINE_CAP, LogLine, NO_STEP};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
@@ -267,7 +267,7 @@ impl World {
             }
             Request::Cancel { build, job, force } => self.cancel(build, job.as_deref(), force),
             Request::Retry { build, head: true, .. } => self.retry_head(build),
-            Request::Retry { build, .. } => self.retry(build),
+            Request::Retry { build, what, .. } => self.retry(build, &what),
             Request::Pause { repository, reason } => {
                 self.pauses.retain(|pause| pause.repository != repository);
                 self.pauses.push(Pause { repository, by: "you".to_owned(), since: self.now, reason });
@@ -373,17 +373,20 @@ impl World {
         Ok(Response::Cancel { stopping, killing, cancelled })
     }
 
-    fn retry(&mut self, number: u64) -> Result<Response, Refusal> {
+    fn retry(&mut self, number: u64, what: &RetryWhat) -> Result<Response, Refusal> {
         let now = self.now;
         let view = self.builds.get_mut(&number);
         let view = view.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such build"))?;
         let mut attempts = Vec::new();
-        for job in
-            view.jobs.iter_mut().filter(|job| job.status == Status::Finished && job.outcome != Some(Outcome::Passed))
-        {
+        let meant = |job: &&mut JobView| match what {
+            RetryWhat::Jobs { jobs } => jobs.contains(&job.name),
+            _ => job.status == Status::Finished && job.outcome != Some(Outcome::Passed),
+        };
+        for job in view.jobs.iter_mut().filter(meant) {
             let (mut fresh, number_of) = (self::job(&job.name, &[], &["run"], now), job.attempts.len());
             let Some(mut attempt) = fresh.attempts.pop() else { continue };
             attempt.number = u32::try_from(number_of).unwrap_or(0) + 1;
+            attempt.because = Some("retried by you".to_owned());
             attempts.push(AttemptId { build: number, job: job.name.clone(), attempt: attempt.number });
             job.attempts.push(attempt);
             (job.status, job.outcome, job.reason) = (Status::Waiting, None, None);
@@ -508,6 +511,13 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
     }
 }
 
+fn ordered(view: &BuildView) -> Option<String> {
+    let newest = || view.jobs.iter().filter_map(|job| job.attempts.last());
+    let stopping = newest().find_map(|attempt| attempt.cancelling.as_ref());
+    let stopping = stopping.map(|cancelling| format!("asked to stop by {}", cancelling.by));
+    stopping.or_else(|| newest().find_map(|attempt| attempt.because.clone()))
+}
+
 pub(super) fn row(view: &BuildView) -> BuildRow {
     let build = view.build.clone();
     let summary = |job: &JobView| JobSummary { name: job.name.clone(), status: job.status, outcome: job.outcome };
@@ -525,6 +535,7 @@ pub(super) fn row(view: &BuildView) -> BuildRow {
         status: build.status,
         outcome: build.outcome,
         reason: build.reason,
+        because: ordered(view),
         cancelling: view.jobs.iter().flat_map(|job| &job.attempts).any(|attempt| attempt.cancelling.is_some()),
         jobs: view.jobs.iter().map(summary).collect(),
         created_at: build.created_at,

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_p
 
 /// What has to be written on every way out: mouse off, ordinary screen, cursor shown.
 pub(crate) const RESTORED: [&str; 3] = ["\x1b[?1000l", "\x1b[?1049l", "\x1b[?25h"];
+
+/// Sent, and written nowhere.
+pub(crate) const TOKEN: &str = "a-token-for-nobody-else";
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -33,28 +37,39 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// A client that was never here before.
     pub(crate) fn start(socket: &Path, rows: u16, columns: u16) -> Self {
-        Self::launch(socket, rows, columns, true)
+        Self::again(socket, rows, columns, &new_state(), &[])
     }
 
     /// On a terminal that does not control it: no signal tells when that goes away.
     pub(crate) fn start_uncontrolled(socket: &Path, rows: u16, columns: u16) -> Self {
-        Self::launch(socket, rows, columns, false)
+        Self::launch(socket, rows, columns, &new_state(), &[], false)
     }
 
-    fn launch(socket: &Path, rows: u16, columns: u16, controlled: bool) -> Self {
+    /// One that finds what another with the same name for its state has kept.
+    pub(crate) fn again(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str]) -> Self {
+        Self::launch(socket, rows, columns, state, options, true)
+    }
+
+    fn launch(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str], controlled: bool) -> Self {
         let pair = native_pty_system().openpty(size(rows, columns)).expect("a pseudo-terminal");
         let before = termios(&*pair.master);
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_windlass"));
         command.arg("--connect");
         command.arg(format!("unix:{}", socket.display()));
+        command.args(options);
         command.env("TERM", "xterm-256color");
+        command.env("WINDLASS_TOKEN", TOKEN);
         command.env("HOME", socket.parent().expect("a folder"));
         command.env("PAGER", "cat; printf 'in the pager: '; read -r line < /dev/tty; echo \"read $line\"");
         command.set_controlling_tty(controlled);
         command.cwd(socket.parent().expect("a folder"));
         command.env_remove("NO_COLOR");
-        command.env_remove("XDG_CONFIG_HOME");
+        command.env("XDG_STATE_HOME", socket.with_file_name(state));
+        for variable in ["XDG_CONFIG_HOME", "TMUX", "STY", "TERM_PROGRAM"] {
+            command.env_remove(variable);
+        }
         let child = pair.slave.spawn_command(command).expect("the client starts");
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let writer = pair.master.take_writer().expect("one writer");
@@ -78,6 +93,14 @@ impl Client {
             screen: vt100::Parser::new(rows, columns, 0),
             before,
         }
+    }
+
+    /// Waits for the end of a command that never took the terminal over; the exit code.
+    pub(crate) fn done(&mut self) -> u32 {
+        let code = self.child.wait().expect("its status").exit_code();
+        self.until_still();
+        assert_eq!(termios(&*self.master), self.before);
+        code
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -227,6 +250,12 @@ impl Client {
             std::thread::yield_now();
         }
     }
+}
+
+/// The name of a state that nobody has kept yet.
+fn new_state() -> String {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    format!("state-{}", STARTED.fetch_add(1, Ordering::Relaxed))
 }
 
 fn size(rows: u16, columns: u16) -> PtySize {

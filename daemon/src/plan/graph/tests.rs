@@ -169,6 +169,25 @@ fn retry_of_one_job_is_refused_or_bounded_by_what_stands_in_the_way() {
 }
 
 #[test]
+fn retry_of_some_jobs_takes_along_only_what_was_skipped_because_of_them() {
+    for (jobs, asked, expected) in [
+        // What a cancel did is undone, and nothing else: b passed and stays.
+        (vec![("a", "", CANCELLED), ("b", "", PASSED), ("c", "a", SKIPPED), ("d", "c", SKIPPED)], "a", "a [c] [d]"),
+        (vec![("a", "", CANCELLED), ("b", "a", CANCELLED), ("c", "", FAILED)], "b a", "a [b]"),
+        // A job that is being stopped will end: what waited for it begins behind it, and is skipped when it is cancelled.
+        (vec![("a", "", Running), ("b", "a", CANCELLED)], "b", "[b]"),
+        (vec![("a", "", CANCELLED), ("x", "", FAILED), ("c", "a x", SKIPPED)], "a", "a"),
+        (vec![("a", "", CANCELLED), ("b", "a", PASSED)], "a", "a"),
+        (vec![("a", "", Waiting)], "a", "no: job a is still waiting: cancel it first, or wait"),
+        (vec![("a", "", CANCELLED)], "a b", "no: there is no job b in this build; its jobs are a"),
+        (vec![("a", "", CANCELLED)], "", "no: nothing to retry: no job has finished yet"),
+    ] {
+        let what = RetryWhat::Jobs { jobs: asked.split_whitespace().map(str::to_owned).collect() };
+        assert_eq!(Build::new(&jobs).retried(&what), expected, "{jobs:?}");
+    }
+}
+
+#[test]
 fn retry_of_everything() {
     let build = Build::new(&[("a", "", PASSED), ("b", "a", FAILED), ("c", "", Running), ("d", "c", Blocked)]);
     assert_eq!(build.retried(&RetryWhat::Everything), "a [b]");
@@ -247,6 +266,8 @@ fn any_what() -> impl Strategy<Value = RetryWhat> {
         Just(RetryWhat::Failed),
         Just(RetryWhat::Everything),
         (0..12usize).prop_map(|at| RetryWhat::Job { job: format!("j{at}") }),
+        proptest::collection::vec(0..12usize, 0..4)
+            .prop_map(|all| RetryWhat::Jobs { jobs: all.iter().map(|at| format!("j{at}")).collect() }),
     ]
 }
 
