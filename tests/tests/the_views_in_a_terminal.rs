@@ -27,7 +27,7 @@ fn every_view_shows_what_the_daemon_knows() {
     terminal.keys("4");
     terminal.wait_words(&["1 repository", "0 of the last 1 passed"]);
     terminal.keys("5");
-    terminal.wait_words(&["1 node: 0 of", "processor", "GB free"]);
+    terminal.wait_words(&["1 node: 0 of", "core", "GB free"]);
     terminal.keys("[");
     terminal.wait_words(&["1 repository"]);
     terminal.keys("\r");
@@ -73,7 +73,7 @@ fn a_terminal_without_utf_8_gets_ascii() {
     terminal.keys("\rD");
     terminal.wait_words(&["> test", "+ passed", "- skipped"]);
     terminal.keys("q?");
-    terminal.wait_words(&["In lists", "+- Keys"]);
+    terminal.wait_words(&["In a build", "+- Keys"]);
     terminal.keys("qq345q");
     assert_eq!(terminal.wait_end(), 0, "{}", terminal.screen());
     let raw = terminal.raw();
