@@ -16,12 +16,14 @@ use crate::widgets::text::Words;
 
 /// Views on the left, how busy the daemon is on the right.
 pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
-    let (busy, trail) = (busy(state, area.width), trail(state));
-    let room = usize::from(area.width).saturating_sub(2 + busy.width() + trail.width());
-    let fits = |head: &Head| head.width() <= room;
+    let trail = trail(state);
+    let (in_words, in_signs) = (busy(state, area.width, true), busy(state, area.width, false));
+    let fits = |head: &Head, busy: &Words| head.width() + trail.width() + busy.width() + 2 <= usize::from(area.width);
+    // How busy the daemon is matters more than the names of the views where one is not.
     let heads = [(true, Names::Full), (false, Names::Full), (false, Names::Short), (false, Names::Here)];
     let mut heads = heads.into_iter().map(|(title, names)| Head::new(state, title, names));
-    let head = heads.find(fits).unwrap_or_else(|| Head::new(state, false, Names::Here));
+    let head = heads.find(|head| fits(head, &in_words)).unwrap_or_else(|| Head::new(state, false, Names::Here));
+    let busy = [in_words, in_signs].into_iter().find(|busy| fits(&head, busy));
     let mut x = area.x + 1;
     let put = |x: &mut u16, words: &Words, buffer: &mut Buffer| {
         let place = Rect { x: *x, width: area.right().saturating_sub(*x), ..area };
@@ -37,7 +39,7 @@ pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, b
         x += GAP;
     }
     put(&mut x, &trail, buffer);
-    if x + u16::try_from(busy.width()).unwrap_or(u16::MAX) < area.right() {
+    if let Some(busy) = busy {
         busy.paint_right(Rect { width: area.width - 1, ..area }, Style::new(), theme, buffer);
     }
 }
@@ -94,7 +96,8 @@ fn trail(state: &State) -> Words {
     })
 }
 
-fn busy(state: &State, width: u16) -> Words {
+/// In words, or in signs and numbers where there is no room for words.
+fn busy(state: &State, width: u16, in_words: bool) -> Words {
     let Some(queue) = &state.queue else { return Words::new() };
     let mut words = Words::new();
     if !state.watches.is_empty() {
@@ -109,12 +112,13 @@ fn busy(state: &State, width: u16) -> Words {
         Some(_) if width >= 100 => words = words.and(Tone::Warn, format!("‖ {} paused  ", queue.pauses.len())),
         _ => {}
     }
+    let word = |word| if in_words { word } else { "" };
     if queue.running > 0 {
-        words = words.and(Tone::Running, format!("● {}/{} running", queue.running, queue.limit));
+        words = words.and(Tone::Running, format!("● {}/{}{}", queue.running, queue.limit, word(" running")));
     } else {
-        words = words.and(Tone::Dim, format!("0/{} running", queue.limit));
+        words = words.and(Tone::Dim, format!("0/{}{}", queue.limit, word(" running")));
     }
-    words = words.and(Tone::Dim, format!("  ○ {} waiting", queue.waiting));
+    words = words.and(Tone::Dim, format!("  ○ {}{}", queue.waiting, word(" waiting")));
     if queue.blocked > 0 && width >= 100 {
         words = words.and(Tone::Dim, format!("  {} blocked", queue.blocked));
     }

@@ -219,12 +219,14 @@ impl State {
         let (orders, others): (Vec<Task>, Vec<Task>) =
             tasks.into_iter().partition(|task| matches!(task.request, Request::Cancel { .. } | Request::Retry { .. }));
         for task in others {
-            if let Request::Replay { .. } = task.request {
-                self.ask(task.request, Pending::Replay { about: task.about }, effects);
-                continue;
-            }
-            self.ours.pause(self.now);
-            self.ask(task.request, Pending::Pause { about: task.about }, effects);
+            let pending = match task.request {
+                Request::Replay { .. } => Pending::Replay { about: task.about },
+                _ => {
+                    self.ours.pause(self.now);
+                    Pending::Pause { about: task.about }
+                }
+            };
+            self.ask(task.request, pending, effects);
         }
         let retry = orders.iter().any(|task| matches!(task.request, Request::Retry { .. }));
         self.order(if retry { Verb::Retry } else { Verb::Stop }, orders, effects);

@@ -87,7 +87,7 @@ impl State {
             Some(Pending::Map { log, pattern }) => self.logs_of(&log).for_each(|page| page.fail_map(&pattern)),
             Some(Pending::Order { about, build, batch }) => self.order_answered(batch, about, build, Err(refusal)),
             Some(Pending::Pause { about } | Pending::Replay { about }) => {
-                self.toast(format!("{about}: {}: {refusal}", refusal.code), true)
+                self.toast(format!("{about}: {}: {refusal}", refusal.code), true);
             }
             Some(Pending::Deliveries) => {
                 self.deliveries.get_or_insert_default();

@@ -200,6 +200,9 @@ pub enum Connection {
 /// What was asked and is not answered yet.
 #[derive(Debug)]
 enum Pending {
+    Excerpt {
+        log: AttemptId,
+    },
     Map {
         log: AttemptId,
         pattern: String,
@@ -216,9 +219,6 @@ enum Pending {
     Search {
         sub: Sub,
         ask: search::Ask,
-    },
-    Excerpt {
-        log: AttemptId,
     },
     Deliveries,
     Repositories,
@@ -458,8 +458,8 @@ impl State {
                 let length = queue.jobs.len();
                 let news = self.queue.as_ref().map(|before| others::in_queue(&before.pauses, &queue.pauses));
                 self.queue = Some(queue);
-                self.overview.something_changed();
                 self.others_paused(news.unwrap_or_default());
+                self.overview.something_changed();
                 self.queue_cursor.settle(length, height);
             }
             ServerMessage::Builds { sub, total, offset, order, changed, .. } => {
