@@ -52,6 +52,9 @@ pub(crate) struct Cli {
     /// Leaves the mouse to the terminal, so that its own selection works.
     #[arg(long)]
     no_mouse: bool,
+    /// Draws with ASCII only, for terminals without UTF-8. Default: as the locale says (LC_ALL, LC_CTYPE, LANG).
+    #[arg(long)]
+    ascii: bool,
     /// Begins as for the first time, not where you were when you left.
     #[arg(long)]
     fresh: bool,
@@ -68,9 +71,6 @@ pub(crate) struct Cli {
     /// Prints the last frame of the recording as text, and nothing else.
     #[arg(long, requires = "replay")]
     dump: bool,
-    /// Draws with ASCII only, for terminals without UTF-8. Default: as the locale says (LC_ALL, LC_CTYPE, LANG).
-    #[arg(long)]
-    ascii: bool,
     /// Without a screen: a line for each change, and commands in words, the same as the palette's. For screen readers; also
     /// what TERM=dumb gets.
     #[arg(long)]
