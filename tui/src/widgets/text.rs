@@ -29,10 +29,10 @@ impl Words {
         self.and(Tone::Plain, text)
     }
 
-    /// These, then others.
+    /// Adds other words.
     #[must_use]
-    pub fn join(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
+    pub fn join(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
         self
     }
 
