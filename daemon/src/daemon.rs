@@ -123,7 +123,7 @@ impl Daemon {
             tasks: tasks.clone(),
             room: room.clone(),
             patience: Patience::default(),
-            public_url,
+            public_url: Arc::clone(&public_url),
         };
         let keeper = Keeper {
             config: Arc::clone(&config),
@@ -151,6 +151,7 @@ impl Daemon {
             wake,
             tasks: tasks.clone(),
             instance: random_token()[..16].into(),
+            public_url,
         };
         tasks.spawn_loop("scheduler", scheduler::run(executor));
         tasks.spawn_loop("intake", intake::run(intake));

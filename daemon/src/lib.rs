@@ -38,6 +38,7 @@ pub mod demo; // `windlassd demo`
 pub mod doctor; // what is wrong, and mended
 pub mod error_chain; // an error and its causes in one line
 pub mod failpoint; // where tests end the daemon
+pub mod host; // the machine underneath
 pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes
 pub mod shortage; // what this host may lack for a moment

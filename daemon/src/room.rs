@@ -87,6 +87,13 @@ pub fn free_bytes(folder: &std::path::Path) -> std::io::Result<u64> {
     Ok(u64::from(seen.blocks_available()).saturating_mul(u64::from(seen.fragment_size())))
 }
 
+/// How large the file system of a folder is.
+pub fn total_bytes(folder: &std::path::Path) -> std::io::Result<u64> {
+    let seen = statvfs(folder)?;
+    #[expect(clippy::useless_conversion, reason = "the C types differ between platforms")]
+    Ok(u64::from(seen.blocks()).saturating_mul(u64::from(seen.fragment_size())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::glance::{BuildResult, NodeView, RepositoryView};
 use crate::id::{AttemptId, BuildNumber};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
@@ -208,6 +209,32 @@ pub enum Request {
         backwards: bool,
         limit: u32,
     },
+    /// The last lines of a log that match `pattern` and stand close together, with what stands between them: at most
+    /// `lines` (<= 100), the last ones.
+    Excerpt {
+        log: AttemptId,
+        pattern: String,
+        lines: u32,
+    },
+    /// The newest results of a repository, or of one of its refs.
+    Results {
+        repository: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        r#ref: Option<String>,
+        /// At most 100.
+        limit: u32,
+    },
+    /// Every repository that is listed by its full name or ever built, with its newest results.
+    Repositories {
+        /// Of each repository. At most 100.
+        results: u32,
+    },
+    /// The machines that jobs run on.
+    Nodes,
+    /// Work on a stored delivery once more, as a new one: a build of the same event.
+    Replay {
+        delivery: String,
+    },
     /// How many lines match `pattern`, as for `search_log`, in each of so many equal parts of the log (at most 500).
     MapLog {
         log: AttemptId,
@@ -307,6 +334,9 @@ pub struct Hello {
     pub role: Role,
     /// The daemon's clock, so that durations can be shown although the clocks differ.
     pub now: Timestamp,
+    /// The address that GitHub has to post webhooks to, as far as the daemon knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
 }
 
 /// What a connection may do. Each role may do what the ones before it may.
@@ -378,6 +408,25 @@ pub enum Response {
         #[serde(default)]
         next: Option<u64>,
     },
+    /// The newest first.
+    Results {
+        results: Vec<BuildResult>,
+    },
+    /// By name.
+    Repositories {
+        repositories: Vec<RepositoryView>,
+    },
+    Nodes {
+        nodes: Vec<NodeView>,
+    },
+    /// The new delivery: ask `deliveries` for what came of it.
+    Replay {
+        delivery: String,
+    },
+    /// Consecutive lines; none when no line matches.
+    Excerpt {
+        lines: Vec<ExcerptLine>,
+    },
     /// How many of the log's `lines` match: of its `buckets` parts, part `n` begins at line `n * lines / buckets`. Lines
     /// from `looked` on were not looked at: the log is too long.
     LogMap {
@@ -387,4 +436,13 @@ pub enum Response {
     },
     #[serde(other)]
     Unknown,
+}
+
+/// A line of a log by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcerptLine {
+    /// Counted from 0.
+    pub number: u64,
+    /// What is no UTF-8 in it is U+FFFD. Cut at 2,000 bytes.
+    pub text: String,
 }

@@ -341,6 +341,9 @@ pub struct DeliveryView {
     pub state: DeliveryState,
     pub reason: Option<String>,
     pub builds: Vec<BuildNumber>,
+    /// Why it cannot be worked on once more; `None`: it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_replay: Option<String>,
 }
 
 /// What became of a delivery.

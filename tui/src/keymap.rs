@@ -35,6 +35,8 @@ pub enum Mode {
     List,
     /// One build: its jobs and steps.
     Build,
+    /// The same as a graph.
+    Graph,
     Log,
     /// Text is being typed: what is no key of this mode is text.
     Prompt,
@@ -67,6 +69,8 @@ pub enum Action {
     Left,
     Right,
     Into,
+    Graph,
+    Details,
     NextFailed,
     PreviousFailed,
     OnlyFailed,
@@ -85,6 +89,7 @@ pub enum Action {
     RetryFailed,
     RetryMenu,
     Pause,
+    Replay,
     Follow,
     Times,
     Wrap,
@@ -124,11 +129,11 @@ pub struct Binding {
 }
 
 use Key::{Char, Ctrl, Function};
-use Mode::{Build, Dialog, Help, List, Log, Prompt};
+use Mode::{Build, Dialog, Graph, Help, List, Log, Prompt};
 
-const EVERY: &[Mode] = &[List, Build, Log, Prompt, Dialog, Help];
-const PAGES: &[Mode] = &[List, Build, Log];
-const MOVES: &[Mode] = &[List, Build, Log, Help];
+const EVERY: &[Mode] = &[List, Build, Graph, Log, Prompt, Dialog, Help];
+const PAGES: &[Mode] = &[List, Build, Graph, Log];
+const MOVES: &[Mode] = &[List, Build, Graph, Log, Help];
 
 const fn bind(
     action: Action,
@@ -162,6 +167,18 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Close, &[Help], &[Char('?'), Function(1)], "close", None),
     bind(Action::Into, &[List], &[Key::Enter, Char('l'), Key::Right], "open", Some("open")),
     bind(Action::Into, &[Build], &[Key::Enter, Char('l'), Key::Right], "open the log", Some("log")),
+    bind(Action::Into, &[Graph], &[Key::Enter], "open the log", Some("log")),
+    bind(Action::Graph, &[Build], &[Char('D')], "the jobs as a graph", Some("graph")),
+    bind(Action::Graph, &[Graph], &[Char('D')], "the jobs as a list", Some("list")),
+    bind(
+        Action::Details,
+        &[Build],
+        &[Char('d')],
+        "details: attempts side by side, and the last errors",
+        Some("details"),
+    ),
+    bind(Action::Left, &[Graph], &[Char('h'), Key::Left], "to what it needs", None),
+    bind(Action::Right, &[Graph], &[Char('l'), Key::Right], "to what needs it", None),
     bind(Action::Into, &[Log], &[Key::Enter], "show a cut line whole, or fold the step", None),
     bind(Action::Follow, &[Log], &[Char('f')], "follow the end", Some("follow")),
     bind(
@@ -180,33 +197,34 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Kill, PAGES, &[Char('X')], "kill at once, after a question", None),
     bind(
         Action::RetryFailed,
-        &[List, Build],
+        &[List, Build, Graph],
         &[Char('r')],
         "retry what did not pass; on a job, that job",
         Some("retry"),
     ),
     bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
-    bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue, after a question", None),
+    bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue or a repository, after a question", None),
+    bind(Action::Replay, &[List], &[Char('a')], "work on a delivery once more, after a question", Some("replay")),
     bind(Action::Mark, &[List], &[Char(' ')], "mark, for cancel and retry of many", None),
     bind(Action::MarkRange, &[List], &[Char('V')], "mark from here to where V is pressed again", None),
     bind(Action::MarkAll, &[List], &[Char('*')], "mark all that the filter shows", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
     bind(Action::Undo, PAGES, &[Char('u')], "undo within 5 s: a mark, a filter, a cancel of what had not begun", None),
     bind(Action::Watch, &[List, Build], &[Char('w')], "watch: be told when it ends, wherever you look", None),
-    bind(Action::NextFailed, &[List, Build], &[Char('e')], "next that did not pass", None),
-    bind(Action::PreviousFailed, &[List, Build], &[Char('E')], "one before that did not pass", None),
+    bind(Action::NextFailed, &[List, Build, Graph], &[Char('e')], "next that did not pass", None),
+    bind(Action::PreviousFailed, &[List, Build, Graph], &[Char('E')], "one before that did not pass", None),
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),
-    bind(Action::Copy, &[List, Build], &[Char('y')], "copy the address, through the terminal", None),
+    bind(Action::Copy, &[List, Build, Graph], &[Char('y')], "copy the address, through the terminal", None),
     bind(Action::Select, &[Log], &[Char('v')], "select lines, from here to the cursor", None),
     bind(Action::Copy, &[Log], &[Char('y')], "copy the selected lines, or this one", None),
     bind(Action::CopyLink, &[Log], &[Char('Y')], "copy the address of this line", None),
     bind(Action::Bookmark, &[Log], &[Char('m')], "bookmark this line, or no more", None),
     bind(Action::NextBookmark, &[Log], &[Char('\'')], "next bookmark", None),
     bind(Action::Bookmarks, &[Log], &[Char('"')], "the list of bookmarks", None),
-    bind(Action::Pager, &[Build, Log], &[Char('p')], "read the log in $PAGER", None),
-    bind(Action::Editor, &[Build, Log], &[Ctrl('e')], "open the log in $EDITOR", None),
-    bind(Action::Save, &[Build, Log], &[Char('S')], "save the log's bytes in this folder", None),
+    bind(Action::Pager, &[Build, Graph, Log], &[Char('p')], "read the log in $PAGER", None),
+    bind(Action::Editor, &[Build, Graph, Log], &[Ctrl('e')], "open the log in $EDITOR", None),
+    bind(Action::Save, &[Build, Graph, Log], &[Char('S')], "save the log's bytes in this folder", None),
     bind(Action::Wrap, &[Log], &[Char('w')], "wrap long lines", Some("wrap")),
     bind(
         Action::Times,
@@ -234,7 +252,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::HalfUp, MOVES, &[Ctrl('u')], "half a page up", None),
     bind(Action::HalfDown, MOVES, &[Ctrl('d')], "half a page down", None),
     bind(Action::First, MOVES, &[Char('g'), Key::Home], "to the beginning", None),
-    bind(Action::Last, &[List, Build, Help], &[Char('G'), Key::End], "to the end", None),
+    bind(Action::Last, &[List, Build, Graph, Help], &[Char('G'), Key::End], "to the end", None),
     bind(Action::Last, &[Log], &[Char('G'), Key::End], "to the end, and follow it", None),
     bind(Action::Left, &[Log], &[Char('h'), Key::Left], "to the left", None),
     bind(Action::Right, &[Log], &[Char('l'), Key::Right], "to the right", None),
@@ -246,6 +264,7 @@ pub const TABLE: &[Binding] = &[
         "back to the list",
         Some("back"),
     ),
+    bind(Action::Back, &[Graph], &[Key::Esc, Char('q'), Key::Backspace], "back to the list of jobs", Some("back")),
     bind(
         Action::Back,
         &[Log],
@@ -256,8 +275,10 @@ pub const TABLE: &[Binding] = &[
     bind(Action::View(1), PAGES, &[Char('1')], "builds", None),
     bind(Action::View(2), PAGES, &[Char('2')], "queue", None),
     bind(Action::View(3), PAGES, &[Char('3')], "deliveries", None),
-    bind(Action::NextView, PAGES, &[Key::Tab], "next view", None),
-    bind(Action::PreviousView, PAGES, &[Key::BackTab], "view before", None),
+    bind(Action::View(4), PAGES, &[Char('4')], "repositories", None),
+    bind(Action::View(5), PAGES, &[Char('5')], "nodes", None),
+    bind(Action::NextView, PAGES, &[Key::Tab, Char(']')], "next view", None),
+    bind(Action::PreviousView, PAGES, &[Key::BackTab, Char('[')], "view before", None),
     bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
     bind(Action::Resync, PAGES, &[Ctrl('r'), Function(5)], "ask the daemon for everything anew", None),
     bind(Action::Palette, PAGES, &[Char(':')], "every command by its name, and other daemons", None),
@@ -270,9 +291,10 @@ pub const TABLE: &[Binding] = &[
 ];
 
 /// The sections of the help, in order.
-pub const SECTIONS: [(Mode, &str); 6] = [
+pub const SECTIONS: [(Mode, &str); 7] = [
     (List, "In lists"),
     (Build, "In a build"),
+    (Graph, "In the graph of a build"),
     (Log, "In a log"),
     (Prompt, "While typing"),
     (Dialog, "In a question"),
@@ -345,8 +367,9 @@ mod tests {
 
     #[test]
     fn nothing_destructive_on_enter_arrows_or_ctrl() {
-        for binding in
-            TABLE.iter().filter(|binding| matches!(binding.action, Action::Cancel | Action::Kill | Action::Pause))
+        for binding in TABLE
+            .iter()
+            .filter(|binding| matches!(binding.action, Action::Cancel | Action::Kill | Action::Pause | Action::Replay))
         {
             assert!(binding.keys.iter().all(|key| matches!(key, Char(c) if c.is_alphabetic())));
         }

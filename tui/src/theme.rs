@@ -56,6 +56,8 @@ pub struct Theme {
     hit: Style,
     /// The colours that log text asks for are shown.
     colours: bool,
+    /// The terminal shows letters of ASCII only.
+    ascii: bool,
 }
 
 /// A set of colours to choose from.
@@ -132,7 +134,7 @@ impl Theme {
                 plain.fg(Color::Black).bg(Color::Indexed(227)),
             ),
         };
-        Self { tones, hit, colours: true }
+        Self { tones, hit, colours: true, ascii: false }
     }
 
     /// No colour at all, as NO_COLOR asks: what is told by a colour is told by a word too.
@@ -141,7 +143,19 @@ impl Theme {
         let plain = Style::new();
         let (dim, bold) = (plain.add_modifier(Modifier::DIM), plain.add_modifier(Modifier::BOLD));
         let tones = [plain, dim, bold, bold, plain, bold, plain, plain];
-        Self { tones, hit: plain.add_modifier(Modifier::REVERSED), colours: false }
+        Self { tones, hit: plain.add_modifier(Modifier::REVERSED), colours: false, ascii: false }
+    }
+
+    /// For a terminal that shows nothing but ASCII.
+    #[must_use]
+    pub fn in_ascii(mut self, ascii: bool) -> Self {
+        self.ascii = ascii;
+        self
+    }
+
+    #[must_use]
+    pub fn is_ascii(self) -> bool {
+        self.ascii
     }
 
     /// With some tones as a file wishes them.

@@ -461,3 +461,25 @@ async fn a_token_is_sent_over_tcp_and_a_refusal_is_explained() {
     let words = text(&output.stderr);
     assert!(words.contains("does not know this token (401)") && !words.contains("s3cret"), "{words}");
 }
+
+#[tokio::test]
+async fn repositories_and_nodes_are_told() {
+    let stage = Stage::new();
+    stage.failed();
+    stage.running();
+    let output = stage.run(&["repositories"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    let line = told.lines().find(|line| line.contains("acme/app")).expect("it is listed");
+    assert!(line.contains("✗●") && line.contains("0/1"), "{told}");
+    assert!(told.contains("octo/site") && told.contains("nothing was built yet"), "{told}");
+    let output = stage.run(&["repositories", "--json"]).await;
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((list[0]["name"].as_str(), list[0]["results"][0]["number"].as_u64()), (Some("acme/app"), Some(2)));
+    let output = stage.run(&["nodes"]).await;
+    let told = text(&output.stdout);
+    assert!(told.contains("build-1: 1 of 2 slots taken; engine docker 28.4.0") && told.contains("2/test#1"), "{told}");
+    let output = stage.run(&["nodes", "--json"]).await;
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((list[0]["slots"].as_u64(), list[0]["jobs"][0]["id"]["build"].as_u64()), (Some(2), Some(2)));
+}

@@ -11,6 +11,7 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{DeliveryState, DeliveryView, Outcome, WaitingFor};
 use windlass_tui::keymap::Key::{Char, Ctrl, Enter, Esc};
+use windlass_tui::state::digest::Digest;
 use windlass_tui::state::log::LogPage;
 use windlass_tui::state::{Effect, Event, Page, Reader, State};
 
@@ -77,6 +78,7 @@ fn story(driver: &Driver) {
             state: DeliveryState::Ignored,
             reason: Some("acme/app is not listed in the configuration".to_owned()),
             builds: Vec::new(),
+            no_replay: None,
         });
         world.now = NOW;
     });
@@ -112,7 +114,10 @@ fn whole(state: &State) -> bool {
     };
     match state.pages.last() {
         Some(Page::Log(log)) => here(log),
-        Some(Page::Build(page)) => page.view.is_some() && page.preview.as_ref().is_none_or(here),
+        Some(Page::Build(page)) => {
+            let told = page.digests.values().all(|digest| !matches!(digest, Digest::Asked));
+            told && page.view.is_some() && page.preview.as_ref().is_none_or(here)
+        }
         None => true,
     }
 }
@@ -121,6 +126,7 @@ fn whole(state: &State) -> bool {
 async fn builds() {
     let mut driver = started().await;
     at_every_size(&mut driver, "builds").await;
+    insta::assert_snapshot!("builds_ascii", driver.ascii_screen());
     driver.press(&[Char('/')]);
     driver.type_text("quted"); // a letter is missing: fuzzy
     insta::assert_snapshot!("builds_filtered", driver.screen());

@@ -170,6 +170,7 @@ async fn whatever_is_shown_only_our_own_sequences_are_written() {
             state: DeliveryState::Ignored,
             reason: Some(named("ignored")),
             builds: Vec::new(),
+            no_replay: None,
         });
     });
     beside(&folder, |socket| {

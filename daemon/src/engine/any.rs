@@ -198,6 +198,15 @@ impl Engines {
         }
     }
 
+    /// The machine that new attempts run on, as they name it.
+    #[must_use]
+    pub fn node(&self) -> String {
+        match self.0.docker.get() {
+            Some(docker) => docker.node().to_owned(),
+            None => self.0.local.node().to_owned(),
+        }
+    }
+
     /// What to show of the default engine; at most [`FRESH`] old, however many ask.
     pub async fn view(&self) -> EngineView {
         let inner = &*self.0;

@@ -1,4 +1,4 @@
-//! What people order: cancel, retry, pause, resume. The same for the live socket and the API.
+//! What people order: cancel, retry, replay, pause, resume. The same for the live socket and the API.
 
 use windlass_protocol::live::{Response, RetryWhat};
 
@@ -32,6 +32,14 @@ pub async fn retry_head(app: &App, build: u64, by: &str) -> Result<Response, Sto
     tracing::info!(build, by, delivery, "retry of the head");
     app.wake.wake();
     Ok(Response::Retry { attempts: Vec::new(), delivery: Some(delivery) })
+}
+
+/// Works on a stored delivery once more.
+pub async fn replay(app: &App, delivery: &str, by: &str) -> Result<Response, StoreError> {
+    let replay = app.store.replay(delivery, by, clock::now()).await?;
+    tracing::info!(delivery, by, replay, "replay");
+    app.wake.wake();
+    Ok(Response::Replay { delivery: replay })
 }
 
 /// Nothing new is begun, of a repository or at all.

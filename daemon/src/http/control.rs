@@ -26,9 +26,12 @@ pub fn router(app: App) -> Router {
         .route("/v1/builds/{number}/cancel", post(cancel))
         .route("/v1/builds/{number}/retry", post(retry))
         .route("/v1/deliveries", get(deliveries))
+        .route("/v1/deliveries/{delivery}/replay", post(replay))
         .route("/v1/queue", get(queue))
         .route("/v1/queue/pause", post(pause))
         .route("/v1/queue/resume", post(resume))
+        .route("/v1/repositories", get(repositories))
+        .route("/v1/nodes", get(nodes))
         .route("/metrics", get(metrics))
         .fallback(async || Failure::not_found("nothing is here: see /v1/builds, /v1/queue, /v1/live"))
         .layer(middleware::map_response(in_our_words))
@@ -161,6 +164,28 @@ struct LimitQuery {
 
 async fn deliveries(State(app): State<App>, Query(query): Query<LimitQuery>) -> Result<Response, Failure> {
     Ok(Json(view::deliveries(&app, query.limit.unwrap_or(50)).await?).into_response())
+}
+
+async fn replay(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(delivery): Path<String>,
+) -> Result<Response, Failure> {
+    caller.needs(Role::Operator, "replay")?;
+    Ok(Json(actions::replay(&app, &delivery, &caller.name).await?).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+struct ResultsQuery {
+    results: Option<u32>,
+}
+
+async fn repositories(State(app): State<App>, Query(query): Query<ResultsQuery>) -> Result<Response, Failure> {
+    Ok(Json(view::repositories(&app, query.results.unwrap_or(50)).await?).into_response())
+}
+
+async fn nodes(State(app): State<App>) -> Result<Response, Failure> {
+    Ok(Json(view::nodes(&app).await?).into_response())
 }
 
 async fn queue(State(app): State<App>) -> Result<Response, Failure> {

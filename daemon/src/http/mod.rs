@@ -3,6 +3,7 @@
 
 pub mod actions; // what people order, the same for socket and API
 pub mod control; // the control listener: live socket, API, metrics
+mod excerpt; // the last lines of a log that match
 pub mod failure; // the one type that knows status codes
 pub mod guard; // who may do what
 pub mod live; // GET /v1/live
@@ -37,4 +38,6 @@ pub struct App {
     pub tasks: Tasks,
     /// Different at each start of the daemon.
     pub instance: Arc<str>,
+    /// Where the public listener is reached, without a slash at its end.
+    pub public_url: Arc<str>,
 }

@@ -1,5 +1,7 @@
 //! Domain -> wire types; the only place that does it. Reads the store; must not change anything.
 
+mod overview; // many builds at a glance
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use crate::state::build::{JobStanding, derive};
 use crate::store::{
     self, Attempt, CancelAsked, PageFilter, StoreError, StoredBuild, StoredGroup, StoredJob, Summary, Turn,
 };
+
+pub use overview::{nodes, repositories, results};
 
 /// The longest page of a list.
 pub const PAGE_CAP: u32 = 500;
@@ -131,6 +135,7 @@ pub async fn deliveries(app: &App, limit: u32) -> Result<Vec<DeliveryView>, Stor
             },
             reason: delivery.reason,
             builds: delivery.builds,
+            no_replay: delivery.no_replay.map(|why| why.to_string()),
         })
         .collect())
 }

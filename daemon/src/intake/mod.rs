@@ -23,7 +23,7 @@ use crate::git::Git;
 use crate::github::payload::{self, PayloadError};
 use crate::logs::LogStore;
 use crate::secret::sha256_hex;
-use crate::store::{DeliveryState, HeadRetry, NewDelivery, PendingDelivery, Store, StoreError};
+use crate::store::{DeliveryState, HeadRetry, NewDelivery, PendingDelivery, Replay, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::wake::Wake;
 
@@ -154,11 +154,30 @@ async fn settle(intake: &Intake, delivery: &PendingDelivery) -> anyhow::Result<(
     let id = &delivery.delivery_id;
     let body = intake.store.delivery_body(id).await?;
     failpoint::reached!("intake.taken");
-    if delivery.event == HeadRetry::EVENT {
-        return head::settle(intake, id, &body).await;
+    if delivery.event != Replay::EVENT {
+        return settle_as(intake, id, &delivery.event, &body).await;
+    }
+    let of = serde_json::from_str::<Replay>(&body).ok().map(|replay| replay.of);
+    let kept = match of {
+        Some(of) => intake.store.kept_delivery(&of).await?,
+        None => None,
+    };
+    match kept {
+        Some(kept) => settle_as(intake, id, &kept.event, &kept.body).await,
+        None => {
+            let reason = "what is to be replayed is not kept any more";
+            Ok(intake.store.ignore_delivery(id, reason, clock::now()).await?)
+        }
+    }
+}
+
+/// Makes of an event what is to be made of it, under the delivery's id.
+async fn settle_as(intake: &Intake, id: &str, event_name: &str, body: &str) -> anyhow::Result<()> {
+    if event_name == HeadRetry::EVENT {
+        return head::settle(intake, id, body).await;
     }
     // It was understood when it came; a later version may think otherwise, and must not try for ever.
-    let decision = match payload::parse(&delivery.event, body.as_bytes()) {
+    let decision = match payload::parse(event_name, body.as_bytes()) {
         Ok(event) => event::decide(&event),
         Err(error) => Decision::Ignore(format!("not understood any more: {error}")),
     };

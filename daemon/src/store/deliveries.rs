@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::{Any, FromRow, Transaction};
 use windlass_protocol::time::Timestamp;
 
-use super::{Store, StoreError, sql, text, unsigned};
+use super::{NoReplay, Store, StoreError, sql, text, unsigned};
 use crate::failpoint;
 
 /// Webhooks that `delivery_insert_many` stores at once.
@@ -62,6 +62,7 @@ pub struct StoredDelivery {
     pub state: DeliveryState,
     pub reason: Option<String>,
     pub builds: Vec<u64>,
+    pub no_replay: Option<NoReplay>,
 }
 
 #[derive(Debug, FromRow)]
@@ -73,11 +74,13 @@ struct DeliveryRow {
     received_at: i64,
     state: String,
     reason: Option<String>,
+    settled_at: Option<i64>,
+    kept: i64,
     number: Option<i64>,
 }
 
 impl DeliveryState {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Ignored => "ignored",
@@ -145,6 +148,7 @@ impl Store {
         for row in rows {
             if list.last().is_none_or(|last| last.id != row.delivery_id) {
                 list.push(StoredDelivery {
+                    no_replay: NoReplay::of(&row.state, row.settled_at.is_some(), row.kept != 0),
                     id: row.delivery_id,
                     event: row.event,
                     action: row.action,

@@ -11,6 +11,8 @@ mod health; // looked at without being changed
 mod keeper; // what is removed when it is old
 mod orders; // what people ask for: cancel, retry
 mod pauses; // nothing new is begun
+mod replay; // a delivery once more
+mod results; // the newest builds of a repository or a ref
 mod rows; // what comes out of the database
 mod tokens;
 mod writing; // turns to write
@@ -33,6 +35,8 @@ pub use health::{Health, newest_schema};
 pub use keeper::{Counts, FinishedLog, KeptBuild, RemovedLog};
 pub use orders::{CancelDone, HeadRetry};
 pub use pauses::StoredPause;
+pub use replay::{Kept, NoReplay, Replay};
+pub use results::{JobResult, StoredResult};
 pub use rows::{Attempt, CancelAsked, Summary};
 pub use tokens::{Role, Token};
 pub use waiting::{History, Place, Waiting};

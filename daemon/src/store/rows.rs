@@ -115,7 +115,7 @@ pub(super) fn state(word: &str) -> Result<State, StoreError> {
     State::from_word(word).ok_or_else(|| StoreError::Corrupt { what: format!("state {word:?}") })
 }
 
-fn outcome(word: Option<&str>) -> Result<Option<Outcome>, StoreError> {
+pub(super) fn outcome(word: Option<&str>) -> Result<Option<Outcome>, StoreError> {
     word.map(|word| Outcome::from_word(word).ok_or_else(|| StoreError::Corrupt { what: format!("outcome {word:?}") }))
         .transpose()
 }

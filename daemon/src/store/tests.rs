@@ -10,6 +10,7 @@ mod keeper; // what is removed when it is old
 mod interleavings; // whatever happens in whatever order
 mod orders; // cancel, retry, advance
 mod queue; // whose turn it is, pauses, attempts that follow by themselves
+mod results; // results at a glance, and replays
 mod plans; // how SQLite goes about the statements that run all the time
 mod statements; // every statement and migration on every database
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use windlass_protocol::id::{AttemptId, JobId};
 use windlass_protocol::live::{
-    BuildFilter, ClientMessage, Hello, LineRun, LogHead, LogView, LogWindow, Request, Response, RetryWhat, Role,
-    ServerMessage, StepMark, Topic, ViewWindow,
+    BuildFilter, ClientMessage, ExcerptLine, Hello, LineRun, LogHead, LogView, LogWindow, Request, Response, RetryWhat,
+    Role, ServerMessage, StepMark, Topic, ViewWindow,
 };
 use windlass_protocol::problem::Problem;
 use windlass_protocol::refusal::{Refusal, RefusalCode};
@@ -158,6 +158,18 @@ variants!(requests, Request, {
             limit: 100,
         },
     ],
+    Request::Results { .. } => "results" [
+        "" Request::Results { repository: "acme/app".into(), r#ref: None, limit: 40 },
+        "ref" Request::Results { repository: "acme/app".into(), r#ref: Some("refs/heads/main".into()), limit: 40 },
+    ],
+    Request::Repositories { .. } => "repositories" ["" Request::Repositories { results: 40 }],
+    Request::Nodes => "nodes" ["" Request::Nodes],
+    Request::Replay { .. } => "replay" [
+        "" Request::Replay { delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into() },
+    ],
+    Request::Excerpt { .. } => "excerpt" [
+        "" Request::Excerpt { log: attempt(), pattern: "error".into(), lines: 12 },
+    ],
     Request::MapLog { .. } => "map_log" [
         "" Request::MapLog { log: attempt(), pattern: "error".into(), buckets: 40 },
     ],
@@ -220,6 +232,20 @@ variants!(responses, Response, {
     ],
     Response::Pauses { .. } => "pauses" ["" Response::Pauses { pauses: pauses() }],
     Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], next: Some(16) }],
+    Response::Results { .. } => "results" ["" Response::Results { results: views::results() }],
+    Response::Repositories { .. } => "repositories" [
+        "" Response::Repositories { repositories: vec![views::repository()] },
+    ],
+    Response::Nodes { .. } => "nodes" ["" Response::Nodes { nodes: vec![views::node()] }],
+    Response::Replay { .. } => "replay" ["" Response::Replay { delivery: "replay-9f86d081884c7d65".into() }],
+    Response::Excerpt { .. } => "excerpt" [
+        "" Response::Excerpt {
+            lines: vec![
+                ExcerptLine { number: 1_040, text: "E   assert 1 == 2".into() },
+                ExcerptLine { number: 1_041, text: "1 failed".into() },
+            ],
+        },
+    ],
     Response::LogMap { .. } => "log_map" [
         "" Response::LogMap { lines: 1_042, looked: 1_042, counts: vec![0, 17, 0, 1] },
     ],
@@ -359,6 +385,7 @@ fn hello() -> Hello {
         capabilities: vec!["log_search".into()],
         role: Role::Operator,
         now: moment(90_000),
+        webhook: Some("https://ci.example.org/webhooks/github".into()),
     }
 }
 

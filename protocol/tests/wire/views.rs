@@ -1,5 +1,6 @@
 //! Samples of what messages carry: a build that waits, runs and has been tried before, its row, the queue, deliveries.
 
+use windlass_protocol::glance::{BuildResult, Disk, Machine, NodeJob, NodeView, PriorityView, RepositoryView};
 use windlass_protocol::id::JobId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{
@@ -23,6 +24,9 @@ pub(crate) fn records() -> Vec<Sample> {
         record("DeliveryView", "", delivery()),
         record("DeliveryAnswer", "", delivery_answer()),
         record("QueueView", "", queue()),
+        record("BuildResult", "", results().remove(1)),
+        record("RepositoryView", "", repository()),
+        record("NodeView", "", node()),
         record("EngineView", "", EngineView { kind: "docker".into(), version: Some("27.1.1".into()), trouble: None }),
     ]
 }
@@ -93,6 +97,59 @@ pub(crate) fn delivery() -> DeliveryView {
         state: DeliveryState::Accepted,
         reason: None,
         builds: vec![42],
+        no_replay: None,
+    }
+}
+
+pub(crate) fn results() -> Vec<BuildResult> {
+    vec![
+        BuildResult { number: 42, status: Status::Running, outcome: None, took_ms: None, created_at: moment(0) },
+        BuildResult {
+            number: 41,
+            status: Status::Finished,
+            outcome: Some(Outcome::Passed),
+            took_ms: Some(61_000),
+            created_at: moment(-90_000),
+        },
+    ]
+}
+
+pub(crate) fn repository() -> RepositoryView {
+    RepositoryView {
+        name: "acme/app".into(),
+        listed: true,
+        engine: Some("docker".into()),
+        priority: PriorityView { push: 5, pull_request: 0 },
+        pause: pauses().pop(),
+        results: results(),
+        judged: 1,
+        passed: 1,
+        median_ms: Some(61_000),
+        p95_ms: Some(61_000),
+    }
+}
+
+pub(crate) fn node() -> NodeView {
+    NodeView {
+        name: "builder-1".into(),
+        engine: EngineView { kind: "docker".into(), version: Some("27.1.1".into()), trouble: None },
+        answered_at: moment(90_000),
+        slots: 2,
+        jobs: vec![NodeJob {
+            id: JobId { build: 42, job: "test (3.13)".into() },
+            attempt: 2,
+            repository: "acme/app".into(),
+            title: "parser: refuse numbers that overflow".into(),
+            step: Some("pytest".into()),
+            started_at: Some(moment(61_000)),
+        }],
+        machine: Some(Machine {
+            cpus: 8,
+            load_milli: 1_520,
+            memory_bytes: 16_777_216_000,
+            memory_free_bytes: 9_000_000_000,
+        }),
+        disk: Some(Disk { free_bytes: 120_000_000_000, total_bytes: 500_000_000_000, wanted_bytes: 268_435_456 }),
     }
 }
 

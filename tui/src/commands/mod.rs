@@ -8,10 +8,12 @@ mod deliveries;
 mod lint;
 mod logs;
 mod man;
+mod nodes;
 mod output;
 mod pause;
 mod queue;
 mod redraw;
+mod repositories;
 mod retry;
 mod session;
 mod show;
@@ -33,6 +35,7 @@ use crate::link::target::{Target, Wishes};
 use crate::plain;
 use crate::recording::Recorder;
 use crate::replay;
+use crate::screens;
 use crate::theme::{Palette, Theme};
 use output::Output;
 use session::Session;
@@ -69,6 +72,9 @@ pub(crate) struct Cli {
     /// what TERM=dumb gets.
     #[arg(long)]
     plain: bool,
+    /// Draws with ASCII only, for terminals without UTF-8. Default: as the locale says (LC_ALL, LC_CTYPE, LANG).
+    #[arg(long)]
+    ascii: bool,
     /// The colours of the terminal client. Default: `theme` of client.toml, else dark.
     #[arg(long, value_enum, value_name = "NAME")]
     theme: Option<Palette>,
@@ -119,6 +125,8 @@ enum Asking {
     Pause(pause::Args),
     Resume(pause::ResumeArgs),
     Deliveries(deliveries::Args),
+    Repositories(repositories::Args),
+    Nodes(nodes::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -136,7 +144,8 @@ Configuration, in client.toml in the configuration folder (~/.config/windlass on
   connect, token_file, ca   the usual daemon; the same under [profiles.NAME] for others, chosen with --profile NAME
   theme = \"light\"           dark, light, high-contrast or colour-blind
   [keys]                    other keys: copy = \"c\", page-down = [\"PgDn\", \"F7\"]; [keys.in-log] is for logs alone, and so
-                            are in-lists, in-build, in-prompt, in-question, in-help. The palette (:) shows the names
+                            are in-lists, in-build, in-graph, in-prompt, in-question, in-help. The palette (:) shows the
+                            names
   [notify]                  of builds that are watched (w): bell = false, desktop = false
   [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 
@@ -166,13 +175,14 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { shared, no_animation, no_mouse, fresh, record, replay, speed, dump, plain, theme, command } = cli;
+    let Cli { shared, no_animation, no_mouse, fresh, record, replay, speed, dump, plain, ascii, theme, command } = cli;
     let config = Config::read().map_err(Failure::Usage)?;
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let theme = match no_colour {
         true => Theme::plain(),
         false => Theme::new(theme.unwrap_or(config.theme)).with(&config.tones),
     };
+    let theme = theme.in_ascii(ascii || screens::ascii::wanted(|name| std::env::var(name).ok()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -257,6 +267,8 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
         Asking::Pause(args) => pause::run(args, &mut session, output).await,
         Asking::Resume(args) => pause::resume(args, &mut session, output).await,
         Asking::Deliveries(args) => deliveries::run(args, &mut session, output).await,
+        Asking::Repositories(args) => repositories::run(args, &mut session, output).await,
+        Asking::Nodes(args) => nodes::run(args, &mut session, output).await,
     }?;
     output.flush()?;
     Ok(exit)

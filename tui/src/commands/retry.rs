@@ -66,7 +66,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
     let request = Request::Retry { build, what, head: args.head };
     let Response::Retry { attempts, delivery } = session.ask(request).await? else { return Err(strange()) };
     if let (true, Some(delivery)) = (args.head, delivery) {
-        return head(delivery, session, output).await;
+        return new_build(delivery, "the newest commit is read", session, output).await;
     }
     if output.json {
         output.json(&attempts)?;
@@ -85,9 +85,14 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
 }
 
 /// Tells the delivery, and the build that comes of it if that does not take long.
-async fn head(delivery: String, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
+pub(super) async fn new_build(
+    delivery: String,
+    says: &str,
+    session: &mut Session,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     if !output.json {
-        output.line(format!("the newest commit is read (delivery {delivery})"))?;
+        output.line(format!("{says} (delivery {delivery})"))?;
         output.flush()?;
     }
     let settled = tokio::time::timeout(PATIENCE, settled(&delivery, session)).await;

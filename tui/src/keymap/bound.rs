@@ -80,7 +80,7 @@ impl Keymap {
             return Err(format!("{name} is no action: the help (?) lists them, and so does the palette (:)"));
         };
         let keys = wish.keys.iter().map(|text| Key::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        let destructive = matches!(action, Action::Cancel | Action::Kill | Action::Pause);
+        let destructive = matches!(action, Action::Cancel | Action::Kill | Action::Pause | Action::Replay);
         if let Some(key) = keys.iter().find(|key| destructive && !matches!(key, Char(c) if c.is_alphabetic())) {
             return Err(format!("{name} on {}: what stops something is a letter, nothing else", key.name()));
         }
@@ -134,6 +134,7 @@ impl Mode {
         match self {
             Self::List => "in-lists",
             Self::Build => "in-build",
+            Self::Graph => "in-graph",
             Self::Log => "in-log",
             Self::Prompt => "in-prompt",
             Self::Dialog => "in-question",
@@ -145,6 +146,7 @@ impl Mode {
         match self {
             Self::List => "in lists",
             Self::Build => "in a build",
+            Self::Graph => "in the graph of a build",
             Self::Log => "in a log",
             Self::Prompt => "while typing",
             Self::Dialog => "in a question",

@@ -8,11 +8,13 @@ use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::builds::standing_words;
 use super::log::clock_or_day;
-use super::{Hits, log, overlay};
+use super::{Hits, details, graph, log, overlay};
+use crate::keymap::Mode;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
 use crate::theme::{Theme, Tone, tone_of};
 use crate::waiting;
+use crate::widgets::bar;
 use crate::widgets::table::{self, Column, Table, Width};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
@@ -27,13 +29,28 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
     };
     let layout = state.layout();
     head(state, view, page.job(), theme, Rect { height: layout.build_head(), ..area }, buffer);
+    if let Some(picture) = &page.picture {
+        let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
+        return graph::paint(state, (page, view, picture), theme, below, hits, buffer);
+    }
     let jobs = Rect { y: area.y + layout.build_head(), width: layout.jobs_width(), height: layout.jobs(), ..area };
-    let columns = [
+    let bars = jobs.width >= 60;
+    let mut columns = vec![
         Column { title: "state", width: Width::Fixed(11), right: false },
         Column { title: "job", width: Width::Rest, right: false },
-        Column { title: "took", width: Width::Fixed(if jobs.width >= 60 { 8 } else { 7 }), right: true },
     ];
-    let row = |index: usize| Some(table::Row { cells: cells(state, view, *page.rows.get(index)?), marked: false });
+    if bars {
+        columns.push(Column { title: "share", width: Width::Fixed(BAR), right: false });
+    }
+    columns.push(Column { title: "took", width: Width::Fixed(if bars { 8 } else { 7 }), right: true });
+    let row = |index: usize| {
+        let row = *page.rows.get(index)?;
+        let mut cells = cells(state, view, row);
+        if bars && cells.len() == 3 {
+            cells.insert(2, share(state, view, row));
+        }
+        Some(table::Row { cells, marked: false })
+    };
     let table = Table {
         columns: &columns,
         length: page.rows.len(),
@@ -50,6 +67,49 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
         }
         preview(state, page, view, theme, beside, buffer);
     }
+    if let Some((width, height)) = layout.details() {
+        let beside = jobs.width < area.width;
+        if beside {
+            for y in jobs.y..jobs.y + height {
+                buffer.set_string(jobs.right(), y, "│", theme.style(Tone::Dim));
+            }
+        }
+        let place = match beside {
+            true => Rect { x: jobs.right() + 2, y: jobs.y, width, height },
+            false => Rect { x: area.x, y: jobs.bottom(), width, height: height + 1 },
+        };
+        details::paint(state, page, theme, place, buffer);
+    }
+}
+
+/// Columns of a bar.
+const BAR: u16 = 10;
+
+/// A bar: which part of its job's time a step took, which part of the build's a job.
+fn share(state: &State, view: &BuildView, row: Row) -> Words {
+    let now = state.daemon_now();
+    let took = |started: Option<Timestamp>, finished: Option<Timestamp>| Some(finished.unwrap_or(now).since(started?));
+    let of_attempt = |attempt: &AttemptView| took(attempt.started_at, attempt.finished_at);
+    let (part, whole, running) = match row {
+        Row::Whole | Row::Attempt(..) => return Words::new(),
+        Row::Job(job) => {
+            let Some(attempt) = view.jobs[job].attempts.last() else { return Words::new() };
+            let whole = took(view.build.started_at, view.build.finished_at);
+            (of_attempt(attempt), whole, attempt.status == Status::Running)
+        }
+        Row::Step(job, step) => {
+            let Some(attempt) = view.jobs[job].attempts.last() else { return Words::new() };
+            let Some(step) = attempt.steps.get(step) else { return Words::new() };
+            (took(step.started_at, step.finished_at), of_attempt(attempt), step.status == Status::Running)
+        }
+    };
+    let bar = bar::share(part.unwrap_or(0), whole.unwrap_or(0), usize::from(BAR));
+    let tone = match (running, row) {
+        (true, _) => Tone::Running,
+        (false, Row::Step(..)) => Tone::Plain,
+        (false, _) => Tone::Dim,
+    };
+    Words::from((tone, bar))
 }
 
 fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Theme, area: Rect, buffer: &mut Buffer) {
@@ -79,12 +139,10 @@ fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Them
         };
         reason.paint(line(2), Style::new(), theme, buffer);
     }
-    overlay::rule(
-        &words::plural(view.jobs.len() as u64, "job"),
-        theme,
-        Rect { y: area.bottom() - 1, height: 1, ..area },
-        buffer,
-    );
+    let jobs = words::plural(view.jobs.len() as u64, "job");
+    let needs = selected.filter(|job| state.mode() == Mode::Graph && !job.needs.is_empty());
+    let needs = needs.map(|job| format!("; {} needs {}", job.name, job.needs.join(", "))).unwrap_or_default();
+    overlay::rule(&format!("{jobs}{needs}"), theme, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
 }
 
 fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {

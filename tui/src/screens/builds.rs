@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use windlass_protocol::view::{BuildRow, Status};
 
 use super::log::clock_or_day;
-use super::{Hits, overlay};
+use super::{Hits, home, overlay, results};
 use crate::state::State;
 use crate::theme::{Theme, Tone, tone_of};
 use crate::widgets::table::{Column, Row, Table, Width};
@@ -16,19 +16,11 @@ use crate::words::{self, Standing};
 pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
     let builds = &state.builds;
     if builds.is_empty() {
-        let lines: &[&str] = match (builds.loaded, builds.filtered()) {
-            (false, _) => &["waiting for the daemon"],
-            (true, true) => &["no build fits the filter", "", "Esc clears it"],
-            (true, false) => &[
-                "no builds yet",
-                "",
-                "point a GitHub webhook at windlassd's public address:",
-                "POST /webhooks/github, as application/json, with the secret it knows",
-                "",
-                "what has come in, and what came of it: press 3",
-            ],
+        return match (builds.loaded, builds.filtered()) {
+            (false, _) => overlay::empty(&["waiting for the daemon"], theme, area, buffer),
+            (true, true) => overlay::empty(&["no build fits the filter", "", "Esc clears it"], theme, area, buffer),
+            (true, false) => home::paint(state, theme, area, buffer),
         };
-        return overlay::empty(lines, theme, area, buffer);
     }
     let layout = state.layout();
     let columns = columns(area.width);
@@ -152,7 +144,19 @@ fn detail(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
     if let Some(because) = &row.because {
         words = words.and(Tone::Dim, format!("  ({because})"));
     }
-    words.paint(line(2), Style::new(), theme, buffer);
+    let mut room = line(2);
+    if let Some(results) = state.overview.branch(row).filter(|results| results.len() > 1) {
+        let columns = if area.width >= 120 { 40 } else { 12 };
+        let branch =
+            Words::from((Tone::Dim, format!("{}  ", words::branch(row)))).join(results::spark(results, columns));
+        // The reason goes before; the results take what it leaves, if that is enough.
+        let width = branch.width() as u16;
+        if usize::from(width) + words.width() + 3 <= usize::from(room.width) || width <= room.width / 2 {
+            branch.paint_right(room, Style::new(), theme, buffer);
+            room.width -= width + 2;
+        }
+    }
+    words.paint(room, Style::new(), theme, buffer);
 }
 
 fn counts(state: &State) -> String {

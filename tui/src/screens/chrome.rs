@@ -24,12 +24,18 @@ pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, b
         *x += used;
         place
     };
-    if area.width >= 60 {
+    if area.width >= 100 {
         put(&mut x, &Words::new().and(Tone::Strong, "windlass").plain("  "), buffer);
     }
     for (index, view) in View::ALL.into_iter().enumerate() {
         let here = state.view == view;
-        let name = if area.width >= 60 || here { view.name() } else { "" };
+        // Where pages lie over the view, they need the room.
+        let all = area.width >= 120 || (area.width >= 80 && state.pages.is_empty());
+        let name = match (all || here, view) {
+            (false, _) => "",
+            (true, View::Repositories) if area.width < 100 => "Repos",
+            (true, view) => view.name(),
+        };
         let tone = if here { Tone::Accent } else { Tone::Plain };
         let words = Words::new().and(Tone::Dim, (index + 1).to_string()).plain(" ").and(tone, name);
         let place = put(&mut x, &words, buffer);
@@ -43,13 +49,15 @@ pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, b
         };
         put(&mut x, &Words::new().and(Tone::Dim, "› ").and(Tone::Accent, name).plain(" "), buffer);
     }
-    let busy = busy(state, area.width);
-    if x + 2 + u16::try_from(busy.width()).unwrap_or(u16::MAX) < area.right() {
+    let fits = |busy: &Words| x + u16::try_from(busy.width()).unwrap_or(u16::MAX) < area.right();
+    let busy = [busy(state, area.width, true), busy(state, area.width, false)].into_iter().find(fits);
+    if let Some(busy) = busy {
         busy.paint_right(Rect { width: area.width - 1, ..area }, Style::new(), theme, buffer);
     }
 }
 
-fn busy(state: &State, width: u16) -> Words {
+/// In words, or in signs and numbers where there is no room for words.
+fn busy(state: &State, width: u16, in_words: bool) -> Words {
     let Some(queue) = &state.queue else { return Words::new() };
     let mut words = Words::new();
     if !state.watches.is_empty() {
@@ -64,12 +72,13 @@ fn busy(state: &State, width: u16) -> Words {
         Some(_) if width >= 100 => words = words.and(Tone::Warn, format!("‖ {} paused  ", queue.pauses.len())),
         _ => {}
     }
+    let word = |word| if in_words { word } else { "" };
     if queue.running > 0 {
-        words = words.and(Tone::Running, format!("● {}/{} running", queue.running, queue.limit));
+        words = words.and(Tone::Running, format!("● {}/{}{}", queue.running, queue.limit, word(" running")));
     } else {
-        words = words.and(Tone::Dim, format!("0/{} running", queue.limit));
+        words = words.and(Tone::Dim, format!("0/{}{}", queue.limit, word(" running")));
     }
-    words = words.and(Tone::Dim, format!("  ○ {} waiting", queue.waiting));
+    words = words.and(Tone::Dim, format!("  ○ {}{}", queue.waiting, word(" waiting")));
     if queue.blocked > 0 && width >= 100 {
         words = words.and(Tone::Dim, format!("  {} blocked", queue.blocked));
     }
@@ -154,8 +163,10 @@ fn possible(state: &State, action: Action) -> bool {
     match (action, state.pages.last()) {
         (Action::NextMatch, Some(Page::Log(log))) => log.search.is_some(),
         (Action::Filter, None) => state.view == View::Builds,
-        (Action::Pause, _) => state.view == View::Queue,
-        (Action::Cancel | Action::RetryFailed, None) => state.view != View::Deliveries,
+        (Action::Replay, _) => state.view == View::Deliveries,
+        (Action::Pause, _) => matches!(state.view, View::Queue | View::Repositories),
+        (Action::Cancel, None) => !matches!(state.view, View::Deliveries | View::Repositories),
+        (Action::RetryFailed, None) => matches!(state.view, View::Builds | View::Queue),
         _ => true,
     }
 }

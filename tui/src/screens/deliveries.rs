@@ -7,18 +7,23 @@ use windlass_protocol::view::{DeliveryState, DeliveryView};
 
 use super::log::clock_or_day;
 use super::{Hits, overlay};
-use crate::state::State;
-use crate::theme::{Theme, Tone};
+use crate::state::{Connection, State};
+use crate::theme::{Theme, Tone, tone_of};
 use crate::widgets::table::{Column, Row, Table, Width};
 use crate::widgets::text::Words;
+use crate::words::Standing;
 
 pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
     let Some(deliveries) = &state.deliveries else {
         return overlay::empty(&["waiting for the daemon"], theme, area, buffer);
     };
     if deliveries.is_empty() {
-        let lines =
-            ["no webhook was received yet", "", "GitHub posts to /webhooks/github of windlassd's public address"];
+        let address = match &state.connection {
+            Connection::Up(hello) => hello.webhook.as_deref(),
+            Connection::Connecting | Connection::Lost { .. } => None,
+        };
+        let posts = format!("GitHub posts to {}", address.unwrap_or("/webhooks/github of windlassd's public address"));
+        let lines = ["no webhook was received yet", "", &posts, "on GitHub: Settings, Webhooks, Recent deliveries"];
         return overlay::empty(&lines, theme, area, buffer);
     }
     let fixed = |title, width, right| Column { title, width: Width::Fixed(width), right };
@@ -76,8 +81,16 @@ fn cell(title: &str, delivery: &DeliveryView, state: &State) -> Words {
         },
         "repository" => Words::new().plain(delivery.repository.as_deref().unwrap_or_default()),
         _ => {
-            let builds =
-                delivery.builds.iter().fold(Words::new(), |words, build| words.and(Tone::Strong, format!("#{build} ")));
+            let builds = delivery.builds.iter().fold(Words::new(), |words, build| {
+                let words = words.and(Tone::Strong, format!("#{build} "));
+                match state.builds.get(*build) {
+                    Some(row) => {
+                        let standing = Standing::of_row(row, state.is_stopping(row));
+                        words.and(tone_of(standing), format!("{} {}  ", standing.glyph(), standing.word()))
+                    }
+                    None => words,
+                }
+            });
             builds.plain(delivery.reason.as_deref().unwrap_or_default())
         }
     }

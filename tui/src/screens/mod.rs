@@ -1,15 +1,22 @@
 //! What is painted: reads the state, never decides. Must not know sockets or keys beyond their table.
 
+pub(crate) mod ascii;
 mod build;
 mod builds;
 mod chrome;
 mod deliveries;
+mod details;
+mod graph;
 mod help;
+mod home;
 mod log;
 mod menu;
+mod nodes;
 mod overlay;
 mod queue;
 mod replayed;
+mod repositories;
+mod results;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -44,7 +51,11 @@ impl Hits {
 /// Paints the whole screen.
 pub fn draw(state: &State, theme: Theme, frame: &mut Frame<'_>) -> Hits {
     let area = frame.area();
-    paint(state, theme, area, frame.buffer_mut())
+    let hits = paint(state, theme, area, frame.buffer_mut());
+    if theme.is_ascii() {
+        ascii::rewrite(frame.buffer_mut());
+    }
+    hits
 }
 
 fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
@@ -72,6 +83,8 @@ fn paint(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) -> Hits {
         (None, View::Builds) => builds::paint(state, theme, body, &mut hits, buffer),
         (None, View::Queue) => queue::paint(state, theme, body, &mut hits, buffer),
         (None, View::Deliveries) => deliveries::paint(state, theme, body, &mut hits, buffer),
+        (None, View::Repositories) => repositories::paint(state, theme, body, &mut hits, buffer),
+        (None, View::Nodes) => nodes::paint(state, theme, body, &mut hits, buffer),
     }
     if state.stale() {
         buffer.set_style(body, theme.stale());

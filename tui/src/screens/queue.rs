@@ -10,6 +10,7 @@ use super::{Hits, overlay};
 use crate::state::State;
 use crate::theme::{Theme, Tone};
 use crate::waiting;
+use crate::widgets::bar;
 use crate::widgets::table::{Column, Row, Table, Width};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
@@ -60,7 +61,7 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     let strip = Rect { y: list.bottom(), height: 1, ..area };
     let counts = format!(
         "{} {} of {} slots taken, {} waiting, {} blocked",
-        bar(queue.running, queue.limit),
+        bar::slots(queue.running, queue.limit),
         queue.running,
         queue.limit,
         queue.waiting,
@@ -73,18 +74,6 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         words.paint(line(1), Style::new(), theme, buffer);
         Words::from((Tone::Dim, at_length(job, state))).paint(line(2), Style::new(), theme, buffer);
     }
-}
-
-/// The slots, taken and free: one mark each, or in proportion when there are many.
-fn bar(taken: u64, slots: u64) -> String {
-    const WIDEST: u64 = 20;
-    let width = slots.min(WIDEST);
-    // A slot that is taken is seen, and so is one that is free.
-    let full = match (taken * width).checked_div(slots) {
-        Some(full) => full.max(u64::from(taken > 0)).min(width - u64::from(taken < slots)),
-        None => 0,
-    };
-    (0..width).map(|slot| if slot < full { '■' } else { '□' }).collect()
 }
 
 fn cell(title: &str, job: &QueuedJob, state: &State) -> Words {
@@ -118,26 +107,5 @@ fn why(job: &QueuedJob, state: &State) -> String {
         (Status::Waiting, _) => waiting::why(job.waiting_for.as_ref(), job.estimate.as_ref(), state.daemon_now()),
         (_, Some(step)) => step.clone(),
         _ => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bar_shows_what_is_taken_and_what_is_free() {
-        let table = [
-            (0, 0, ""),
-            (0, 3, "□□□"),
-            (2, 3, "■■□"),
-            (3, 3, "■■■"),
-            (5, 3, "■■■"),
-            (1, 1_000, "■□□□□□□□□□□□□□□□□□□□"),
-            (999, 1_000, "■■■■■■■■■■■■■■■■■■■□"),
-        ];
-        for (taken, slots, expected) in table {
-            assert_eq!(bar(taken, slots), expected, "{taken} of {slots}");
-        }
     }
 }

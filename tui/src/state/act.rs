@@ -49,7 +49,7 @@ impl State {
             Mode::Prompt => self.act_in_prompt(action, effects),
             Mode::Dialog => self.act_in_dialog(action, effects),
             Mode::Help => self.act_in_help(action),
-            Mode::List | Mode::Build | Mode::Log => self.act_on_page(action, effects),
+            Mode::List | Mode::Build | Mode::Graph | Mode::Log => self.act_on_page(action, effects),
         }
     }
 
@@ -96,6 +96,7 @@ impl State {
             },
             _ => match self.pages.last_mut() {
                 Some(Page::Log(_)) => self.act_in_log(action, effects),
+                Some(Page::Build(page)) if page.picture.is_some() => self.act_in_graph(action, effects),
                 Some(Page::Build(_)) => self.act_in_build(action, effects),
                 None => self.act_in_list(action, effects),
             },
@@ -116,8 +117,9 @@ impl State {
                 self.prompt = Some(Prompt { kind: PromptKind::Filter, text, older: None });
             }
             Action::Filter => self.toast("only builds can be filtered yet".to_owned(), true),
-            Action::Pause if self.view == View::Queue => self.pause_menu(),
+            Action::Pause if matches!(self.view, View::Queue | View::Repositories) => self.pause_menu(),
             Action::Pause => self.toast("the queue (press 2) is where it is paused".to_owned(), true),
+            Action::Replay => self.replay(),
             Action::Mark if builds => {
                 self.marks_change(Builds::toggle_mark);
                 self.builds.go(Move::By(1), height);
@@ -157,6 +159,14 @@ impl State {
                 let length = self.deliveries.as_ref().map_or(0, Vec::len);
                 self.deliveries_cursor.go(step, length, height);
             }
+            View::Repositories => {
+                let length = self.overview.repositories.as_ref().map_or(0, Vec::len);
+                self.overview.repositories_cursor.go(step, length, height);
+            }
+            View::Nodes => {
+                let length = self.overview.node_rows().len();
+                self.overview.nodes_cursor.go(step, length, height);
+            }
         }
     }
 
@@ -170,6 +180,8 @@ impl State {
         match action {
             Action::NextFailed | Action::PreviousFailed => page.go_to_failed(action == Action::NextFailed, height),
             Action::Into => self.open_log(effects),
+            Action::Graph => self.toggle_graph(),
+            Action::Details => self.toggle_details(),
             Action::Back => self.back(effects),
             _ => {}
         }
@@ -204,11 +216,17 @@ impl State {
     }
 
     fn carry_out(&mut self, tasks: Vec<Task>, effects: &mut Vec<Effect>) {
-        let (orders, pauses): (Vec<Task>, Vec<Task>) =
+        let (orders, others): (Vec<Task>, Vec<Task>) =
             tasks.into_iter().partition(|task| matches!(task.request, Request::Cancel { .. } | Request::Retry { .. }));
-        for task in pauses {
-            self.ours.pause(self.now);
-            self.ask(task.request, Pending::Pause { about: task.about }, effects);
+        for task in others {
+            let pending = match task.request {
+                Request::Replay { .. } => Pending::Replay { about: task.about },
+                _ => {
+                    self.ours.pause(self.now);
+                    Pending::Pause { about: task.about }
+                }
+            };
+            self.ask(task.request, pending, effects);
         }
         let retry = orders.iter().any(|task| matches!(task.request, Request::Retry { .. }));
         self.order(if retry { Verb::Retry } else { Verb::Stop }, orders, effects);
@@ -242,9 +260,7 @@ impl State {
             self.back(effects);
         }
         self.view = view;
-        if view == View::Deliveries {
-            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
-        }
+        self.look_again();
     }
 
     pub(super) fn back(&mut self, effects: &mut Vec<Effect>) {
@@ -277,6 +293,14 @@ impl State {
                 }
                 build.map(|build| (build, None))
             }
+            View::Repositories => return self.builds_of_repository(effects),
+            View::Nodes => {
+                let job = self.overview.node_job().map(|job| (job.build, Some(job.job.clone())));
+                if job.is_none() && self.overview.node_row().is_some() {
+                    self.toast("a node cannot be opened; the jobs below it can".to_owned(), true);
+                }
+                job
+            }
         };
         if let Some((number, job)) = target {
             let sub = self.fresh_sub();
@@ -305,7 +329,12 @@ impl State {
                 let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
                 job.map(Target::of_queued).into_iter().collect()
             }
-            (None, View::Deliveries) => Vec::new(),
+            (None, View::Nodes) => {
+                let queued = self.queue.iter().flat_map(|queue| &queue.jobs);
+                let job = self.overview.node_job().and_then(|id| queued.into_iter().find(|job| job.id == *id));
+                job.map(Target::of_queued).into_iter().collect()
+            }
+            (None, View::Deliveries | View::Repositories) => Vec::new(),
         }
     }
 
@@ -345,7 +374,10 @@ impl State {
         let Some(queue) = &self.queue else {
             return self.toast("waiting for the daemon".to_owned(), true);
         };
-        let repository = queue.jobs.get(self.queue_cursor.at).map(|job| job.repository.as_str());
+        let repository = match self.view {
+            View::Repositories => self.overview.repository().map(|repository| repository.name.as_str()),
+            _ => queue.jobs.get(self.queue_cursor.at).map(|job| job.repository.as_str()),
+        };
         let role = match &self.connection {
             Connection::Up(hello) => Some(hello.role),
             Connection::Connecting | Connection::Lost { .. } => None,
@@ -365,9 +397,7 @@ impl State {
                 Page::Log(log) => log.forget_window(),
             }
         }
-        if self.view == View::Deliveries {
-            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
-        }
+        self.look_again();
         self.toast("asked for everything anew".to_owned(), false);
     }
 }

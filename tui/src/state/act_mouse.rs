@@ -38,6 +38,8 @@ impl State {
                             View::Builds => self.builds.cursor,
                             View::Queue => self.queue_cursor,
                             View::Deliveries => self.deliveries_cursor,
+                            View::Repositories => self.overview.repositories_cursor,
+                            View::Nodes => self.overview.nodes_cursor,
                         };
                         // A second click on the same row opens it.
                         if cursor.at == index {
@@ -68,6 +70,10 @@ impl State {
         match (self.pages.last_mut(), self.view) {
             (Some(Page::Log(log)), _) if rows < 0 => log.go(Motion::Up(rows.unsigned_abs())),
             (Some(Page::Log(log)), _) => log.go(Motion::Down(rows.unsigned_abs())),
+            (Some(Page::Build(page)), _) if page.picture.is_some() => {
+                let action = if rows < 0 { Action::Up } else { Action::Down };
+                self.act_in_graph(action, &mut Vec::new()); // a move asks nothing of anybody
+            }
             (Some(Page::Build(page)), _) => page.cursor.scroll(rows, page.rows.len(), jobs),
             (None, View::Builds) => self.builds.scroll(rows, list),
             (None, View::Queue) => {
@@ -75,6 +81,14 @@ impl State {
             }
             (None, View::Deliveries) => {
                 self.deliveries_cursor.scroll(rows, self.deliveries.as_ref().map_or(0, Vec::len), list);
+            }
+            (None, View::Repositories) => {
+                let length = self.overview.repositories.as_ref().map_or(0, Vec::len);
+                self.overview.repositories_cursor.scroll(rows, length, list);
+            }
+            (None, View::Nodes) => {
+                let length = self.overview.node_rows().len();
+                self.overview.nodes_cursor.scroll(rows, length, list);
             }
         }
     }

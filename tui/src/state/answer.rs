@@ -3,6 +3,7 @@
 use windlass_protocol::live::{Request, Response, Sub};
 use windlass_protocol::refusal::Refusal;
 
+use super::digest::{self, Digest};
 use super::search::{self, Next};
 use super::{Effect, Page, Pending, State};
 
@@ -19,6 +20,7 @@ impl State {
                     queue.pauses = pauses; // the queue's own news may come a moment later
                 }
                 self.toast(about, false);
+                self.look_again();
             }
             (Pending::Search { sub, ask }, Response::Matches { lines: found, next }) => {
                 let Some(log) = self.log_of(sub) else { return };
@@ -32,12 +34,26 @@ impl State {
                     self.follow_search(sub, next, effects);
                 }
             }
+            (Pending::Excerpt { log }, Response::Excerpt { lines }) => self.excerpt(&log, digest::lines(lines)),
+            (Pending::Deliveries, Response::Deliveries { deliveries }) => {
+                (self.deliveries, self.overview.asking) = (Some(deliveries), false);
+            }
+            (Pending::Repositories, Response::Repositories { repositories }) => {
+                (self.overview.repositories, self.overview.asking) = (Some(repositories), false);
+            }
+            (Pending::Nodes, Response::Nodes { nodes }) => {
+                (self.overview.nodes, self.overview.asking) = (Some(nodes), false);
+            }
+            (Pending::Results { branch }, Response::Results { results }) => self.overview.take_branch(branch, results),
+            (Pending::Replay { about }, Response::Replay { delivery }) => {
+                self.toast(format!("{about} is worked on once more, as {delivery}"), false);
+                self.look_again();
+            }
             (Pending::Map { log, pattern }, Response::LogMap { lines, looked, counts }) => {
                 for page in self.logs_of(&log) {
                     page.take_map(&pattern, lines, looked, &counts);
                 }
             }
-            (Pending::Deliveries, Response::Deliveries { deliveries }) => self.deliveries = Some(deliveries),
             _ => self.toast("the daemon answered something else than was asked".to_owned(), true),
         }
     }
@@ -54,12 +70,27 @@ impl State {
                 }
                 self.toast(format!("search: {refusal}"), true);
             }
+            Some(Pending::Excerpt { log }) => self.excerpt(&log, Digest::Refused(refusal.to_string())),
+            Some(Pending::Repositories) => {
+                self.overview.repositories.get_or_insert_default();
+                self.overview.asking = false;
+                self.toast(format!("repositories: {refusal}"), true);
+            }
+            Some(Pending::Nodes) => {
+                self.overview.nodes.get_or_insert_default();
+                self.overview.asking = false;
+                self.toast(format!("nodes: {refusal}"), true);
+            }
+            Some(Pending::Results { .. }) => self.overview.refuse_branch(),
             // A column without it is what is left.
             Some(Pending::Map { log, pattern }) => self.logs_of(&log).for_each(|page| page.fail_map(&pattern)),
             Some(Pending::Order { about, build, batch }) => self.order_answered(batch, about, build, Err(refusal)),
-            Some(Pending::Pause { about }) => self.toast(format!("{about}: {}: {refusal}", refusal.code), true),
+            Some(Pending::Pause { about } | Pending::Replay { about }) => {
+                self.toast(format!("{about}: {}: {refusal}", refusal.code), true);
+            }
             Some(Pending::Deliveries) => {
                 self.deliveries.get_or_insert_default();
+                self.overview.asking = false;
                 self.toast(format!("deliveries: {refusal}"), true);
             }
             None => {}

@@ -1,5 +1,6 @@
 //! One build on the screen: its jobs and their steps as rows. Must not know logs nor the other screens.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use windlass_protocol::id::{AttemptId, BuildNumber};
@@ -8,7 +9,9 @@ use windlass_protocol::refusal::Refusal;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Outcome, Status};
 
 use super::cursor::{Cursor, Move};
+use super::digest::Digest;
 use super::log::{LogPage, Start};
+use super::picture::Picture;
 use crate::words;
 
 #[derive(Debug)]
@@ -24,6 +27,12 @@ pub struct BuildPage {
     wanted: Option<String>,
     /// The log of the selected job, where there is room beside the jobs.
     pub preview: Option<LogPage>,
+    /// The jobs are shown as a graph.
+    pub picture: Option<Picture>,
+    /// The details of the selected job were wished, or not; without a word they are shown where there is room.
+    pub details: Option<bool>,
+    /// The last errors of attempts, as far as they were asked for.
+    pub digests: BTreeMap<AttemptId, Digest>,
 }
 
 /// A row of the page. Numbers are indices of the view.
@@ -40,7 +49,19 @@ pub enum Row {
 impl BuildPage {
     pub(super) fn new(number: BuildNumber, sub: Sub, wanted: Option<String>) -> Self {
         let rows = vec![Row::Whole];
-        Self { number, sub, view: None, refused: None, cursor: Cursor::default(), rows, wanted, preview: None }
+        Self {
+            number,
+            sub,
+            view: None,
+            refused: None,
+            cursor: Cursor::default(),
+            rows,
+            wanted,
+            preview: None,
+            picture: None,
+            details: None,
+            digests: BTreeMap::new(),
+        }
     }
 
     pub(super) fn show(&mut self, view: Box<BuildView>, height: usize) {
@@ -79,6 +100,25 @@ impl BuildPage {
         let index = if forward { (at + 1..self.rows.len()).find(bad) } else { (0..at).rev().find(bad) };
         if let Some(index) = index {
             self.go(Move::By(index as isize - at as isize), height);
+        }
+    }
+
+    /// Puts the cursor on a job, by its index in the view.
+    pub(super) fn select_job(&mut self, job: usize, height: usize) {
+        if let Some(at) = self.rows.iter().position(|row| *row == Row::Job(job)) {
+            self.go(Move::By(at as isize - self.cursor.at as isize), height);
+        }
+    }
+
+    /// The index of the selected job; of the whole build, the job that stands for it.
+    pub fn job_index(&self) -> Option<usize> {
+        let view = self.view.as_deref()?;
+        match self.selected() {
+            Row::Whole => {
+                let job = whole(view).or(view.jobs.first())?;
+                view.jobs.iter().position(|other| other.name == job.name)
+            }
+            Row::Job(job) | Row::Step(job, _) | Row::Attempt(job, _) => Some(job),
         }
     }
 

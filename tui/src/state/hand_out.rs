@@ -2,6 +2,7 @@
 
 use windlass_protocol::id::AttemptId;
 
+use super::overview::NodeRow;
 use super::{Effect, Page, Reader, State, View};
 use crate::safe_text::label;
 
@@ -22,6 +23,12 @@ impl State {
                 let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
                 job.map(|job| job.id.to_string())
             }
+            (None, View::Repositories) => self.overview.repository().map(|repository| repository.name.clone()),
+            (None, View::Nodes) => match self.overview.node_row() {
+                Some(NodeRow::Job(job)) => Some(job.id.to_string()),
+                Some(NodeRow::Node(node)) => Some(node.name.clone()),
+                None => None,
+            },
             (None, View::Deliveries) => {
                 let all = self.deliveries.as_ref();
                 all.and_then(|all| all.get(self.deliveries_cursor.at)).map(|delivery| delivery.delivery.clone())

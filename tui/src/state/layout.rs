@@ -11,6 +11,8 @@ pub struct Layout {
     pub height: u16,
     pub banner: bool,
     pub notice: bool,
+    /// The details of a job are shown; how many rows the jobs of the build would take.
+    pub details: Option<u16>,
 }
 
 impl Layout {
@@ -59,9 +61,48 @@ impl Layout {
         self.body().saturating_sub(2)
     }
 
+    /// Rows of a build below its head.
+    #[must_use]
+    pub fn build(self) -> u16 {
+        self.body().saturating_sub(self.build_head())
+    }
+
+    /// Rows of the jobs of a build. Details below them take what the jobs leave, but at least half, or eight.
     #[must_use]
     pub fn jobs(self) -> u16 {
-        self.body().saturating_sub(self.build_head())
+        let all = self.build();
+        match self.details {
+            Some(rows) if !self.beside() => rows.min((all.saturating_sub(1) / 2).max(all.saturating_sub(8))).max(1),
+            _ => all,
+        }
+    }
+
+    /// Whether there is room for a job beside the jobs.
+    fn beside(self) -> bool {
+        self.jobs_width() < self.width
+    }
+
+    /// The details of a job: columns and rows, a rule above them not counted.
+    #[must_use]
+    pub fn details(self) -> Option<(u16, u16)> {
+        let _ = self.details?;
+        match self.beside() {
+            true => Some(((self.width - self.jobs_width()).saturating_sub(3), self.build())),
+            false => Some((self.width, self.build().saturating_sub(self.jobs() + 1))),
+        }
+    }
+
+    /// Whether details find room below the jobs without taking any from them.
+    #[must_use]
+    pub fn fits_details(self, rows: u16) -> bool {
+        const LEAST: u16 = 7;
+        !self.beside() && rows + LEAST <= self.build()
+    }
+
+    /// The job graph: columns and rows.
+    #[must_use]
+    pub fn graph(self) -> (u16, u16) {
+        (self.width.saturating_sub(2), self.build())
     }
 
     /// Columns of the jobs of a build; the rest shows the selected job.
@@ -74,7 +115,8 @@ impl Layout {
     #[must_use]
     pub fn preview(self) -> Option<(u16, u16)> {
         let width = self.width - self.jobs_width();
-        (width > 0 && self.jobs() > 6).then(|| (width.saturating_sub(3), self.jobs().saturating_sub(2)))
+        (width > 0 && self.jobs() > 6 && self.details.is_none())
+            .then(|| (width.saturating_sub(3), self.jobs().saturating_sub(2)))
     }
 
     /// The log on a page of its own: columns and rows.

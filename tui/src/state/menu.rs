@@ -91,13 +91,16 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 32] = [
+const ABOUT_ROW: [Action; 35] = [
     Action::Into,
+    Action::Graph,
+    Action::Details,
     Action::Cancel,
     Action::Kill,
     Action::RetryFailed,
     Action::RetryMenu,
     Action::Pause,
+    Action::Replay,
     Action::Mark,
     Action::Select,
     Action::MarkRange,
@@ -206,10 +209,13 @@ impl State {
             .then(|| format!("only in the list of builds (press {})", self.key_of(Action::View(1))));
         match action {
             Action::Cancel | Action::Kill => dialog::cancel(&self.targets(), action == Action::Kill).err(),
+            Action::Replay => self.why_no_replay(),
             Action::RetryFailed => dialog::again(&self.targets()).err(),
             Action::RetryMenu => self.targets().is_empty().then(|| "nothing is selected".to_owned()),
-            Action::Pause => (self.view != View::Queue)
-                .then(|| format!("only in the queue (press {})", self.key_of(Action::View(2)))),
+            Action::Pause => (!matches!(self.view, View::Queue | View::Repositories)).then(|| {
+                let keys = [2, 4].map(|view| self.key_of(Action::View(view)));
+                format!("only in the queue (press {}) and in the repositories ({})", keys[0], keys[1])
+            }),
             Action::Bookmark | Action::NextBookmark | Action::Bookmarks | Action::Select => self.no_line(action),
             Action::Into if mode == Mode::Log => self.no_line(action),
             Action::Copy if mode == Mode::Log => self.no_line(action),
@@ -230,7 +236,9 @@ impl State {
             Action::NextFailed | Action::PreviousFailed => only_builds,
             Action::Into if mode == Mode::List => self.nothing_selected(),
             Action::Copy if mode == Mode::List => self.nothing_selected(),
-            Action::Into | Action::Pager | Action::Editor | Action::Save if mode == Mode::Build => {
+            Action::Into | Action::Pager | Action::Editor | Action::Save
+                if matches!(mode, Mode::Build | Mode::Graph) =>
+            {
                 let log =
                     self.pages.last().is_some_and(|page| matches!(page, Page::Build(page) if page.log().is_some()));
                 (!log).then(|| "it has not begun, so there is no log yet".to_owned())
@@ -248,6 +256,8 @@ impl State {
             View::Builds => self.builds.selected().is_none(),
             View::Queue => self.queue.as_ref().is_none_or(|queue| queue.jobs.is_empty()),
             View::Deliveries => self.deliveries.as_ref().is_none_or(Vec::is_empty),
+            View::Repositories => self.overview.repository().is_none(),
+            View::Nodes => self.overview.node_job().is_none(),
         };
         empty.then(|| "nothing is selected".to_owned())
     }

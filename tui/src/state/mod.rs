@@ -14,7 +14,9 @@ pub mod builds;
 pub mod cache;
 pub mod cursor;
 pub mod dialog;
+pub mod digest;
 mod hand_out;
+pub mod graph;
 pub mod kept;
 pub mod layout;
 pub mod log;
@@ -27,7 +29,10 @@ mod map;
 pub mod menu;
 pub mod only;
 mod others;
+pub mod overview;
 mod pause;
+pub mod picture;
+mod replay;
 pub mod search;
 pub mod session;
 mod said;
@@ -57,6 +62,7 @@ use layout::Layout;
 use log::LogPage;
 use menu::Menu;
 use others::Ours;
+use overview::Overview;
 use undo::Done;
 use watch::Watches;
 
@@ -131,16 +137,20 @@ pub enum View {
     Builds,
     Queue,
     Deliveries,
+    Repositories,
+    Nodes,
 }
 
 impl View {
-    pub const ALL: [Self; 3] = [Self::Builds, Self::Queue, Self::Deliveries];
+    pub const ALL: [Self; 5] = [Self::Builds, Self::Queue, Self::Deliveries, Self::Repositories, Self::Nodes];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Builds => "Builds",
             Self::Queue => "Queue",
             Self::Deliveries => "Deliveries",
+            Self::Repositories => "Repositories",
+            Self::Nodes => "Nodes",
         }
     }
 }
@@ -193,6 +203,9 @@ pub enum Connection {
 /// What was asked and is not answered yet.
 #[derive(Debug)]
 enum Pending {
+    Excerpt {
+        log: AttemptId,
+    },
     Map {
         log: AttemptId,
         pattern: String,
@@ -211,12 +224,21 @@ enum Pending {
         ask: search::Ask,
     },
     Deliveries,
+    Repositories,
+    Nodes,
+    Results {
+        branch: overview::Branch,
+    },
+    Replay {
+        about: String,
+    },
 }
 
 const QUEUE: Sub = 1;
 const BUILDS: Sub = 2;
 const FOUND: Sub = 3;
 const FIRST_FREE: Sub = 10;
+const FIRST_LOOK_UP: u64 = 1 << 32;
 
 #[derive(Debug)]
 pub struct State {
@@ -235,6 +257,7 @@ pub struct State {
     pub queue_cursor: Cursor,
     pub deliveries: Option<Vec<DeliveryView>>,
     pub deliveries_cursor: Cursor,
+    pub overview: Overview,
     pub prompt: Option<Prompt>,
     /// What can be chosen while a command is typed.
     pub menu: Option<Menu>,
@@ -245,6 +268,7 @@ pub struct State {
     searches: Vec<String>,
     pending: BTreeMap<u64, Pending>,
     next_request: u64,
+    next_look_up: u64,
     next_sub: Sub,
     animation: bool,
     pub mouse: bool,
@@ -277,6 +301,7 @@ impl State {
             queue_cursor: Cursor::default(),
             deliveries: None,
             deliveries_cursor: Cursor::default(),
+            overview: Overview::default(),
             prompt: None,
             menu: None,
             dialog: None,
@@ -285,6 +310,7 @@ impl State {
             searches: Vec::new(),
             pending: BTreeMap::new(),
             next_request: 1,
+            next_look_up: FIRST_LOOK_UP,
             next_sub: FIRST_FREE,
             animation,
             mouse,
@@ -323,7 +349,7 @@ impl State {
                     self.close_menu();
                 }
             }
-            Event::Connected(hello) => self.connected(hello, &mut effects),
+            Event::Connected(hello) => self.connected(hello),
             Event::Lost { error, pause } => {
                 let since = match self.connection {
                     Connection::Lost { since, .. } => since,
@@ -352,7 +378,15 @@ impl State {
         let banner = !matches!(self.connection, Connection::Up(_));
         let on_queue = self.view == View::Queue && self.pages.is_empty();
         let notice = on_queue && self.queue.as_ref().is_some_and(|queue| !queue.pauses.is_empty());
-        Layout { width: self.size.0, height: self.size.1, banner, notice }
+        let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None };
+        match self.pages.last() {
+            Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() => {
+                let rows = u16::try_from(page.rows.len()).unwrap_or(u16::MAX);
+                let shown = page.details.unwrap_or_else(|| layout.fits_details(rows));
+                Layout { details: shown.then_some(rows), ..layout }
+            }
+            _ => layout,
+        }
     }
 
     /// What is on the screen may be out of date.
@@ -367,6 +401,7 @@ impl State {
             (Some(_), ..) => Mode::Dialog,
             (_, Some(_), ..) => Mode::Help,
             (_, _, Some(_), _) => Mode::Prompt,
+            (.., Some(Page::Build(page))) if page.picture.is_some() => Mode::Graph,
             (.., Some(Page::Build(_))) => Mode::Build,
             (.., Some(Page::Log(_))) => Mode::Log,
             (.., None) => Mode::List,
@@ -378,7 +413,7 @@ impl State {
     pub fn deadline(&self) -> Option<Timestamp> {
         let toast = self.toasts.iter().map(|toast| toast.until).min();
         let second = self.counts_seconds().then(|| Timestamp((self.daemon_now().0 / 1_000 + 1) * 1_000 - self.ahead));
-        [toast, second].into_iter().flatten().min()
+        [toast, second, self.overview_deadline()].into_iter().flatten().min()
     }
 
     /// Something on the screen changes with each second.
@@ -405,20 +440,19 @@ impl State {
                 View::Queue => {
                     self.queue.as_ref().is_some_and(|queue| !(queue.jobs.is_empty() && queue.pauses.is_empty()))
                 }
-                View::Deliveries => false,
+                View::Nodes => self.overview.nodes.iter().flatten().any(|node| !node.jobs.is_empty()),
+                View::Deliveries | View::Repositories => false,
             }
     }
 
-    fn connected(&mut self, hello: Hello, effects: &mut Vec<Effect>) {
+    fn connected(&mut self, hello: Hello) {
         if let Connection::Lost { since, .. } = self.connection {
             let away = crate::words::running_duration(self.now.since(since));
             self.toast(format!("connected again after {away}; nothing was lost"), false);
         }
         self.ahead = hello.now.0 - self.now.0;
         self.connection = Connection::Up(hello);
-        if self.view == View::Deliveries || self.deliveries.is_some() {
-            self.ask(Request::Deliveries { limit: 200 }, Pending::Deliveries, effects);
-        }
+        self.overview.reconnected();
     }
 
     fn message(&mut self, message: ServerMessage, effects: &mut Vec<Effect>) {
@@ -429,9 +463,11 @@ impl State {
                 let news = self.queue.as_ref().map(|before| others::in_queue(&before.pauses, &queue.pauses));
                 self.queue = Some(queue);
                 self.others_paused(news.unwrap_or_default());
+                self.overview.something_changed();
                 self.queue_cursor.settle(length, height);
             }
             ServerMessage::Builds { sub, total, offset, order, changed, .. } => {
+                self.overview.changed(changed.iter());
                 let window = Window { total, offset, order, changed };
                 let missing = match sub {
                     BUILDS => self.builds.all(window, height).then(|| self.builds.topic()),
@@ -535,6 +571,15 @@ impl State {
     fn ask(&mut self, request: Request, pending: Pending, effects: &mut Vec<Effect>) {
         let id = self.next_request;
         self.next_request += 1;
+        self.pending.insert(id, pending);
+        effects.push(Effect::Send(ClientMessage::Request { id, request }));
+    }
+
+    /// Asks for what the screen shows. Such questions have numbers of their own: how many there were says nothing about what
+    /// keys asked for.
+    fn look_up(&mut self, request: Request, pending: Pending, effects: &mut Vec<Effect>) {
+        let id = self.next_look_up;
+        self.next_look_up += 1;
         self.pending.insert(id, pending);
         effects.push(Effect::Send(ClientMessage::Request { id, request }));
     }

@@ -22,12 +22,16 @@ impl State {
             effects.push(subscribe(BUILDS, topic));
         }
         self.settle_preview(layout, effects);
+        self.settle_digest(effects);
+        self.overview.settle(list);
+        self.settle_overview(effects);
         let now = self.now;
         let mut maps = Vec::new();
         for page in &mut self.pages {
             let log = match page {
                 Page::Build(page) => {
                     page.cursor.settle(page.rows.len(), usize::from(layout.jobs()));
+                    page.settle_picture(layout.graph());
                     let size = layout.preview().unwrap_or_default();
                     if let Some(log) = &mut page.preview {
                         log.resize(size);

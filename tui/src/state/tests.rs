@@ -37,6 +37,7 @@ fn hello() -> Hello {
         capabilities: vec!["log_view".to_owned()],
         role: Role::Admin,
         now: Timestamp(NOW.0 + 5_000),
+        webhook: None,
     }
 }
 

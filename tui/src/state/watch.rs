@@ -122,6 +122,7 @@ impl State {
                 let builds = all.and_then(|all| all.get(self.deliveries_cursor.at)).map(|delivery| &delivery.builds);
                 builds.into_iter().flatten().map(|number| (*number, ended(*number))).collect()
             }
+            (None, View::Repositories | View::Nodes) => Vec::new(),
         }
     }
 

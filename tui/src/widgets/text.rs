@@ -29,6 +29,13 @@ impl Words {
         self.and(Tone::Plain, text)
     }
 
+    /// Adds other words.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     #[must_use]
     pub fn width(&self) -> usize {
         self.0.iter().map(|(text, _)| text.width()).sum()

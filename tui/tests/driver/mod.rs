@@ -99,6 +99,13 @@ impl Driver {
         look::look(&painted)
     }
 
+    /// The screen as text, on a terminal without UTF-8.
+    pub(crate) fn ascii_screen(&mut self) -> String {
+        let text = look::text(&self.painted(Theme::plain().in_ascii(true)));
+        assert!(text.is_ascii(), "{text}");
+        text
+    }
+
     fn painted(&mut self, theme: Theme) -> Buffer {
         let (width, height) = self.size;
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory is a terminal");

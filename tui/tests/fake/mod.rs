@@ -1,6 +1,7 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
+mod glance;
 mod views;
 mod world;
 
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request as Upgrade, Response as Upgraded};
-use windlass_protocol::live::{ClientMessage, Hello, LogHead, LogWindow, Role, ServerMessage, Sub, Topic};
+use windlass_protocol::live::{ClientMessage, Hello, LogHead, LogWindow, Request, Role, ServerMessage, Sub, Topic};
 use windlass_protocol::log::{LogFrame, LogLine};
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{BuildRow, BuildView, QueueView};
@@ -45,7 +46,10 @@ impl Fake {
             pauses: Vec::new(),
             heads: Vec::new(),
             search_limit: 10_000,
+            listed: vec!["acme/app".to_owned(), "octo/site".to_owned()],
+            trouble: None,
             asked: Vec::new(),
+            looked_up: Vec::new(),
             subscribed: Vec::new(),
             seq: 0,
         };
@@ -140,6 +144,7 @@ impl Connection {
             capabilities: vec!["log_view".to_owned()],
             role: Role::Admin,
             now: lock(&self.world).now,
+            webhook: Some("https://ci.example.org/webhooks/github".to_owned()),
         });
         if say(&mut socket, &hello).await.is_none() {
             return;
@@ -183,7 +188,13 @@ impl Connection {
             ClientMessage::Request { id, request } => {
                 let answer = {
                     let mut world = lock(&self.world);
-                    world.asked.push(request.clone());
+                    match request {
+                        Request::Excerpt { .. }
+                        | Request::Results { .. }
+                        | Request::Repositories { .. }
+                        | Request::Nodes => world.looked_up.push(request.clone()),
+                        _ => world.asked.push(request.clone()),
+                    }
                     world.answer(request)
                 };
                 let message = match answer {

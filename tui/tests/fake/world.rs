@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::glance::result;
 use windlass_protocol::id::AttemptId;
-use windlass_protocol::live::{BuildFilter, LogHead, Request, Response, RetryWhat, StepMark, Topic};
+use windlass_protocol::live::{BuildFilter, ExcerptLine, LogHead, Request, Response, RetryWhat, StepMark, Topic};
 use windlass_protocol::log::{LINE_CAP, LogLine, NO_STEP};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
@@ -24,8 +25,13 @@ pub(crate) struct World {
     pub(crate) heads: Vec<u64>,
     /// Hits that a search gives at once.
     pub(crate) search_limit: u32,
-    /// Every request that came, in order.
+    /// Repositories that the configuration lists.
+    pub(crate) listed: Vec<String>,
+    /// What is wrong with the engine.
+    pub(crate) trouble: Option<String>,
+    /// Every request that came, in order, but for those that the screen makes by itself.
     pub(crate) asked: Vec<Request>,
+    pub(crate) looked_up: Vec<Request>,
     /// Every subscription that came, in order.
     pub(crate) subscribed: Vec<(Topic, Option<u64>)>,
     pub(super) seq: u64,
@@ -231,7 +237,11 @@ impl World {
             blocked,
             limit: self.limit,
             jobs,
-            engine: EngineView { kind: "docker".to_owned(), version: Some("28.4.0".to_owned()), trouble: None },
+            engine: EngineView {
+                kind: "docker".to_owned(),
+                version: Some("28.4.0".to_owned()),
+                trouble: self.trouble.clone(),
+            },
             pauses: self.pauses.clone(),
         }
     }
@@ -284,6 +294,43 @@ impl World {
                 let next = lines.get(limit).copied();
                 lines.truncate(limit);
                 Ok(Response::Matches { lines, next })
+            }
+            Request::Results { repository, r#ref, limit } => {
+                let of = |view: &&BuildView| {
+                    let build = &view.build;
+                    build.repository == repository && r#ref.as_ref().is_none_or(|name| *name == build.r#ref)
+                };
+                let results = self.builds.values().rev().filter(of).take(limit as usize).map(result);
+                Ok(Response::Results { results: results.collect() })
+            }
+            Request::Repositories { results } => {
+                Ok(Response::Repositories { repositories: self.repositories(results) })
+            }
+            Request::Nodes => Ok(Response::Nodes { nodes: vec![self.node()] }),
+            Request::Replay { delivery } => {
+                let found = self.deliveries.iter().find(|known| known.delivery == delivery);
+                let found = found.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such delivery"))?;
+                let replay = DeliveryView {
+                    delivery: format!("replay-{}", self.deliveries.len()),
+                    event: "replay".to_owned(),
+                    received_at: self.now,
+                    builds: Vec::new(),
+                    ..found.clone()
+                };
+                let id = replay.delivery.clone();
+                self.deliveries.insert(0, replay);
+                Ok(Response::Replay { delivery: id })
+            }
+            Request::Excerpt { log, pattern, lines } => {
+                let pattern = regex::bytes::RegexBuilder::new(&pattern).case_insensitive(true).build();
+                let pattern = pattern.map_err(|error| Refusal::new(RefusalCode::Invalid, error.to_string()))?;
+                let log = self.logs.get(&log).ok_or_else(missing)?;
+                let end = log.lines.len() as u64;
+                let last = (0..end).rev().find(|n| pattern.is_match(&log.line(*n).bytes));
+                let first = last.map_or(end, |last| last.saturating_sub(1));
+                let text = |number: u64| String::from_utf8_lossy(&log.line(number).bytes).into_owned();
+                let line = |number| ExcerptLine { number, text: text(number) };
+                Ok(Response::Excerpt { lines: (first..end).take(lines as usize).map(line).collect() })
             }
             Request::MapLog { log, pattern, buckets } => {
                 let pattern = super::views::pattern(&pattern)?;
@@ -361,6 +408,7 @@ impl World {
             state: DeliveryState::Accepted,
             reason: None,
             builds: Vec::new(),
+            no_replay: None,
         });
         self.heads.push(number);
         Ok(Response::Retry { attempts: Vec::new(), delivery: Some(delivery) })

@@ -212,6 +212,12 @@ impl DockerEngine {
         self.0.presence.away()
     }
 
+    /// The machine that containers run on, as the engine names it.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.0.machine.node
+    }
+
     /// What to show of it.
     pub async fn view(&self) -> EngineView {
         let machine = &self.0.machine;

@@ -85,6 +85,12 @@ impl LocalEngine {
         Ok(Self(Arc::new(Inner { executable, folders, node, children })))
     }
 
+    /// The machine that jobs run on.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.0.node
+    }
+
     /// What to show of it.
     #[must_use]
     pub fn view(&self) -> EngineView {

@@ -127,6 +127,7 @@ impl Connection {
             capabilities: vec!["log_search".to_owned(), "log_view".to_owned()],
             role: self.caller.wire_role(),
             now: clock::now(),
+            webhook: Some(format!("{}/webhooks/github", self.app.public_url)),
         });
         let stop = self.app.tasks.stopping();
         let (app, caller) = (self.app.clone(), self.caller.clone());
@@ -199,7 +200,10 @@ impl Connection {
         };
         let takes_long = matches!(
             &message,
-            ClientMessage::Request { request: Request::SearchLog { .. } | Request::MapLog { .. }, .. }
+            ClientMessage::Request {
+                request: Request::SearchLog { .. } | Request::MapLog { .. } | Request::Excerpt { .. },
+                ..
+            }
         );
         match message {
             ClientMessage::Subscribe { sub, topic, after } => self.subscribe(sub, topic, after, outbox).await,

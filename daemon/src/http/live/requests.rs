@@ -11,7 +11,7 @@ use windlass_protocol::refusal::RefusalCode;
 use super::logs::blocking;
 use crate::http::failure::Failure;
 use crate::http::guard::Caller;
-use crate::http::{App, actions, view};
+use crate::http::{App, actions, excerpt, view};
 use crate::logs::{LogError, LogMap, LogReader, Pattern, Search};
 use crate::store::Role;
 
@@ -47,6 +47,18 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             caller.still_needs(app, Role::Operator, "resume").await?;
             Ok(actions::resume(app, repository.as_deref(), &caller.name).await?)
         }
+        Request::Results { repository, r#ref, limit } => {
+            let results = view::results(app, &repository, r#ref.as_deref(), limit).await?;
+            Ok(Response::Results { results })
+        }
+        Request::Repositories { results } => {
+            Ok(Response::Repositories { repositories: view::repositories(app, results).await? })
+        }
+        Request::Nodes => Ok(Response::Nodes { nodes: view::nodes(app).await? }),
+        Request::Replay { delivery } => {
+            caller.still_needs(app, Role::Operator, "replay").await?;
+            Ok(actions::replay(app, &delivery, &caller.name).await?)
+        }
         Request::SearchLog { log, pattern, from, backwards, limit } => {
             let limit = limit.min(MATCHES_CAP) as usize;
             let found = looking(app, log, &pattern, move |reader, pattern, stop| {
@@ -54,6 +66,12 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             });
             let found = found.await?;
             Ok(Response::Matches { lines: found.lines, next: found.next })
+        }
+        Request::Excerpt { log, pattern, lines } => {
+            let excerpt = looking(app, log, &pattern, move |reader, pattern, stop| {
+                excerpt::excerpt(reader, pattern, lines, stop)
+            });
+            Ok(Response::Excerpt { lines: excerpt.await? })
         }
         Request::MapLog { log, pattern, buckets } => {
             let parts = buckets.clamp(1, PARTS_CAP) as usize;

@@ -70,6 +70,8 @@ async fn the_queue_is_found_by_indexes(database: Database) {
         "lane_ranks",
         "next_not_before",
         "put_off_shift",
+        "results_of_ref",
+        "results_of_repository",
         "standing_of_build",
         "summary_of_builds",
     ];
@@ -90,6 +92,11 @@ async fn the_queue_is_found_by_indexes(database: Database) {
     for name in ["lane_list", "lane_ranks"] {
         let plan = plan_of(&mut connection, name).await;
         assert!(plan.iter().any(|step| step.contains("COVERING INDEX attempt_queue")), "{name}: {plan:#?}");
+    }
+    // However many builds there are, only the newest of the repository or the ref are looked at.
+    for (name, index) in [("results_of_repository", "build_results"), ("results_of_ref", "build_ref_results")] {
+        let plan = plan_of(&mut connection, name).await;
+        assert!(plan.iter().any(|step| step.contains(&format!("USING INDEX {index} ("))), "{name}: {plan:#?}");
     }
     // What was put off is found at once: every look at the queue asks for it.
     for name in ["next_not_before", "put_off_shift"] {
