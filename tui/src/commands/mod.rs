@@ -52,6 +52,9 @@ pub(crate) struct Cli {
     /// Leaves the mouse to the terminal, so that its own selection works.
     #[arg(long)]
     no_mouse: bool,
+    /// Draws with ASCII only, for terminals without UTF-8. Default: as the locale says (LC_ALL, LC_CTYPE, LANG).
+    #[arg(long)]
+    ascii: bool,
     /// Begins as for the first time, not where you were when you left.
     #[arg(long)]
     fresh: bool,
@@ -72,9 +75,6 @@ pub(crate) struct Cli {
     /// what TERM=dumb gets.
     #[arg(long)]
     plain: bool,
-    /// Draws with ASCII only, for terminals without UTF-8. Default: as the locale says (LC_ALL, LC_CTYPE, LANG).
-    #[arg(long)]
-    ascii: bool,
     /// The colours of the terminal client. Default: `theme` of client.toml, else dark.
     #[arg(long, value_enum, value_name = "NAME")]
     theme: Option<Palette>,
@@ -175,7 +175,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { shared, no_animation, no_mouse, fresh, record, replay, speed, dump, plain, ascii, theme, command } = cli;
+    let Cli { shared, no_animation, no_mouse, fresh, record, replay, speed, dump, ascii, plain, theme, command } = cli;
     let config = Config::read().map_err(Failure::Usage)?;
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let theme = match no_colour {

@@ -4,6 +4,8 @@
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use windlass_protocol::id::AttemptId;
+
 use super::cursor::{Cursor, Move};
 use super::dialog;
 use super::{Effect, Page, Prompt, PromptKind, State, View};
@@ -34,9 +36,15 @@ pub(super) enum Does {
     Switch(String),
     /// To a line of the log that is looked at.
     Line(u64),
+    /// Another log, beside the one that is looked at.
+    Beside(AttemptId),
 }
 
 impl Item {
+    pub(super) fn beside(id: AttemptId, help: String, why_not: Option<String>) -> Self {
+        Self { name: id.to_string(), help, keys: String::new(), why_not, does: Does::Beside(id) }
+    }
+
     pub(super) fn line(line: u64, text: String) -> Self {
         let name = format!("line {}", crate::words::count(line + 1));
         Self { name, help: text, keys: String::new(), why_not: None, does: Does::Line(line) }
@@ -91,7 +99,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 35] = [
+const ABOUT_ROW: &[Action] = &[
     Action::Into,
     Action::Graph,
     Action::Details,
@@ -112,6 +120,9 @@ const ABOUT_ROW: [Action; 35] = [
     Action::Bookmark,
     Action::NextBookmark,
     Action::Bookmarks,
+    Action::Beside,
+    Action::NextDifference,
+    Action::PreviousDifference,
     Action::Pager,
     Action::Editor,
     Action::Save,
@@ -195,6 +206,7 @@ impl State {
         match does {
             Does::Act(mode, action) => self.act(mode, action, effects),
             Does::Switch(profile) => effects.push(Effect::Switch(profile)),
+            Does::Beside(id) => self.open_beside(id, effects),
             Does::Line(line) => {
                 if let Some(Page::Log(log)) = self.pages.last() {
                     self.go_to_line(log.sub, line, effects);
@@ -218,6 +230,7 @@ impl State {
             }),
             Action::Bookmark | Action::NextBookmark | Action::Bookmarks | Action::Select => self.no_line(action),
             Action::Into if mode == Mode::Log => self.no_line(action),
+            Action::Beside | Action::NextDifference | Action::PreviousDifference => self.no_pair(action),
             Action::Copy if mode == Mode::Log => self.no_line(action),
             Action::Only
             | Action::OnlyFailed

@@ -304,7 +304,8 @@ impl World {
                 Ok(Response::Results { results: results.collect() })
             }
             Request::Repositories { results } => {
-                Ok(Response::Repositories { repositories: self.repositories(results) })
+                let repositories = self.repositories(results);
+                Ok(Response::Repositories { total: repositories.len() as u64, repositories })
             }
             Request::Nodes => Ok(Response::Nodes { nodes: vec![self.node()] }),
             Request::Replay { delivery } => {
@@ -372,7 +373,7 @@ impl World {
         Ok(Response::Cancel { stopping, killing, cancelled })
     }
 
-    fn retry(&mut self, number: u64, what: &RetryWhat) -> Result<Response, Refusal> {
+    pub(crate) fn retry(&mut self, number: u64, what: &RetryWhat) -> Result<Response, Refusal> {
         let now = self.now;
         let view = self.builds.get_mut(&number);
         let view = view.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such build"))?;
