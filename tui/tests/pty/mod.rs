@@ -143,13 +143,18 @@ impl Client {
     }
 
     pub(crate) fn screen(&self) -> String {
-        let screen = self.screen.screen();
+        let screen = self.vt();
         screen.rows(0, screen.size().1).map(|row| row.trim_end().to_owned() + "\n").collect()
+    }
+
+    /// The terminal that shows it.
+    pub(crate) fn vt(&self) -> &vt100::Screen {
+        self.screen.screen()
     }
 
     /// The screen with its styles, cell by cell.
     pub(crate) fn styled(&self) -> Vec<(String, String)> {
-        let screen = self.screen.screen();
+        let screen = self.vt();
         let (rows, columns) = screen.size();
         let cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
         let look = |cell: &vt100::Cell| {
