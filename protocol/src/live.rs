@@ -412,9 +412,11 @@ pub enum Response {
     Results {
         results: Vec<BuildResult>,
     },
-    /// By name.
+    /// By name. `total`: how many there are, though no more than 500 are told.
     Repositories {
         repositories: Vec<RepositoryView>,
+        #[serde(default)]
+        total: u64,
     },
     Nodes {
         nodes: Vec<NodeView>,

@@ -4,6 +4,7 @@
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{Request, Response};
 use windlass_protocol::view::{Outcome, Status};
+use windlass_tests::http::Connection;
 use windlass_tests::live::Live;
 use windlass_tests::{Daemon, DaemonOptions, Repository};
 
@@ -27,7 +28,8 @@ fn repositories_results_and_nodes() {
         daemon.wait_until(running, "it runs", |build| build.status() == "running").only_job().name().to_owned();
     daemon.wait_log(&format!("{running}/{address}"), "begun");
 
-    let Ok(Response::Repositories { repositories }) = live.request(Request::Repositories { results: 10 }) else {
+    let Ok(Response::Repositories { repositories, total: 2 }) = live.request(Request::Repositories { results: 10 })
+    else {
         panic!("repositories are told")
     };
     let names: Vec<&str> = repositories.iter().map(|repository| repository.name.as_str()).collect();
@@ -54,9 +56,21 @@ fn repositories_results_and_nodes() {
     assert_eq!(attempt["node"].as_str(), Some(node.name.as_str()), "as attempts name it");
     assert_eq!(daemon.cli(&["cancel", &running.to_string()]).code, 0);
     daemon.wait_finished(running);
-    // The same over HTTP and as a command.
+    // The same as commands and over HTTP.
     assert_eq!(daemon.json(&["repositories"])[0]["results"].as_array().map(Vec::len), Some(3));
     assert_eq!(daemon.json(&["nodes"])[0]["jobs"].as_array().map(Vec::len), Some(0));
+    let mut http = Connection::unix(&daemon.socket()).expect("the control socket accepts");
+    let mut ask = |method: &str, path: &str| http.request(method, path, &[], b"").expect("answered");
+    let repositories = ask("GET", "/v1/repositories?results=2").json();
+    assert_eq!(repositories[0]["results"].as_array().map(Vec::len), Some(2), "{repositories:#}");
+    assert_eq!(ask("GET", "/v1/nodes").json()[0]["engine"]["kind"], "local");
+    let delivery = daemon.build(passed).0["delivery"].as_str().expect("a delivery made it").to_owned();
+    let replay = ask("POST", &format!("/v1/deliveries/{delivery}/replay"));
+    assert_eq!(
+        (replay.status, replay.json()["response"].as_str().map(str::to_owned)),
+        (200, Some("replay".to_owned()))
+    );
+    assert_eq!(ask("POST", "/v1/deliveries/none/replay").status, 404);
 }
 
 #[test]

@@ -66,9 +66,14 @@ fn tokens_guard_tcp() {
     let refused = live.request(retry()).expect_err("a viewer may not retry");
     assert_eq!(refused.code, RefusalCode::Forbidden);
     assert_eq!(daemon.build(number).only_job().attempts().len(), 1, "nothing was retried");
+    let delivery = daemon.build(number).0["delivery"].as_str().expect("a delivery made it").to_owned();
+    let replay = || Request::Replay { delivery: delivery.clone() };
+    assert_eq!(live.request(replay()).expect_err("nor replay").code, RefusalCode::Forbidden);
+    live.request(Request::Repositories { results: 5 }).expect("a viewer may look at results");
 
     let mut live = Live::tcp(&address, &bearer(&operator)).expect("an operator may look");
     assert_eq!(live.hello().role, Role::Operator);
+    live.request(replay()).expect("an operator may replay");
     live.request(retry()).expect("an operator may retry");
     daemon.wait_until(number, "a second attempt", |build| build.only_job().attempts().len() == 2);
 

@@ -214,7 +214,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::MarkAll, &[List], &[Char('*')], "mark all that the filter shows", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
     bind(Action::Undo, PAGES, &[Char('u')], "undo within 5 s: a mark, a filter, a cancel of what had not begun", None),
-    bind(Action::Watch, &[List, Build], &[Char('w')], "watch: be told when it ends, wherever you look", None),
+    bind(Action::Watch, &[List, Build, Graph], &[Char('w')], "watch: be told when it ends, wherever you look", None),
     bind(Action::NextFailed, &[List, Build, Graph], &[Char('e')], "next that did not pass", None),
     bind(Action::PreviousFailed, &[List, Build, Graph], &[Char('E')], "one before that did not pass", None),
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),

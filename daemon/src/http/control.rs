@@ -181,7 +181,8 @@ struct ResultsQuery {
 }
 
 async fn repositories(State(app): State<App>, Query(query): Query<ResultsQuery>) -> Result<Response, Failure> {
-    Ok(Json(view::repositories(&app, query.results.unwrap_or(50)).await?).into_response())
+    let (_, repositories) = view::repositories(&app, query.results.unwrap_or(50)).await?;
+    Ok(Json(repositories).into_response())
 }
 
 async fn nodes(State(app): State<App>) -> Result<Response, Failure> {

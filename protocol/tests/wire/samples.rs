@@ -234,7 +234,7 @@ variants!(responses, Response, {
     Response::Matches { .. } => "matches" ["" Response::Matches { lines: vec![998, 17], next: Some(16) }],
     Response::Results { .. } => "results" ["" Response::Results { results: views::results() }],
     Response::Repositories { .. } => "repositories" [
-        "" Response::Repositories { repositories: vec![views::repository()] },
+        "" Response::Repositories { repositories: vec![views::repository()], total: 1 },
     ],
     Response::Nodes { .. } => "nodes" ["" Response::Nodes { nodes: vec![views::node()] }],
     Response::Replay { .. } => "replay" ["" Response::Replay { delivery: "replay-9f86d081884c7d65".into() }],

@@ -26,7 +26,7 @@ const SHOWN: usize = 20;
 
 pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {
     let request = Request::Repositories { results: args.results };
-    let Response::Repositories { repositories } = session.ask(request).await? else { return Err(strange()) };
+    let Response::Repositories { repositories, total } = session.ask(request).await? else { return Err(strange()) };
     if output.json {
         output.json(&repositories)?;
         return Ok(Exit::Ok);
@@ -58,6 +58,9 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         );
     }
     table.write(output)?;
+    if total > repositories.len() as u64 {
+        output.line(format!("the first {} of {} repositories", repositories.len(), words::count(total)))?;
+    }
     Ok(Exit::Ok)
 }
 

@@ -16,6 +16,14 @@ use crate::widgets::text::Words;
 
 /// Views on the left, how busy the daemon is on the right.
 pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
+    let trail = trail(state);
+    let (in_words, in_signs) = (busy(state, area.width, true), busy(state, area.width, false));
+    let fits = |head: &Head, busy: &Words| head.width() + trail.width() + busy.width() + 2 <= usize::from(area.width);
+    // How busy the daemon is matters more than the names of the views where one is not.
+    let heads = [(true, Names::Full), (false, Names::Full), (false, Names::Short), (false, Names::Here)];
+    let mut heads = heads.into_iter().map(|(title, names)| Head::new(state, title, names));
+    let head = heads.find(|head| fits(head, &in_words)).unwrap_or_else(|| Head::new(state, false, Names::Here));
+    let busy = [in_words, in_signs].into_iter().find(|busy| fits(&head, busy));
     let mut x = area.x + 1;
     let put = |x: &mut u16, words: &Words, buffer: &mut Buffer| {
         let place = Rect { x: *x, width: area.right().saturating_sub(*x), ..area };
@@ -24,36 +32,68 @@ pub(super) fn header(state: &State, theme: Theme, area: Rect, hits: &mut Hits, b
         *x += used;
         place
     };
-    if area.width >= 100 {
-        put(&mut x, &Words::new().and(Tone::Strong, "windlass").plain("  "), buffer);
-    }
-    for (index, view) in View::ALL.into_iter().enumerate() {
-        let here = state.view == view;
-        // Where pages lie over the view, they need the room.
-        let all = area.width >= 120 || (area.width >= 80 && state.pages.is_empty());
-        let name = match (all || here, view) {
-            (false, _) => "",
-            (true, View::Repositories) if area.width < 100 => "Repos",
-            (true, view) => view.name(),
-        };
-        let tone = if here { Tone::Accent } else { Tone::Plain };
-        let words = Words::new().and(Tone::Dim, (index + 1).to_string()).plain(" ").and(tone, name);
-        let place = put(&mut x, &words, buffer);
+    put(&mut x, &head.title, buffer);
+    for (view, words) in View::ALL.into_iter().zip(&head.views) {
+        let place = put(&mut x, words, buffer);
         hits.add(place, Hit::View(view));
-        x += 2;
+        x += GAP;
     }
-    for page in &state.pages {
+    put(&mut x, &trail, buffer);
+    if let Some(busy) = busy {
+        busy.paint_right(Rect { width: area.width - 1, ..area }, Style::new(), theme, buffer);
+    }
+}
+
+/// Columns between the views' names.
+const GAP: u16 = 2;
+
+/// Which of the views' names are written out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Full,
+    Short,
+    /// Only that of the view one is in; the others keep their digits.
+    Here,
+}
+
+/// What stands at the left of the header.
+struct Head {
+    title: Words,
+    views: Vec<Words>,
+}
+
+impl Head {
+    fn new(state: &State, title: bool, names: Names) -> Self {
+        let view = |(index, view): (usize, View)| {
+            let here = state.view == view;
+            let digit = Words::from((Tone::Dim, (index + 1).to_string()));
+            let tone = if here { Tone::Accent } else { Tone::Plain };
+            match (here, names, view) {
+                (false, Names::Here, _) => digit,
+                (_, Names::Short | Names::Here, View::Repositories) => digit.plain(" ").and(tone, "Repos"),
+                (_, _, view) => digit.plain(" ").and(tone, view.name()),
+            }
+        };
+        Self {
+            title: if title { Words::new().and(Tone::Strong, "windlass").plain("  ") } else { Words::new() },
+            views: View::ALL.into_iter().enumerate().map(view).collect(),
+        }
+    }
+
+    fn width(&self) -> usize {
+        self.title.width() + self.views.iter().map(|words| words.width() + usize::from(GAP)).sum::<usize>()
+    }
+}
+
+/// The pages that lie over the view.
+fn trail(state: &State) -> Words {
+    state.pages.iter().fold(Words::new(), |words, page| {
         let name = match page {
             Page::Build(page) => format!("#{}", page.number),
             Page::Log(page) => page.id.job.clone(),
         };
-        put(&mut x, &Words::new().and(Tone::Dim, "› ").and(Tone::Accent, name).plain(" "), buffer);
-    }
-    let fits = |busy: &Words| x + u16::try_from(busy.width()).unwrap_or(u16::MAX) < area.right();
-    let busy = [busy(state, area.width, true), busy(state, area.width, false)].into_iter().find(fits);
-    if let Some(busy) = busy {
-        busy.paint_right(Rect { width: area.width - 1, ..area }, Style::new(), theme, buffer);
-    }
+        words.and(Tone::Dim, "› ").and(Tone::Accent, name).plain(" ")
+    })
 }
 
 /// In words, or in signs and numbers where there is no room for words.

@@ -75,7 +75,8 @@ impl Window<'_> {
 
     fn lines(&mut self, selected: Option<usize>) {
         let graph = &self.picture.graph;
-        for ((y, x), pieces) in &graph.lines {
+        let rows = (self.picture.top, 0)..(self.picture.top + usize::from(self.area.height), 0);
+        for ((y, x), pieces) in graph.lines.range(rows) {
             let Some((column, row)) = self.cell(*x, *y) else { continue };
             let own = selected.is_some_and(|job| graph.touches(pieces, job));
             let style = self.theme.style(if own { Tone::Accent } else { Tone::Dim });

@@ -100,15 +100,12 @@ fn node_cell(title: &str, node: &NodeView, state: &State) -> Words {
         }),
         "memory" => node.machine.as_ref().map_or_else(Words::new, |machine| {
             let used = machine.memory_bytes.saturating_sub(machine.memory_free_bytes);
-            Words::new().plain(format!("{} of {}", size(used), size(machine.memory_bytes)))
+            Words::new().plain(of(used, machine.memory_bytes))
         }),
         "disk free" => node.disk.as_ref().map_or_else(Words::new, |disk| {
             Words::from((if tight(node) { Tone::Warn } else { Tone::Plain }, size(disk.free_bytes)))
         }),
-        "engine" => {
-            let version = node.engine.version.as_deref().unwrap_or_default();
-            Words::new().plain(format!("{} {version}", node.engine.kind))
-        }
+        "engine" => Words::new().plain(engine_name(node)),
         "answered" => Words::from((Tone::Dim, words::age(node.answered_at, state.daemon_now()))),
         _ => Words::from((Tone::Strong, &node.name)),
     }
@@ -135,8 +132,7 @@ fn tight(node: &NodeView) -> bool {
 }
 
 fn engine(node: &NodeView, state: &State) -> Words {
-    let version = node.engine.version.as_deref().unwrap_or_default();
-    let words = Words::from((Tone::Strong, &node.name)).plain(format!("  {} {version}", node.engine.kind));
+    let words = Words::from((Tone::Strong, &node.name)).plain(format!("  {}", engine_name(node)));
     let age = words::age(node.answered_at, state.daemon_now());
     match &node.engine.trouble {
         Some(trouble) => words.and(Tone::Bad, format!("  in trouble since {age}: {trouble}")),
@@ -144,39 +140,43 @@ fn engine(node: &NodeView, state: &State) -> Words {
     }
 }
 
+fn engine_name(node: &NodeView) -> String {
+    [Some(node.engine.kind.as_str()), node.engine.version.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 fn machine(node: &NodeView) -> Words {
     let mut parts = Vec::new();
     if let Some(machine) = &node.machine {
-        let used = machine.memory_bytes.saturating_sub(machine.memory_free_bytes);
-        parts.push(format!("{}, load {}", words::plural(machine.cpus, "processor"), load(machine.load_milli)));
-        parts.push(format!(
-            "memory {} {} of {}",
-            meter(used, machine.memory_bytes),
-            size(used),
-            size(machine.memory_bytes)
-        ));
+        let all = machine.memory_bytes;
+        let used = all.saturating_sub(machine.memory_free_bytes);
+        parts.push(format!("{}, load {}", words::plural(machine.cpus, "core"), load(machine.load_milli)));
+        parts.push(format!("memory {} {}", meter(used, all), of(used, all)));
     }
     if let Some(disk) = &node.disk {
         let used = disk.total_bytes.saturating_sub(disk.free_bytes);
-        let room = if tight(node) {
-            format!(", {} wanted before a job begins", size(disk.wanted_bytes))
-        } else {
-            String::new()
-        };
-        parts.push(format!("disk {} {} free{room}", meter(used, disk.total_bytes), size(disk.free_bytes)));
+        let mut text = format!("disk {} {} free", meter(used, disk.total_bytes), size(disk.free_bytes));
+        if tight(node) {
+            text.push_str(&format!(", {} wanted before a job begins", size(disk.wanted_bytes)));
+        }
+        parts.push(text);
     }
     Words::from((if tight(node) { Tone::Warn } else { Tone::Dim }, parts.join("; ")))
 }
 
-/// `■■■□□`: how much of it is used.
+/// `■■■□□`: how much of it is used. What is more than nothing is seen.
 fn meter(used: u64, all: u64) -> String {
     const MARKS: u64 = 5;
-    bar::slots(
-        (u128::from(used) * u128::from(MARKS))
-            .checked_div(u128::from(all))
-            .map_or(0, |marks| u64::try_from(marks).unwrap_or(MARKS)),
-        MARKS,
-    )
+    let marks = (u128::from(used) * u128::from(MARKS)).checked_div(u128::from(all)).unwrap_or(0);
+    bar::slots(u64::try_from(marks).unwrap_or(MARKS).max(u64::from(used > 0)), MARKS)
+}
+
+/// `2.6 of 25.2 GB`
+fn of(part: u64, all: u64) -> String {
+    format!("{} of {}", size(part).trim_end_matches(" GB"), size(all))
 }
 
 fn load(milli: u64) -> String {

@@ -50,7 +50,11 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     if let (1.., Some(repository)) = (layout.detail(), repositories.get(cursor.at)) {
         let line =
             |y: u16| Rect { x: area.x + 1, y: list.bottom() + y, width: area.width.saturating_sub(2), height: 1 };
-        let count = words::plural(repositories.len() as u64, "repository").replace("repositorys", "repositories");
+        let count = match (repositories.len() as u64, state.overview.repositories_total) {
+            (1, 0 | 1) => "1 repository".to_owned(),
+            (shown, all) if all > shown => format!("the first {shown} of {} repositories", words::count(all)),
+            (shown, _) => format!("{} repositories", words::count(shown)),
+        };
         overlay::rule(&count, theme, Rect { y: list.bottom(), height: 1, ..area }, buffer);
         figures(repository).paint(line(1), Style::new(), theme, buffer);
         state_of(state, repository).paint(line(2), Style::new(), theme, buffer);

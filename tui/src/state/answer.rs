@@ -38,8 +38,9 @@ impl State {
             (Pending::Deliveries, Response::Deliveries { deliveries }) => {
                 (self.deliveries, self.overview.asking) = (Some(deliveries), false);
             }
-            (Pending::Repositories, Response::Repositories { repositories }) => {
+            (Pending::Repositories, Response::Repositories { repositories, total }) => {
                 (self.overview.repositories, self.overview.asking) = (Some(repositories), false);
+                self.overview.repositories_total = total;
             }
             (Pending::Nodes, Response::Nodes { nodes }) => {
                 (self.overview.nodes, self.overview.asking) = (Some(nodes), false);

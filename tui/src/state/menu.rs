@@ -27,11 +27,11 @@ pub struct Item {
     pub help: String,
     pub keys: String,
     pub why_not: Option<String>,
-    does: Does,
+    pub(super) does: Does,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Does {
+pub(super) enum Does {
     Act(Mode, Action),
     Switch(String),
     /// To a line of the log that is looked at.
@@ -170,7 +170,7 @@ impl State {
         }
     }
 
-    fn items(&self, wanted: impl Fn(Action) -> bool) -> Vec<Item> {
+    pub(super) fn items(&self, wanted: impl Fn(Action) -> bool) -> Vec<Item> {
         let mode = self.mode();
         let mut items: Vec<Item> = Vec::new();
         for bound in self.keys.of(mode).filter(|bound| wanted(bound.action)) {
@@ -199,7 +199,11 @@ impl State {
             return self.toast(format!("{}: {why_not}", item.name), true);
         }
         self.close_menu();
-        match item.does {
+        self.carry_out_item(item.does, effects);
+    }
+
+    pub(super) fn carry_out_item(&mut self, does: Does, effects: &mut Vec<Effect>) {
+        match does {
             Does::Act(mode, action) => self.act(mode, action, effects),
             Does::Switch(profile) => effects.push(Effect::Switch(profile)),
             Does::Beside(id) => self.open_beside(id, effects),

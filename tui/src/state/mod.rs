@@ -37,6 +37,7 @@ pub mod picture;
 mod replay;
 pub mod search;
 pub mod session;
+mod said;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -90,6 +91,8 @@ pub enum Event {
         text: String,
         bad: bool,
     },
+    /// A command in words.
+    Said(String),
     /// The moment that [`State::deadline`] named has come.
     Deadline,
 }
@@ -362,6 +365,7 @@ impl State {
             Event::Message(message) => self.message(*message, &mut effects),
             Event::Log(frame) => self.log_frame(frame),
             Event::Told { text, bad } => self.toast(text, bad),
+            Event::Said(text) => self.said(&text, &mut effects),
             Event::Deadline => {}
         }
         self.settle(&mut effects);

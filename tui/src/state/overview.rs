@@ -23,6 +23,8 @@ const BRANCHES: usize = 200;
 #[derive(Debug, Default)]
 pub struct Overview {
     pub repositories: Option<Vec<RepositoryView>>,
+    /// How many there are, though not all are told.
+    pub repositories_total: u64,
     pub repositories_cursor: Cursor,
     pub nodes: Option<Vec<NodeView>>,
     pub nodes_cursor: Cursor,

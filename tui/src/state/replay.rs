@@ -1,10 +1,10 @@
 //! Working on a delivery once more: the question before, and why it may be impossible. Must not know how it is painted.
 
-use windlass_protocol::live::Request;
+use windlass_protocol::live::{Request, Role};
 use windlass_protocol::view::DeliveryView;
 
 use super::dialog::{Answer, Dialog, Task};
-use super::{State, View};
+use super::{Connection, State, View};
 use crate::words;
 
 impl State {
@@ -17,8 +17,10 @@ impl State {
         if self.view != View::Deliveries {
             return Some("only deliveries are replayed".to_owned());
         }
+        let looks = matches!(&self.connection, Connection::Up(hello) if hello.role == Role::Viewer);
         match self.delivery() {
             None => Some("nothing is selected".to_owned()),
+            Some(_) if looks => Some("this token may only look: it needs the role operator".to_owned()),
             Some(delivery) => delivery.no_replay.clone(),
         }
     }

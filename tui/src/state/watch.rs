@@ -122,7 +122,8 @@ impl State {
                 let builds = all.and_then(|all| all.get(self.deliveries_cursor.at)).map(|delivery| &delivery.builds);
                 builds.into_iter().flatten().map(|number| (*number, ended(*number))).collect()
             }
-            (None, View::Repositories | View::Nodes) => Vec::new(),
+            (None, View::Nodes) => self.overview.node_job().map(|job| (job.build, false)).into_iter().collect(),
+            (None, View::Repositories) => Vec::new(),
         }
     }
 

@@ -304,7 +304,8 @@ impl World {
                 Ok(Response::Results { results: results.collect() })
             }
             Request::Repositories { results } => {
-                Ok(Response::Repositories { repositories: self.repositories(results) })
+                let repositories = self.repositories(results);
+                Ok(Response::Repositories { total: repositories.len() as u64, repositories })
             }
             Request::Nodes => Ok(Response::Nodes { nodes: vec![self.node()] }),
             Request::Replay { delivery } => {

@@ -52,7 +52,8 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             Ok(Response::Results { results })
         }
         Request::Repositories { results } => {
-            Ok(Response::Repositories { repositories: view::repositories(app, results).await? })
+            let (total, repositories) = view::repositories(app, results).await?;
+            Ok(Response::Repositories { repositories, total })
         }
         Request::Nodes => Ok(Response::Nodes { nodes: view::nodes(app).await? }),
         Request::Replay { delivery } => {

@@ -30,14 +30,15 @@ pub async fn results(
     Ok(results.iter().map(result).collect())
 }
 
-/// Every repository that ever built or is listed by its full name.
-pub async fn repositories(app: &App, results: u32) -> Result<Vec<RepositoryView>, StoreError> {
+/// Every repository that ever built or is listed by its full name, as far as a page goes, and how many there are.
+pub async fn repositories(app: &App, results: u32) -> Result<(u64, Vec<RepositoryView>), StoreError> {
     let pauses = snapshot::pauses(app).await?;
     // By lower-case name: as the database has them, and as GitHub compares them.
     let mut names: BTreeMap<String, String> =
         app.store.repositories().await?.into_iter().map(|(name, _)| (name.clone(), name)).collect();
     let listed = app.config.repositories.iter().filter(|entry| !entry.name.ends_with("/*"));
     names.extend(listed.map(|entry| (entry.name.to_ascii_lowercase(), entry.name.clone())));
+    let total = names.len() as u64;
     let mut views = Vec::with_capacity(names.len().min(PAGE_CAP as usize));
     for (lower, name) in names.into_iter().take(PAGE_CAP as usize) {
         let stored = app.store.results(&lower, None, results.min(RESULTS_CAP)).await?;
@@ -68,7 +69,7 @@ pub async fn repositories(app: &App, results: u32) -> Result<Vec<RepositoryView>
             name,
         });
     }
-    Ok(views)
+    Ok((total, views))
 }
 
 /// The machines that jobs run on: today only the daemon's own.

@@ -139,4 +139,7 @@ fn both_databases_have_the_same_migrations() {
     };
     assert!(!names("sqlite").is_empty());
     assert_eq!(names("sqlite"), names("postgres"));
+    let numbers: std::collections::BTreeSet<String> =
+        names("sqlite").into_iter().map(|name| name.split('_').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(numbers.len(), names("sqlite").len(), "two migrations have one number");
 }
