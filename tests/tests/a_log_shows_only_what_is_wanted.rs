@@ -128,6 +128,11 @@ fn a_view_follows_a_running_job_and_maps_it() {
     let counts = vec![100, 0, 0, 0];
     assert_eq!(map, Ok(Response::LogMap { lines: 1012, looked: 1012, counts }));
 
+    // The public page of a line: the log from it on.
+    let page = daemon.get(&format!("/builds/{number}/jobs/test/log?attempt=1&line=1010"));
+    assert_eq!((page.status, page.text().as_str()), (200, "1009\n1010\n1011"));
+    assert_eq!(daemon.get(&format!("/builds/{number}/jobs/test/log?line=99999")).text(), "");
+
     let bad = Topic::LogView { log, view: only("(", 0), window: tail };
     live.say(&ClientMessage::Subscribe { sub: 9, topic: bad, after: None });
     live.until("a refusal of what is no pattern", |told| match told {

@@ -221,7 +221,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Copy, &[List, Build, Graph], &[Char('y')], "copy the address, through the terminal", None),
     bind(Action::Select, &[Log], &[Char('v')], "select lines, from here to the cursor", None),
     bind(Action::Copy, &[Log], &[Char('y')], "copy the selected lines, or this one", None),
-    bind(Action::CopyLink, &[Log], &[Char('Y')], "copy the address of this line", None),
+    bind(Action::CopyLink, &[Log], &[Char('Y')], "copy a link to this line, or its address", None),
     bind(Action::Bookmark, &[Log], &[Char('m')], "bookmark this line, or no more", None),
     bind(Action::NextBookmark, &[Log], &[Char('\'')], "next bookmark", None),
     bind(Action::Bookmarks, &[Log], &[Char('"')], "the list of bookmarks", None),

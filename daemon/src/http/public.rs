@@ -210,9 +210,12 @@ fn page(build: &BuildView) -> String {
 #[derive(Debug, Deserialize)]
 pub(super) struct LogQuery {
     attempt: Option<u32>,
+    /// Counted from 1, as people do.
+    line: Option<u64>,
 }
 
-/// A job's log as it is now, byte for byte: the newest attempt's unless `?attempt=N` asks for another.
+/// A job's log as it is now, byte for byte: the newest attempt's unless `?attempt=N` asks for another; with `?line=N` only
+/// from that line on.
 pub(super) async fn log(
     State(app): State<App>,
     Path((number, job)): Path<(u64, String)>,
@@ -229,20 +232,28 @@ pub(super) async fn log(
     };
     let id = AttemptId { build: number, job, attempt };
     app.store.attempt(&id).await?;
-    let logs = app.logs.clone();
-    let reader = match tokio::task::spawn_blocking(move || logs.reader(&id)).await {
-        Ok(Ok(reader)) => reader,
+    let (logs, line) = (app.logs.clone(), query.line.unwrap_or(1).saturating_sub(1));
+    let open = move || {
+        let reader = logs.reader(&id)?;
+        Ok((reader.line_start(line)?, reader))
+    };
+    let (start, reader) = match tokio::task::spawn_blocking(open).await {
+        Ok(Ok(opened)) => opened,
         // It has not begun, or never did: an empty log, not an error.
         Ok(Err(crate::logs::LogError::Missing { .. })) => return Ok((PLAIN, "").into_response()),
         Ok(Err(error)) => return Err(error.into()),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     };
     let end = reader.head().bytes;
-    Ok((PLAIN, Body::from_stream(chunks(reader, end))).into_response())
+    Ok((PLAIN, Body::from_stream(chunks(reader, start, end))).into_response())
 }
 
-fn chunks(reader: LogReader, end: u64) -> impl futures_util::Stream<Item = Result<Vec<u8>, std::io::Error>> {
-    stream::try_unfold((reader, 0_u64), move |(reader, from)| async move {
+fn chunks(
+    reader: LogReader,
+    start: u64,
+    end: u64,
+) -> impl futures_util::Stream<Item = Result<Vec<u8>, std::io::Error>> {
+    stream::try_unfold((reader, start), move |(reader, from)| async move {
         let max = usize::try_from(end.saturating_sub(from)).unwrap_or(LOG_CHUNK).min(LOG_CHUNK);
         if max == 0 {
             return Ok(None);
@@ -290,7 +301,7 @@ mod tests {
         write(&vec![7; 2 * LOG_CHUNK]);
         let reader = logs.reader(&id).expect("there");
         let end = reader.head().bytes;
-        let mut sent = std::pin::pin!(chunks(reader, end));
+        let mut sent = std::pin::pin!(chunks(reader, 0, end));
         assert_eq!(sent.try_next().await.expect("read").map(|chunk| chunk.len()), Some(LOG_CHUNK));
         logs.remove(&id).expect("removed");
         // Something else is in its place, and longer.

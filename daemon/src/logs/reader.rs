@@ -130,6 +130,11 @@ impl LogReader {
         read().map_err(|source| self.failed(source))
     }
 
+    /// Where a line begins; the log's end for one that is not there.
+    pub fn line_start(&self, line: u64) -> Result<u64, LogError> {
+        lines::start_of(&self.files, &self.extent(), line).map_err(|source| self.failed(source))
+    }
+
     /// The steps that started, in order.
     pub fn steps(&self) -> Result<Vec<StepStart>, LogError> {
         let read = || {

@@ -2,12 +2,13 @@
 
 use std::ops::RangeInclusive;
 
+use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{ClientMessage, Sub, Topic};
 
 use super::log::LogPage;
 use super::long::Long;
 use super::menu::{Item, Menu};
-use super::{Effect, Page, State, subscribe};
+use super::{Connection, Effect, Page, State, subscribe};
 use crate::keymap::Action;
 use crate::safe_text::label;
 use crate::words;
@@ -62,7 +63,15 @@ impl State {
             }
             Action::CopyLink => {
                 let line = log.line().unwrap_or(log.cursor().0);
-                let link = label(format!("{}:{}", log.id, line + 1)).as_str().to_owned();
+                let (id, line) = (log.id.clone(), line + 1);
+                let page = match &self.connection {
+                    Connection::Up(hello) if hello.capabilities.iter().any(|name| name == "pages") => {
+                        hello.webhook.as_deref().and_then(|address| page_of(address, &id, line))
+                    }
+                    _ => None,
+                };
+                let link = page.unwrap_or_else(|| format!("{id}:{line}"));
+                let link = label(link).as_str().to_owned();
                 self.toast(format!("{link} was sent to the terminal's clipboard"), false);
                 effects.push(Effect::Copy(link));
             }
@@ -157,6 +166,20 @@ impl State {
             _ => None,
         }
     }
+}
+
+/// The public page of a log from a line on, told from where webhooks go.
+fn page_of(webhook: &str, id: &AttemptId, line: u64) -> Option<String> {
+    let base = webhook.strip_suffix("/webhooks/github")?;
+    let job: String = id
+        .job
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
+    Some(format!("{base}/builds/{}/jobs/{job}/log?attempt={}&line={line}", id.build, id.attempt))
 }
 
 impl LogPage {

@@ -120,11 +120,13 @@ impl Connection {
         let (mut sink, mut stream) = socket.split();
         let (sender, mut backlog) = mpsc::channel::<Message>(BACKLOG);
         let outbox = Outbox { sender };
+        let pages = self.app.config.public.pages.then_some("pages");
+        let capabilities = ["log_search", "log_view"].into_iter().chain(pages).map(str::to_owned).collect();
         let hello = ServerMessage::Hello(Hello {
             protocol: PROTOCOL_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: self.app.instance.to_string(),
-            capabilities: vec!["log_search".to_owned(), "log_view".to_owned()],
+            capabilities,
             role: self.caller.wire_role(),
             now: clock::now(),
             webhook: Some(format!("{}/webhooks/github", self.app.public_url)),

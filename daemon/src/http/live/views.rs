@@ -38,14 +38,17 @@ pub(super) async fn window(
     let view = View { pattern, invert: wanted.invert, context, folds: Vec::new() };
     let mut followed = Followed::new(app, id);
     let mut sent_head: Option<LogHead> = None;
-    let mut shown = Shown { outbox, sub, window, view, settled: None, have: 0, stop: StopOnDrop::default(), turns };
+    let mut shown =
+        Shown { outbox, sub, window, view, settled: None, have: 0, steps: 0, stop: StopOnDrop::default(), turns };
     loop {
         let attempt = followed.look().await?;
         let head = followed.head(&attempt).await?;
         if sent_head.as_ref() != Some(&head) {
             outbox.say(&ServerMessage::LogHead { sub, head: head.clone() }).await?;
         }
-        shown.view.folds = folds(&head.steps, &wanted.folded);
+        if !wanted.folded.is_empty() {
+            shown.fold(folds(&head.steps, &wanted.folded), &head.steps);
+        }
         if let Some(reader) = &followed.reader {
             shown.catch_up(reader, &head).await?;
         } else if head.finished {
@@ -71,12 +74,29 @@ struct Shown<'a> {
     settled: Option<u64>,
     /// How many of those count for the window.
     have: u64,
+    /// Steps that had begun.
+    steps: usize,
     stop: StopOnDrop,
     /// Of looking through logs, one connection has not many at once.
     turns: &'a Semaphore,
 }
 
 impl Shown<'_> {
+    /// Takes in what is folded now. That a step began is known a moment later than its first lines: they were taken for the
+    /// step's before, and have to be looked at again.
+    fn fold(&mut self, folds: Vec<Range<u64>>, steps: &[StepMark]) {
+        self.view.folds = folds;
+        let new = steps.get(self.steps).map(|step| step.first_line);
+        self.steps = steps.len();
+        if let (Some(first), Some(settled)) = (new, self.settled) {
+            let again = settled.min(first.saturating_sub(self.view.context));
+            match self.window {
+                ViewWindow::Tail { .. } => self.settled = Some(again),
+                ViewWindow::Around { line, .. } => (self.settled, self.have) = (Some(again.min(line)), 0),
+            }
+        }
+    }
+
     async fn catch_up(&mut self, reader: &Arc<LogReader>, head: &LogHead) -> Result<(), End> {
         // The last line may still become another, and a match that comes may bring lines before it along.
         let certain = if head.finished { head.lines } else { head.lines.saturating_sub(1 + self.view.context) };

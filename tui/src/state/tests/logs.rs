@@ -286,6 +286,13 @@ fn selected_lines_are_copied_whole_or_not_at_all() {
     assert_eq!(current(&state).selected(), None, "Esc ends it");
     assert_eq!(copied(&press(&mut state, &[Char('Y')])).as_deref(), Some("1/test#1:12"));
 
+    if let Connection::Up(hello) = &mut state.connection {
+        hello.webhook = Some("https://ci.example.org/webhooks/github".to_owned());
+        hello.capabilities.push("pages".to_owned());
+    }
+    let link = "https://ci.example.org/builds/1/jobs/test/log?attempt=1&line=12";
+    assert_eq!(copied(&press(&mut state, &[Char('Y')])).as_deref(), Some(link), "where there are public pages");
+
     // Colours and controls stay behind; what is too much or cut is refused.
     let line = |bytes: &[u8], raw_length| LogLine { at: 0, step: 0, open: false, raw_length, bytes: bytes.to_vec() };
     let Some(Page::Log(log)) = state.pages.last_mut() else { panic!("no log") };
