@@ -29,6 +29,7 @@ mod map;
 pub mod menu;
 pub mod only;
 mod others;
+pub mod narrow;
 pub mod overview;
 mod pause;
 pub mod picture;
