@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,9 +35,23 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.watch(name, tokio::spawn(task));
+    }
+
+    /// The same on a thread of its own, for what must not stand in line behind thousands of others each time it waited for
+    /// something.
+    pub fn spawn_loop_apart<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let runtime = Handle::current();
+        self.watch(name, tokio::task::spawn_blocking(move || runtime.block_on(task)));
+    }
+
+    fn watch(&self, name: &'static str, task: JoinHandle<()>) {
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
-            let outcome = tokio::spawn(task).await;
+            let outcome = task.await;
             if !stop.is_cancelled() {
                 match outcome {
                     Ok(()) => tracing::error!(task = name, "ended although nobody asked it to; stopping the daemon"),

@@ -16,6 +16,9 @@ struct Seen {
     known: (u64, u64),
     kept: Vec<u64>,
     finished: bool,
+    /// Rows were told after the head that says that it is finished.
+    told_after_the_end: bool,
+    total: u64,
 }
 
 impl Seen {
@@ -35,8 +38,11 @@ impl Seen {
                     self.kept.retain(|line| !(from..to).contains(line));
                     self.kept.extend(runs.iter().flat_map(|run| run.first..run.first + run.count));
                     self.kept.sort_unstable();
+                    self.told_after_the_end |= self.finished;
                 }
-                ServerMessage::LogHead { sub, head } if *sub == of => self.finished = head.finished,
+                ServerMessage::LogHead { sub, head } if *sub == of => {
+                    (self.finished, self.total) = (head.finished, head.lines);
+                }
                 ServerMessage::Ended { sub, refusal } if *sub == of => panic!("{refusal:?}"),
                 _ => {}
             },
@@ -155,4 +161,88 @@ fn a_long_line_comes_whole_when_it_is_asked_for() {
     });
     assert_eq!(bytes.len(), 100_003 - LINE_CAP);
     assert!(bytes.ends_with(b"xxEND"));
+}
+
+/// However a log grows meanwhile, each window ends up with what all of the log says.
+#[test]
+fn windows_of_a_growing_log_end_up_right() {
+    let repository = Repository::new("acme/app");
+    let gate = repository.work().with_file_name("gate");
+    // Bursts of lines, some of them begun in one burst and ended in the next.
+    let spec = format!(
+        "jobs:\n  test:\n    execute:\n      - 'echo begun; until [ -e {} ]; do sleep 0.01; done'\n      - for burst in $(seq 1 40); do seq $((burst * 100)) $((burst * 100 + burst)); printf \"$burst.\"; sleep 0.02; done\n",
+        gate.display()
+    );
+    let commit = repository.commit("main", &[(".windlass.yml", &spec)], "first");
+    let daemon = Daemon::start(&DaemonOptions::local().with(&repository));
+    let number = daemon.push(&repository, &commit);
+    daemon.wait_log(&format!("{number}/test"), "begun");
+    let log = AttemptId { build: number, job: "test".into(), attempt: 1 };
+    let mut live = Live::unix(&daemon);
+    live.hello();
+    let inverse = |pattern: &str, context| LogView { invert: true, ..only(pattern, context) };
+    let folded = |view: LogView, step| LogView { folded: vec![step], ..view };
+    let around = |line, above, below| ViewWindow::Around { line, above, below };
+    let windows: Vec<(LogView, ViewWindow)> = vec![
+        (only("7$", 0), ViewWindow::Tail { count: 5 }),
+        (only("7$", 3), ViewWindow::Tail { count: 20 }),
+        (only(r"\.", 1), ViewWindow::Tail { count: 2_000 }),
+        (only("7$", 2), around(0, 0, 30)),
+        (only("7$", 2), around(300, 10, 30)),
+        (only("77$", 1), around(9_999, 10, 30)),
+        (inverse("[1-9]$", 0), around(100, 5, 50)),
+        (inverse("[1-9]$", 1), ViewWindow::Tail { count: 30 }),
+        (folded(only("0", 1), 0), around(0, 0, 2_000)),
+        (folded(LogView::default(), 0), ViewWindow::Tail { count: 50 }),
+        (folded(LogView::default(), 1), around(0, 0, 50)),
+        (only("nowhere", 5), ViewWindow::Tail { count: 5 }),
+        (only("begun", 2), around(2, 5, 5)),
+    ];
+    let mut seen: Vec<Seen> = windows.iter().map(|_| Seen::default()).collect();
+    for (sub, (view, window)) in (0..).zip(&windows) {
+        let topic = Topic::LogView { log: log.clone(), view: view.clone(), window: *window };
+        live.say(&ClientMessage::Subscribe { sub, topic, after: None });
+    }
+    std::fs::write(&gate, "").expect("a file");
+    live.until("every window to be through", |told| {
+        (0..).zip(&mut seen).for_each(|(sub, seen)| seen.take(told, sub));
+        let done = |(seen, (_, window)): (&Seen, &(LogView, ViewWindow))| match window {
+            ViewWindow::Tail { .. } => seen.finished && seen.told_after_the_end,
+            ViewWindow::Around { line, below, .. } => {
+                let from_there = seen.kept.iter().filter(|kept| *kept >= line).count();
+                seen.finished && (seen.known.1 == seen.total || from_there >= *below as usize)
+            }
+        };
+        seen.iter().zip(&windows).all(done).then_some(())
+    });
+    let text = String::from_utf8(daemon.raw_log(&format!("{number}/test"))).expect("digits");
+    let lines: Vec<&str> = text.lines().collect();
+    let second = lines.iter().position(|line| *line == "100").expect("the second step's first line");
+    for ((view, window), seen) in windows.iter().zip(&seen) {
+        let pattern = view.pattern.as_deref().map(|text| regex::Regex::new(text).expect("a pattern"));
+        let is_folded = |line: usize| view.folded.contains(&u16::from(line >= second));
+        let matches = |line: usize| {
+            !is_folded(line) && pattern.as_ref().is_none_or(|pattern| pattern.is_match(lines[line]) != view.invert)
+        };
+        let context = view.context as usize;
+        let near =
+            |line: usize| (line.saturating_sub(context)..=line + context).any(|at| at < lines.len() && matches(at));
+        let kept: Vec<u64> =
+            (0..lines.len()).filter(|line| !is_folded(*line) && near(*line)).map(|line| line as u64).collect();
+        let within: Vec<u64> =
+            kept.iter().copied().filter(|line| (seen.known.0..seen.known.1).contains(line)).collect();
+        assert_eq!(seen.kept, within, "{view:?} {window:?}");
+        let expected: &[u64] = match window {
+            ViewWindow::Tail { count } => &kept[kept.len().saturating_sub(*count as usize)..],
+            ViewWindow::Around { line, above, below } => {
+                let at = kept.partition_point(|kept| kept < line);
+                &kept[at.saturating_sub(*above as usize)..(at + *below as usize).min(kept.len())]
+            }
+        };
+        assert!(expected.iter().all(|line| seen.kept.contains(line)), "{view:?} {window:?}: {:?}", seen.kept);
+        for line in &seen.kept {
+            let index = usize::try_from(*line).expect("small");
+            assert_eq!(seen.lines.get(line).map(String::as_str), Some(lines[index]), "line {line} of {view:?}");
+        }
+    }
 }

@@ -89,17 +89,23 @@ pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recor
 }
 
 /// What there is when one begins with a daemon.
-struct Begun {
-    begin: Begin,
-    state: State,
-    link: Link,
-    kept: Option<Kept>,
+pub(crate) struct Begun {
+    pub(crate) begin: Begin,
+    pub(crate) state: State,
+    pub(crate) link: Link,
+    pub(crate) kept: Option<Kept>,
     /// What went wrong with what was kept.
-    told: Option<String>,
+    pub(crate) told: Option<String>,
 }
 
 /// Begins with a daemon.
-fn look_at(target: Target, options: &Options, size: (u16, u16), profile: Option<String>, mouse: bool) -> Begun {
+pub(crate) fn look_at(
+    target: Target,
+    options: &Options,
+    size: (u16, u16),
+    profile: Option<String>,
+    mouse: bool,
+) -> Begun {
     let place = target.place.to_string();
     let kept = Kept::of(&place, profile.as_deref());
     let session = match &kept {
@@ -286,6 +292,12 @@ impl App {
     }
 
     fn paint(&mut self, terminal: &mut Terminal) -> io::Result<()> {
+        // A new size that comes together with a key may not be told: the library that reads both takes the key alone.
+        let (width, height) = crossterm::terminal::size()?;
+        let layout = self.state.layout();
+        if (width, height) != (layout.width, layout.height) {
+            self.happen(Event::Resize(width, height), terminal)?;
+        }
         self.hits = terminal.draw(|frame| screens::draw(&self.state, self.options.theme, frame))?;
         Ok(())
     }
@@ -331,7 +343,7 @@ impl App {
     }
 }
 
-fn from_link(event: LinkEvent) -> Event {
+pub(crate) fn from_link(event: LinkEvent) -> Event {
     match event {
         LinkEvent::Connected(hello) => Event::Connected(hello),
         LinkEvent::Lost { error, pause } => {
@@ -342,7 +354,7 @@ fn from_link(event: LinkEvent) -> Event {
     }
 }
 
-fn told(words: Result<String, String>) -> Event {
+pub(crate) fn told(words: Result<String, String>) -> Event {
     match words {
         Ok(text) => Event::Told { text, bad: false },
         Err(text) => Event::Told { text, bad: true },
@@ -375,7 +387,7 @@ fn translate_key(code: KeyCode, modifiers: KeyModifiers) -> Option<Key> {
 }
 
 /// The next input. The terminal is asked each time whether it is there: see `hangup`.
-async fn typed(input: &mut EventStream, line: &Line) -> io::Result<Input> {
+pub(crate) async fn typed(input: &mut EventStream, line: &Line) -> io::Result<Input> {
     std::future::poll_fn(|context| read(input, line, context)).await
 }
 
@@ -396,7 +408,7 @@ fn read(input: &mut EventStream, line: &Line, context: &mut Context<'_>) -> Poll
     input.poll_next_unpin(context).map(|event| event.unwrap_or_else(|| Err(hung_up())))
 }
 
-fn hung_up() -> io::Error {
+pub(crate) fn hung_up() -> io::Error {
     io::Error::from(io::ErrorKind::UnexpectedEof)
 }
 
@@ -407,7 +419,7 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

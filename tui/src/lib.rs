@@ -6,6 +6,7 @@
 pub mod safe_text; // the one door for text from elsewhere
 pub mod filter; // what is typed to find builds
 mod waiting; // why something waits, in words
+mod teller; // what happens to a job, each thing once
 mod words; // states, durations and names in words
 
 mod config; // client.toml
@@ -22,6 +23,8 @@ pub mod screens; // what is painted, from the state
 pub mod theme; // what a tone looks like
 pub mod widgets; // things that can be painted: plain values in, cells out
 
+mod plain; // the same without a screen
+mod voice; // what changed, in sentences
 mod recording; // a run of the client in a file
 mod replay; // and seen again
 mod kept; // what is found again the next time

@@ -82,6 +82,7 @@ pub(crate) enum Happened {
         text: String,
         bad: bool,
     },
+    Said(String),
     Deadline,
 }
 
@@ -114,6 +115,7 @@ impl From<&Event> for Happened {
             Event::Message(message) => Self::Message(message.clone()),
             Event::Log(frame) => Self::Log(STANDARD.encode(frame.encode())),
             Event::Told { text, bad } => Self::Told { text: text.clone(), bad: *bad },
+            Event::Said(text) => Self::Said(text.clone()),
             Event::Deadline => Self::Deadline,
         }
     }
@@ -135,6 +137,7 @@ impl Happened {
                 Event::Log(LogFrame::decode(&bytes).map_err(|error| error.to_string())?)
             }
             Self::Told { text, bad } => Event::Told { text, bad },
+            Self::Said(text) => Event::Said(text),
             Self::Deadline => Event::Deadline,
         })
     }
@@ -280,6 +283,7 @@ mod tests {
             Event::Log(LogFrame::Lines { sub: 4, first: 7, lines: vec![line] }),
             Event::Message(Box::new(ServerMessage::Unknown)),
             Event::Told { text: "saved".to_owned(), bad: false },
+            Event::Said("filter repo:a".to_owned()),
             Event::Deadline,
         ];
         let mut recorder = Recorder::create(&path).expect("a new file");

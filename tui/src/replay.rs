@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream, KeyCode, KeyEventKind, KeyModifiers};
-use futures_util::StreamExt;
 use tokio::time::Instant;
 use windlass_protocol::time::Timestamp;
 
+use crate::app::{hung_up, typed};
 use crate::exit::{Exit, Failure};
+use crate::hangup::Line;
 use crate::recording::{Next, Recording};
 use crate::screens;
 use crate::signals::{Signals, Woken};
@@ -42,7 +43,8 @@ pub(crate) async fn run(path: &Path, speed: f64, theme: Theme, mouse: bool) -> R
     let mut terminal = Terminal::enter(mouse).map_err(broken)?;
     let mut player = Player { recording, speed, theme, state: None, seen: 0, due: None, waiting: None, stopped: false };
     player.read_on()?;
-    let result = player.turn(&mut terminal, &mut signals).await;
+    let line = Line::watched().map_err(broken)?;
+    let result = player.turn(&mut terminal, &mut signals, &line).await;
     drop(terminal);
     result
 }
@@ -62,7 +64,7 @@ struct Player {
 }
 
 impl Player {
-    async fn turn(&mut self, terminal: &mut Terminal, signals: &mut Signals) -> Result<Exit, Failure> {
+    async fn turn(&mut self, terminal: &mut Terminal, signals: &mut Signals, line: &Line) -> Result<Exit, Failure> {
         let gone = |error: io::Error| Failure::Ours(format!("the terminal went away: {error}"));
         let mut input = EventStream::new();
         let mut dirty = true;
@@ -81,9 +83,9 @@ impl Player {
                     Woken::Stop => terminal.suspend().map_err(gone)?,
                     Woken::Continued => terminal.resume().map_err(gone)?,
                 },
-                event = input.next() => {
-                    let event = event.ok_or_else(|| gone(io::ErrorKind::UnexpectedEof.into()))?.map_err(gone)?;
-                    match event {
+                () = line.gone() => return Err(gone(hung_up())),
+                event = typed(&mut input, line) => {
+                    match event.map_err(gone)? {
                         Input::Key(key) if key.kind != KeyEventKind::Release => match key.code {
                             KeyCode::Char('q') | KeyCode::Esc => return Ok(Exit::Ok),
                             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Ok(Exit::Ok),

@@ -1,6 +1,8 @@
 //! The terminal: taken over and given back, on every way out. Each restoring step is tried whatever became of the one
 //! before. Must not know what is painted.
 
+mod shifting;
+
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -15,10 +17,11 @@ use crossterm::{cursor, execute, queue, style};
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
+use shifting::Shifting;
 
 /// The taken-over terminal. Dropping it gives it back.
 pub(crate) struct Terminal {
-    inner: ratatui::Terminal<CrosstermBackend<Sheet>>,
+    inner: ratatui::Terminal<Shifting<Sheet>>,
     sheet: Sheet,
     mouse: bool,
 }
@@ -43,7 +46,9 @@ impl Terminal {
         restore_when_panicking();
         take_over(mouse).inspect_err(|_| give_back())?;
         let sheet = Sheet::default();
-        let inner = ratatui::Terminal::new(CrosstermBackend::new(sheet.clone())).inspect_err(|_| give_back())?;
+        let size = crossterm::terminal::size().inspect_err(|_| give_back())?;
+        let backend = Shifting::new(CrosstermBackend::new(sheet.clone()), size);
+        let inner = ratatui::Terminal::new(backend).inspect_err(|_| give_back())?;
         Ok(Self { inner, sheet, mouse })
     }
 

@@ -8,6 +8,8 @@ mod fake;
 mod driver;
 
 use driver::Driver;
+use fake::World;
+use windlass_protocol::live::RetryWhat;
 use windlass_protocol::view::Outcome;
 use windlass_tui::keymap::Key::{Char, Enter, Esc};
 use windlass_tui::state::log::{LogPage, Shown};
@@ -65,7 +67,13 @@ async fn settled(driver: &mut Driver) {
         let log = log(state);
         let missing = |row: &Shown<'_>| matches!(row, Shown::Missing { .. } | Shown::Hole);
         let mapped = log.lines() == 0 || !log.finished() || log.mapped();
-        log.head.is_some() && mapped && log.looking().is_none() && !log.shown().iter().any(|(_, row)| missing(row))
+        let other = log.pair.as_ref().map(|pair| &pair.other);
+        let beside = other.is_none_or(|log| log.mapped() && !log.shown().iter().any(|(_, row)| missing(row)));
+        log.head.is_some()
+            && mapped
+            && beside
+            && log.looking().is_none()
+            && !log.shown().iter().any(|(_, row)| missing(row))
     };
     driver.until("all that is in view", here).await;
 }
@@ -209,4 +217,92 @@ async fn a_cut_line_is_shown_whole() {
     settled(&mut driver).await;
     let screen = driver.screen();
     assert!(screen.contains("END") && screen.contains("<3999>") && screen.contains("  3  after"), "{screen}");
+}
+
+#[tokio::test]
+async fn two_attempts_side_by_side() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Flaky", &[("test", &[], &["pytest"]), ("lint", &[], &["fmt"])]);
+        let run = |world: &mut World, attempt: u64| {
+            world.start_step(number, "test", 0);
+            for line in 0..80 {
+                let text = match (line, attempt) {
+                    (30, 1) => "test_30 FAILED after 31 ms: connection reset".to_owned(),
+                    (31, 1) => "retrying".to_owned(),
+                    (line, _) => format!("test_{line} ok in {}.{attempt} s", line % 7),
+                };
+                world.write(number, "test", format!("{text}\n"));
+            }
+            world.end_step(number, "test", 0, i32::from(attempt == 1));
+        };
+        run(world, 1);
+        world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 1");
+        world.retry(number, &RetryWhat::Failed).expect("a new attempt");
+        run(world, 2);
+        world.end_job(number, "test", Outcome::Passed, "");
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    driver.press(&[Enter]);
+    settled(&mut driver).await;
+    driver.press(&[Char('b')]);
+    assert!(driver.screen().contains("1/test#1") && driver.screen().contains("1/lint#1"), "{}", driver.screen());
+    driver.press(&[Enter]);
+    let compared = |state: &State| {
+        let pair = log(state).pair.as_ref();
+        pair.is_some_and(|pair| {
+            let here = pair.compare.as_ref().is_some_and(|compare| compare.count(0).is_some());
+            here && pair.other.mapped() && pair.other.lines() == 80
+        })
+    };
+    driver.until("the comparison", compared).await;
+    driver.press(&[Char('g'), Char('>')]);
+    driver.until("the comparison", compared).await;
+    at_every_size(&mut driver, "side_by_side").await;
+}
+
+#[tokio::test]
+async fn a_filtered_log_goes_on_after_a_cut_and_bookmarks_stay() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        let number = world.push("acme/app", "main", "Runs", &[("test", &[], &["count"])]);
+        world.start_step(number, "test", 0);
+        (1..=300).for_each(|line| world.write(number, "test", format!("line {line}\n")));
+    });
+    driver.until("the build", |state| state.builds.total() == 1).await;
+    driver.press(&[Enter]);
+    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    driver.press(&[Enter, Char('G'), Char('&')]);
+    driver.type_text("[05]$");
+    driver.press(&[Enter, Char('-'), Char('-')]);
+    settled(&mut driver).await;
+    for round in 1..=20 {
+        driver.fake.cut();
+        driver.fake.change(|world| {
+            (0..7).for_each(|line| world.write(1, "test", format!("line {}\n", 293 + round * 7 + line + 1)));
+        });
+        let lines = 300 + round * 7;
+        driver
+            .until("what came meanwhile", |state| {
+                log(state).kept.as_ref().is_some_and(|kept| kept.known().end == lines)
+            })
+            .await;
+        settled(&mut driver).await;
+        let expected: Vec<u64> = (1..=lines).filter(|line| line % 5 == 0).map(|line| line - 1).rev().take(20).collect();
+        let shown: Vec<u64> = log(&driver.state)
+            .shown()
+            .iter()
+            .rev()
+            .filter_map(|(_, row)| match row {
+                Shown::Line { number, .. } => Some(*number),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(shown[..20], expected, "nothing lost, nothing twice, after cut {round}");
+    }
+    driver.press(&[Char('m'), Esc, Esc, Enter, Char('\'')]);
+    driver.until("the log again", |state| log(state).head.is_some()).await;
+    assert_eq!(log(&driver.state).bookmarks.len(), 1, "it was found again");
 }

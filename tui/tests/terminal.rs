@@ -429,6 +429,23 @@ async fn the_end_of_a_watched_build_reaches_the_desktop_also_over_a_reconnection
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_screen_nothing_moves_a_cursor() {
+    let (folder, fake) = stage();
+    fake.change(|world| world.push("acme/app", "main", &format!("Second {HOSTILE}"), &[("test", &[], &["run"])]));
+    beside(&folder, |socket| {
+        let mut client = Client::again(&socket, 24, 80, "plain", &["--plain"]);
+        client.until_shown("1 of 2: build 2");
+        client.type_keys(b"down\n");
+        client.until_shown("2 of 2: build 1");
+        client.until_shown("windlass> ");
+        client.type_keys(b"quit\n");
+        assert_eq!(client.done(), 0);
+        assert!(!client.seen.contains(['\x1b', '\x07', '\x08']), "{:?}", client.seen);
+    })
+    .await;
+}
+
 #[test]
 fn the_audit_knows_a_stranger() {
     let table = [
@@ -448,4 +465,84 @@ fn the_audit_knows_a_stranger() {
         let found = pty::audit::strangers(text.as_bytes());
         assert_eq!(found.len(), count, "{text:?}: {found:?}");
     }
+}
+
+/// Over a slow line every byte is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moving_through_a_full_list_writes_little() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let fake = Fake::start(&folder.path().join("s"), NOW);
+    fake.change(|world| {
+        for number in 0..200 {
+            let title = format!("Change {number} of the parser, the printer and everything between them");
+            let made = world.push("acme/app", &format!("branch-{number}"), &title, &[("test", &[], &["run"])]);
+            world.end_job(made, "test", if number % 3 == 0 { Outcome::Failed } else { Outcome::Passed }, "because");
+        }
+    });
+    beside(&folder, |socket| {
+        let mut client = Client::start(&socket, 50, 200);
+        client.until_shown("Change 199");
+        client.until_still();
+        let cost = |client: &mut Client, keys: &[u8]| {
+            let before = client.raw.len();
+            client.type_keys(keys);
+            client.until_still();
+            client.raw.len() - before
+        };
+        // Keys, and the most bytes that they may cost.
+        let to_the_bottom = vec![b'j'; 44];
+        for (keys, most) in [
+            (&b"j"[..], 1_200),
+            (b"k", 1_200),
+            (&to_the_bottom, 60_000),
+            // Here the list scrolls with each.
+            (b"j", 1_200),
+            (b"j", 1_200),
+            (b"g", 12_000),
+            (b"\x04", 12_000),
+            (b"G", 12_000),
+            (b"!", 12_000),
+        ] {
+            let bytes = cost(&mut client, keys);
+            assert!(bytes <= most, "{:?} cost {bytes} bytes", String::from_utf8_lossy(keys));
+            let before = client.styled();
+            cost(&mut client, b"\x0c"); // everything anew
+            assert_eq!(client.styled(), before, "{:?}\n{}", String::from_utf8_lossy(keys), client.screen());
+        }
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+        assert_eq!(pty::audit::strangers(&client.raw), Vec::<String>::new());
+    })
+    .await;
+}
+
+/// A log that grows by a line, followed on a large terminal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_followed_line_costs_about_a_line() {
+    let (folder, fake) = stage();
+    fake.change(|world| {
+        let number = world.push("acme/app", "main", "Grows", &[("test", &[], &["pytest"])]);
+        world.start_step(number, "test", 0);
+        (0..200).for_each(|line| world.write(number, "test", format!("{line} {}\n", "some words of a log ".repeat(8))));
+    });
+    let (fake, socket) = (std::sync::Arc::new(fake), folder.path().join("s"));
+    tokio::task::spawn_blocking(move || {
+        let mut client = Client::again(&socket, 50, 200, "grows", &["--no-animation"]);
+        client.until_shown("Grows");
+        client.type_keys(b"\r");
+        client.until_shown("whole build");
+        client.type_keys(b"\r");
+        client.until_shown("199 some words");
+        client.until_still();
+        let before = client.raw.len();
+        fake.change(|world| world.write(2, "test", "at last another line\n"));
+        client.until_shown("at last another line");
+        client.until_still();
+        let bytes = client.raw.len() - before;
+        assert!(bytes < 900, "{bytes} bytes for a line");
+        client.type_keys(b"\x03");
+        assert_eq!(client.ended(), 0);
+    })
+    .await
+    .expect("the story ends as told");
 }

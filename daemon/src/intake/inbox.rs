@@ -45,7 +45,8 @@ impl Inbox {
     pub fn open(store: Store, tasks: &Tasks) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         let stop = tasks.stopping();
-        tasks.spawn_loop("inbox", async move {
+        // Apart: of a storm, thousands of connections would be served between any two of its statements.
+        tasks.spawn_loop_apart("inbox", async move {
             tokio::select! {
                 () = write(store, receiver) => {}
                 () = stop.cancelled() => {}

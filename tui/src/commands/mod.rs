@@ -32,6 +32,7 @@ use crate::app;
 use crate::config::Config;
 use crate::exit::{self, Exit, Failure};
 use crate::link::target::{Target, Wishes};
+use crate::plain;
 use crate::recording::Recorder;
 use crate::replay;
 use crate::screens;
@@ -70,6 +71,10 @@ pub(crate) struct Cli {
     /// Prints the last frame of the recording as text, and nothing else.
     #[arg(long, requires = "replay")]
     dump: bool,
+    /// Without a screen: a line for each change, and commands in words, the same as the palette's. For screen readers; also
+    /// what TERM=dumb gets.
+    #[arg(long)]
+    plain: bool,
     /// The colours of the terminal client. Default: `theme` of client.toml, else dark.
     #[arg(long, value_enum, value_name = "NAME")]
     theme: Option<Palette>,
@@ -170,7 +175,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { shared, no_animation, no_mouse, fresh, record, replay, speed, dump, ascii, theme, command } = cli;
+    let Cli { shared, no_animation, no_mouse, fresh, record, replay, speed, dump, ascii, plain, theme, command } = cli;
     let config = Config::read().map_err(Failure::Usage)?;
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let theme = match no_colour {
@@ -199,11 +204,17 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     let daemon = config.daemon(shared.profile.as_deref()).map_err(Failure::Usage)?;
     let target = Target::choose(wishes, daemon).map_err(Failure::Usage)?;
     let Some(command) = command else {
-        on_a_terminal()?;
+        let plain = plain || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if !plain {
+            on_a_terminal()?;
+        }
         let recorder = record.as_deref().map(Recorder::create).transpose().map_err(Failure::Usage)?;
-        let (animation, mouse, profile) = (!no_animation, !no_mouse, shared.profile);
+        let (animation, mouse, profile) = (!(no_animation || plain), !no_mouse, shared.profile);
         let options = app::Options { theme, animation, mouse, fresh, config, profile };
-        return runtime.block_on(app::run(target, options, recorder));
+        return match plain {
+            true => runtime.block_on(plain::run(target, options, recorder)),
+            false => runtime.block_on(app::run(target, options, recorder)),
+        };
     };
     let mut output = Output::new(shared.json);
     let command = match command {

@@ -1,20 +1,19 @@
 //! `windlass watch`: waits for a build or a job, telling what happens; the exit code is the outcome. Must not know logs.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use windlass_protocol::id::Address;
 use windlass_protocol::live::{BuildFilter, Request, Response, ServerMessage, Topic};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::{AttemptView, BuildView, Cancelling, JobView, Status, StepView};
+use windlass_protocol::view::{BuildView, JobView, Status};
 
 use super::output::Output;
 use super::session::{Session, find_job, strange};
 use super::watch_live;
 use crate::exit::{Exit, Failure};
 use crate::link::LinkEvent;
-use crate::waiting;
+use crate::teller::Teller;
 use crate::words::{self, Standing};
 
 /// Waits until a build or job has ended. On a terminal it is shown as a tree with what runs just now, elsewhere a line is
@@ -89,7 +88,7 @@ pub(super) async fn until_ended(
 ) -> Result<BuildView, Failure> {
     // The daemon's clock as it goes on from when the command began.
     let began = (session.now(), std::time::Instant::now());
-    let (mut told, mut connected) = (BTreeMap::new(), true);
+    let (mut teller, mut connected) = (Teller::default(), true);
     session.subscribe(Topic::Build { number: address.build });
     loop {
         match session.next().await? {
@@ -103,8 +102,8 @@ pub(super) async fn until_ended(
                         let passed = i64::try_from(began.1.elapsed().as_millis()).unwrap_or(0);
                         let now = Timestamp(began.0.0.saturating_add(passed));
                         let wanted = |job: &&JobView| address.job.as_ref().is_none_or(|name| *name == job.name);
-                        for job in build.jobs.iter().filter(wanted) {
-                            tell(job, &mut told, now, output)?;
+                        for (standing, text) in build.jobs.iter().filter(wanted).flat_map(|job| teller.news(job, now)) {
+                            output.standing(standing, 9, text)?;
                         }
                         output.flush()?;
                     }
@@ -123,73 +122,4 @@ pub(super) async fn until_ended(
             LinkEvent::Lost { .. } | LinkEvent::Log(_) => {}
         }
     }
-}
-
-/// How far a cancel is, without the seconds that it counts: each phase is one line.
-fn phase_of(attempt: &AttemptView, cancelling: &Cancelling) -> String {
-    let runs = |step: &&StepView| step.finally && step.status == Status::Running;
-    match attempt.steps.iter().find(runs) {
-        _ if cancelling.force => format!("being killed, as {} asked", cancelling.by),
-        Some(_) => format!("asked to stop by {}: finally steps run", cancelling.by),
-        None => format!("asked to stop by {}: its grace runs", cancelling.by),
-    }
-}
-
-/// Says what is new about a job: each state of it and of its steps once.
-fn tell(
-    job: &JobView,
-    told: &mut BTreeMap<String, String>,
-    now: Timestamp,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let attempt = job.attempts.last();
-    let name = match attempt {
-        Some(attempt) if attempt.number > 1 => format!("{}#{}", job.name, attempt.number),
-        _ => job.name.clone(),
-    };
-    let mut say = |key: String, standing: Standing, text: String| {
-        let state = format!("{} {text}", standing.word());
-        let new = told.get(&key) != Some(&state);
-        if new {
-            told.insert(key, state);
-            output.standing(standing, 9, text)?;
-        }
-        Ok::<(), Failure>(())
-    };
-    let standing = Standing::of_job(job);
-    if standing != Standing::Waiting && job.status != Status::Finished {
-        let phase = attempt.and_then(|attempt| attempt.cancelling.as_ref().map(|cancelling| (attempt, cancelling)));
-        let text = match phase {
-            Some((attempt, cancelling)) => format!("{name}  {}", phase_of(attempt, cancelling)),
-            None => name.clone(),
-        };
-        say(name.clone(), standing, text)?;
-    }
-    for (index, step) in attempt.iter().flat_map(|attempt| attempt.steps.iter().enumerate()) {
-        let standing = Standing::of(step.status, step.outcome);
-        if standing == Standing::Waiting {
-            continue;
-        }
-        let mut text = format!("{name}: {}{}", step.name, if step.finally { " (finally)" } else { "" });
-        if let (Some(started), Some(finished)) = (step.started_at, step.finished_at) {
-            text += &format!("  {}", words::duration(finished.since(started)));
-        }
-        if let Some(ending) = words::ending(step.exit_code, step.signal) {
-            text += &format!("  {ending}");
-        }
-        say(format!("{name} {index}"), standing, text)?;
-    }
-    if job.status == Status::Waiting {
-        // Said again when the reason is another one, not with each figure in it that changes.
-        let news = waiting::news(job.waiting_for.as_ref());
-        if told.get(&name) != Some(&news) {
-            let why = waiting::why(job.waiting_for.as_ref(), job.estimate.as_ref(), now);
-            told.insert(name.clone(), news);
-            output.standing(standing, 9, format!("{name}  {why}"))?;
-        }
-    } else if job.status == Status::Finished {
-        let reason = attempt.and_then(|attempt| attempt.reason.as_ref()).or(job.reason.as_ref());
-        say(name.clone(), standing, format!("{name}  {}", reason.map_or("", String::as_str)))?;
-    }
-    Ok(())
 }

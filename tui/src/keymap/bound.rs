@@ -248,9 +248,9 @@ mod tests {
 
     #[test]
     fn a_wish_takes_the_place_of_the_default_where_it_is_meant() {
-        let wishes = [wish(Some(Mode::Log), "page-down", &["b"]), wish(None, "page-down", &["PgDn", "F7"])];
+        let wishes = [wish(Some(Mode::Log), "page-down", &["0"]), wish(None, "page-down", &["PgDn", "F7"])];
         let keymap = Keymap::with(&wishes).expect("nothing collides");
-        assert_eq!(keymap.lookup(Mode::Log, Char('b')), Some(Action::PageDown));
+        assert_eq!(keymap.lookup(Mode::Log, Char('0')), Some(Action::PageDown));
         assert_eq!(keymap.lookup(Mode::Log, Key::PageDown), None);
         assert_eq!(keymap.lookup(Mode::Log, Char(' ')), None, "also where the table has it twice");
         assert_eq!(keymap.lookup(Mode::List, Function(7)), Some(Action::PageDown));

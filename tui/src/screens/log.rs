@@ -11,6 +11,7 @@ use super::Hits;
 use super::builds::standing_words;
 use super::overlay;
 use crate::state::State;
+use crate::state::compare::{COMPARED, Compare};
 use crate::state::kept::Kept;
 use crate::state::log::{LogPage, Looking, Shown, TickMark, Times};
 use crate::theme::{Theme, Tone, tone_of};
@@ -21,18 +22,59 @@ use crate::widgets::text::Words;
 use crate::words::{self, Standing};
 
 pub(super) fn paint(state: &State, page: &LogPage, theme: Theme, area: Rect, hits: &mut Hits, buffer: &mut Buffer) {
-    let places = (area.y + 1..area.bottom()).map(|y| Rect { y, height: 1, ..area });
-    hits.rows(places.zip(0..).collect());
-    title(state, page, theme, Rect { height: 1, ..area }, buffer);
-    rows(state, page, theme, Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area }, buffer);
+    let Some(pair) = &page.pair else { return one(state, page, Beside::default(), theme, area, Some(hits), buffer) };
+    for (side, (x, y, width, rows)) in state.layout().logs().into_iter().enumerate() {
+        let place = Rect { x: area.x + x, y: area.y + y, width, height: rows + 1 }.intersection(area);
+        let focused = usize::from(pair.right) == side;
+        let (log, hits) = if focused { (page, Some(&mut *hits)) } else { (&pair.other, None) };
+        let beside = Beside { focused: Some(focused), compare: pair.compare.as_ref(), side };
+        one(state, log, beside, theme, place, hits, buffer);
+        if x > 0 {
+            for y in place.y..place.bottom() {
+                buffer.set_string(place.x - 1, y, "│", theme.style(Tone::Dim));
+            }
+        }
+    }
 }
 
-fn title(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut Buffer) {
+/// What is to be said of a log because another one is beside it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Beside<'a> {
+    /// Keys speak of this one.
+    focused: Option<bool>,
+    compare: Option<&'a Compare>,
+    side: usize,
+}
+
+fn one(
+    state: &State,
+    page: &LogPage,
+    beside: Beside<'_>,
+    theme: Theme,
+    area: Rect,
+    hits: Option<&mut Hits>,
+    buffer: &mut Buffer,
+) {
+    if let Some(hits) = hits {
+        let places = (area.y + 1..area.bottom()).map(|y| Rect { y, height: 1, ..area });
+        hits.rows(places.zip(0..).collect());
+    }
+    title(state, page, beside, theme, Rect { height: 1, ..area }, buffer);
+    let area = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    lines(state, page, beside, theme, area, buffer);
+}
+
+fn title(state: &State, page: &LogPage, beside: Beside<'_>, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let now = state.daemon_now();
     let place = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let attempt = state.build_page(page.id.build).and_then(|build| build.attempt(&page.id));
-    let mut left = Words::new();
-    if let Some(attempt) = attempt {
+    let mut left = match beside.focused {
+        Some(true) => Words::new().and(Tone::Accent, "▸ "),
+        Some(false) => Words::new().plain("  "),
+        None => Words::new(),
+    };
+    let narrow = beside.focused.is_some() && area.width < 60;
+    if let (Some(attempt), false) = (attempt, narrow) {
         left = standing_words(Standing::of_attempt(attempt)).plain("  ");
     }
     left = left.and(Tone::Strong, page.id.to_string());
@@ -46,10 +88,25 @@ fn title(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut B
             left = left.and(Tone::Dim, format!("  {took}"));
         }
     }
-    let right = whereabouts(page);
+    let right = match narrow {
+        true => comparison(beside).and(Tone::Dim, format!("{} below", words::count(page.below()))),
+        false => comparison(beside).join(whereabouts(page)),
+    };
     let width = u16::try_from(right.width()).unwrap_or(u16::MAX).min(place.width);
     left.paint(Rect { width: place.width.saturating_sub(width + 2), ..place }, Style::new(), theme, buffer);
     right.paint_right(place, Style::new(), theme, buffer);
+}
+
+/// What the comparison with the log beside says of this one.
+fn comparison(beside: Beside<'_>) -> Words {
+    let Some(compare) = beside.compare else { return Words::new() };
+    let Some(count) = compare.count(beside.side) else { return Words::from((Tone::Dim, "comparing  ")) };
+    let of = if compare.is_partial() {
+        format!(" of the first {}", words::count(u64::from(COMPARED)))
+    } else {
+        String::new()
+    };
+    Words::from((Tone::Warn, format!("~ {} differ{of}  ", words::count(count))))
 }
 
 /// Where in the log the view is, and what the view leaves out.
@@ -97,8 +154,12 @@ fn whereabouts(page: &LogPage) -> Words {
     }
 }
 
-/// The rows of the log that are in view.
+/// The rows of a log that are in view.
 pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buffer: &mut Buffer) {
+    lines(state, page, Beside::default(), theme, area, buffer);
+}
+
+fn lines(state: &State, page: &LogPage, beside: Beside<'_>, theme: Theme, area: Rect, buffer: &mut Buffer) {
     if let Some(refusal) = &page.refused {
         return overlay::empty(&[&refusal.message], theme, area, buffer);
     }
@@ -120,7 +181,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
     let started = attempt.and_then(|attempt| attempt.started_at);
     let selected = page.selected();
     let mut before = None;
-    let cursor = (!page.preview && !page.following()).then(|| page.cursor());
+    let cursor = (!page.preview && !page.following() && beside.focused != Some(false)).then(|| page.cursor());
     let rows = shown.iter().map(|(place, row)| match row {
         Shown::Step(mark) => {
             let index = usize::from(mark.step) + 1;
@@ -163,6 +224,7 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
                 Some(search) if search.current == Some(*number) => Mark::CurrentHit,
                 _ if page.bookmarks.contains(number) => Mark::Bookmark,
                 Some(search) if search.is_match(*number) => Mark::Hit,
+                _ if beside.compare.is_some_and(|compare| compare.differs(beside.side, *number)) => Mark::Differs,
                 _ if page.errors.as_ref().is_some_and(|errors| errors.is_match(*number)) => Mark::Error,
                 _ => Mark::None,
             };
@@ -192,7 +254,8 @@ pub(super) fn rows(state: &State, page: &LogPage, theme: Theme, area: Rect, buff
         only: page.only.as_ref().filter(|only| !only.invert && !only.is_errors()).map(|only| &only.regex),
     };
     log.paint(area, theme, buffer);
-    let ticks = page.ticks();
+    let differing = beside.compare.into_iter().flat_map(|compare| compare.hunks(beside.side));
+    let ticks = page.ticks(differing);
     let cells: Vec<Cell> = ticks.iter().map(|tick| Cell { sign: tick.mark.map(sign), in_view: tick.in_view }).collect();
     let width = page.map_width() as u16;
     let place = Rect { x: area.right().saturating_sub(width), width, ..area };
@@ -203,6 +266,7 @@ fn sign(mark: TickMark) -> (char, Tone) {
     match mark {
         TickMark::Bookmark => ('m', Tone::Accent),
         TickMark::Hit => ('*', Tone::Warn),
+        TickMark::Differs => ('~', Tone::Warn),
         TickMark::Error => ('!', Tone::Bad),
         TickMark::Unknown => ('?', Tone::Dim),
     }

@@ -66,6 +66,7 @@ impl State {
                 let view = View::ALL.get(usize::from(number).saturating_sub(1)).copied();
                 self.show_view(view.unwrap_or(self.view), effects);
             }
+            Action::NextView | Action::PreviousView if self.has_pair() => self.act_on_pair(action, effects),
             Action::NextView | Action::PreviousView => {
                 let count = View::ALL.len();
                 let by = if action == Action::NextView { 1 } else { count - 1 };
@@ -276,7 +277,10 @@ impl State {
                 leave(page.sub);
                 page.preview.iter().for_each(|log| leave(log.sub));
             }
-            Some(Page::Log(log)) => log.subs().for_each(leave),
+            Some(Page::Log(log)) => {
+                log.subs().for_each(leave);
+                self.keep_bookmarks(*log);
+            }
             None => {}
         }
     }

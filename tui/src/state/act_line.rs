@@ -14,8 +14,9 @@ use crate::words;
 
 /// Bytes that terminals take into their clipboard: 75,000 once they are encoded.
 const CLIPBOARD: usize = 75_000 / 4 * 3;
-/// Bookmarks of one log.
+/// Bookmarks of one log, and logs whose bookmarks are kept.
 const BOOKMARKS: usize = 500;
+const LOGS: usize = 200;
 
 impl State {
     pub(super) fn act_on_line(&mut self, action: Action, effects: &mut Vec<Effect>) {
@@ -69,6 +70,17 @@ impl State {
         }
     }
 
+    /// What was bookmarked in a log that is left is found there again.
+    pub(super) fn keep_bookmarks(&mut self, log: LogPage) {
+        if let Some(pair) = log.pair {
+            self.keep_bookmarks(pair.other);
+        }
+        self.bookmarks.remove(&log.id);
+        if !log.bookmarks.is_empty() && self.bookmarks.len() < LOGS {
+            self.bookmarks.insert(log.id, log.bookmarks);
+        }
+    }
+
     /// A long line is shown in its whole length, or no more; a step is folded or unfolded.
     fn open_line(&mut self, effects: &mut Vec<Effect>) {
         let sub = self.fresh_sub();
@@ -91,8 +103,8 @@ impl State {
     /// The page whose long line comes with a subscription.
     pub(super) fn long_line(&mut self, sub: Sub) -> Option<&mut LogPage> {
         self.pages.iter_mut().find_map(|page| match page {
-            Page::Log(log) if log.long.as_ref().is_some_and(|long| long.sub == sub) => Some(&mut **log),
-            _ => None,
+            Page::Log(log) => log.either(|log| log.long.as_ref().is_some_and(|long| long.sub == sub)),
+            Page::Build(_) => None,
         })
     }
 

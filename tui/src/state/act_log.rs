@@ -32,6 +32,7 @@ impl State {
             Action::Search => self.prompt = Some(Prompt { kind: PromptKind::Search, text: String::new(), older: None }),
             Action::NextMatch | Action::PreviousMatch => self.step_search(action == Action::NextMatch, effects),
             Action::NextFailed | Action::PreviousFailed => self.step_errors(action == Action::NextFailed, effects),
+            Action::Beside | Action::NextDifference | Action::PreviousDifference => self.act_on_pair(action, effects),
             Action::Into
             | Action::Bookmark
             | Action::NextBookmark
@@ -52,6 +53,7 @@ impl State {
                 let folded = log.folded.clone();
                 self.show(None, folded, effects);
             }
+            Action::Back if log.pair.is_some() => self.leave_pair(effects),
             Action::Back => self.back(effects),
             _ => {}
         }
@@ -90,7 +92,9 @@ impl State {
         };
         let failing = page.failing_lines(&id).filter(|_| matches!(start, Start::EndOfStep(_)));
         let sub = self.fresh_sub();
+        let bookmarks = self.bookmarks.get(&id).cloned().unwrap_or_default();
         let mut log = LogPage::new(id, sub, start, size);
+        log.bookmarks = bookmarks;
         let next = failing.map(|(step, lines)| {
             let next = log.errors.insert(Search::errors()).begin(step.start, lines);
             log.opening = Some(step);

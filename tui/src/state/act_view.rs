@@ -102,8 +102,8 @@ impl State {
     /// The open pages of a log.
     pub(super) fn logs_of(&mut self, id: &AttemptId) -> impl Iterator<Item = &mut LogPage> {
         self.pages.iter_mut().filter_map(move |page| match page {
-            Page::Log(log) if log.id == *id => Some(&mut **log),
-            _ => None,
+            Page::Log(log) => log.either(|log| log.id == *id),
+            Page::Build(_) => None,
         })
     }
 

@@ -96,6 +96,11 @@ impl Builds {
         self.rows.get(&number)
     }
 
+    /// Every row that is here, without regard to a filter, the newest first.
+    pub fn here(&self) -> impl Iterator<Item = &BuildRow> {
+        self.order.iter().filter_map(|number| self.rows.get(number))
+    }
+
     fn number_at(&self, index: usize) -> Option<BuildNumber> {
         if self.filtered() {
             return self.visible.get(index).copied();

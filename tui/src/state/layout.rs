@@ -119,6 +119,19 @@ impl Layout {
             .then(|| (width.saturating_sub(3), self.jobs().saturating_sub(2)))
     }
 
+    /// Two logs on a page: for each its first column and row below the page's own, its columns, and its rows below a title.
+    #[must_use]
+    pub fn logs(self) -> [(u16, u16, u16, u16); 2] {
+        let (width, height) = (self.width, self.body());
+        if width >= 80 {
+            let left = (width - 1) / 2;
+            let rows = height.saturating_sub(1);
+            return [(0, 0, left, rows), (left + 1, 0, width - left - 1, rows)];
+        }
+        let top = height / 2;
+        [(0, 0, width, top.saturating_sub(1)), (0, top, width, (height - top).saturating_sub(1))]
+    }
+
     /// The log on a page of its own: columns and rows.
     #[must_use]
     pub fn log(self) -> (u16, u16) {

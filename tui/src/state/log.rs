@@ -17,6 +17,7 @@ pub use super::log_map::{Tick, TickMark};
 use super::long::Long;
 use super::map::Map;
 use super::only::{self, Only};
+use super::pair::Pair;
 use super::search::Search;
 use crate::safe_text::SafeLine;
 
@@ -53,6 +54,8 @@ pub struct LogPage {
     pub bookmarks: BTreeSet<u64>,
     /// The one line that is shown in its whole length.
     pub long: Option<Long>,
+    /// The log that is shown beside this one.
+    pub pair: Option<Box<Pair>>,
     /// Lines are being selected: from this one to the one with the cursor.
     pub selection: Option<u64>,
     /// Where lines that speak of an error are, and where hits.
@@ -171,6 +174,7 @@ impl LogPage {
             errors: None,
             bookmarks: BTreeSet::new(),
             long: None,
+            pair: None,
             selection: None,
             error_map: Map::default(),
             hit_map: Map::default(),
@@ -233,7 +237,8 @@ impl LogPage {
 
     /// Every subscription of this page.
     pub(super) fn subs(&self) -> impl Iterator<Item = Sub> {
-        [Some(self.sub), self.long.as_ref().map(|long| long.sub)].into_iter().flatten()
+        let own = [Some(self.sub), self.long.as_ref().map(|long| long.sub)].into_iter().flatten();
+        own.chain(self.pair.iter().flat_map(|pair| pair.subs()))
     }
 
     pub fn text_width(&self) -> usize {
@@ -262,7 +267,9 @@ impl LogPage {
     pub(super) fn settle(&mut self) {
         let Some(head) = &self.head else { return };
         match self.start {
-            None => {}
+            None if self.preview || self.following() => {}
+            // Rows came or went above it, or the view became smaller.
+            None => self.keep_cursor_in_view(),
             Some(Start::End) => self.position = Position::Follow,
             Some(Start::Line(line)) => (self.position, self.cursor) = (Position::At((line, 0)), (line, 0)),
             Some(Start::Around(line)) => self.around(line),

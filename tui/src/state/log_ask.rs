@@ -30,6 +30,9 @@ impl LogPage {
     pub(super) fn forget_window(&mut self) {
         self.asked = None;
         self.refused = None;
+        if let Some(pair) = &mut self.pair {
+            pair.other.forget_window();
+        }
     }
 
     fn rows(&self, screens: usize) -> u32 {

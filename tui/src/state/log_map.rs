@@ -21,6 +21,8 @@ pub enum TickMark {
     /// Nobody looked: the log is too long.
     Unknown,
     Error,
+    /// The log beside has no such lines.
+    Differs,
     Hit,
     Bookmark,
 }
@@ -65,8 +67,8 @@ impl LogPage {
         !self.error_map.is_waiting() && !self.hit_map.is_waiting()
     }
 
-    /// The column, from the top; empty where there is none.
-    pub fn ticks(&self) -> Vec<Tick> {
+    /// The column, from the top; empty where there is none. Lines that differ are known to others.
+    pub fn ticks(&self, differing: impl Iterator<Item = u64>) -> Vec<Tick> {
         let (rows, lines) = (self.height() as u64, self.lines());
         if self.map_width() == 0 || rows == 0 || lines == 0 {
             return Vec::new();
@@ -91,6 +93,7 @@ impl LogPage {
             tick.mark = tick.mark.max(Some(mark));
         };
         self.error_map.lines().for_each(|line| put(line, TickMark::Error));
+        differing.for_each(|line| put(line, TickMark::Differs));
         self.hit_map.lines().for_each(|line| put(line, TickMark::Hit));
         self.bookmarks.iter().for_each(|line| put(*line, TickMark::Bookmark));
         ticks

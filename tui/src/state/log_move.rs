@@ -50,7 +50,7 @@ impl LogPage {
         self.shown().iter().position(|(place, _)| *place >= cursor).unwrap_or(self.height() / 2)
     }
 
-    fn keep_cursor_in_view(&mut self) {
+    pub(super) fn keep_cursor_in_view(&mut self) {
         let (top, cursor) = (self.top(), self.nearest(self.cursor));
         let last = self.down(top, self.height().saturating_sub(1));
         if cursor < top {

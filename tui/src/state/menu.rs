@@ -4,6 +4,8 @@
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use windlass_protocol::id::AttemptId;
+
 use super::cursor::{Cursor, Move};
 use super::dialog;
 use super::{Effect, Page, Prompt, PromptKind, State, View};
@@ -25,18 +27,24 @@ pub struct Item {
     pub help: String,
     pub keys: String,
     pub why_not: Option<String>,
-    does: Does,
+    pub(super) does: Does,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Does {
+pub(super) enum Does {
     Act(Mode, Action),
     Switch(String),
     /// To a line of the log that is looked at.
     Line(u64),
+    /// Another log, beside the one that is looked at.
+    Beside(AttemptId),
 }
 
 impl Item {
+    pub(super) fn beside(id: AttemptId, help: String, why_not: Option<String>) -> Self {
+        Self { name: id.to_string(), help, keys: String::new(), why_not, does: Does::Beside(id) }
+    }
+
     pub(super) fn line(line: u64, text: String) -> Self {
         let name = format!("line {}", crate::words::count(line + 1));
         Self { name, help: text, keys: String::new(), why_not: None, does: Does::Line(line) }
@@ -91,7 +99,7 @@ impl Menu {
 }
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
-const ABOUT_ROW: [Action; 35] = [
+const ABOUT_ROW: &[Action] = &[
     Action::Into,
     Action::Graph,
     Action::Details,
@@ -112,6 +120,9 @@ const ABOUT_ROW: [Action; 35] = [
     Action::Bookmark,
     Action::NextBookmark,
     Action::Bookmarks,
+    Action::Beside,
+    Action::NextDifference,
+    Action::PreviousDifference,
     Action::Pager,
     Action::Editor,
     Action::Save,
@@ -159,7 +170,7 @@ impl State {
         }
     }
 
-    fn items(&self, wanted: impl Fn(Action) -> bool) -> Vec<Item> {
+    pub(super) fn items(&self, wanted: impl Fn(Action) -> bool) -> Vec<Item> {
         let mode = self.mode();
         let mut items: Vec<Item> = Vec::new();
         for bound in self.keys.of(mode).filter(|bound| wanted(bound.action)) {
@@ -188,9 +199,14 @@ impl State {
             return self.toast(format!("{}: {why_not}", item.name), true);
         }
         self.close_menu();
-        match item.does {
+        self.carry_out_item(item.does, effects);
+    }
+
+    pub(super) fn carry_out_item(&mut self, does: Does, effects: &mut Vec<Effect>) {
+        match does {
             Does::Act(mode, action) => self.act(mode, action, effects),
             Does::Switch(profile) => effects.push(Effect::Switch(profile)),
+            Does::Beside(id) => self.open_beside(id, effects),
             Does::Line(line) => {
                 if let Some(Page::Log(log)) = self.pages.last() {
                     self.go_to_line(log.sub, line, effects);
@@ -214,6 +230,7 @@ impl State {
             }),
             Action::Bookmark | Action::NextBookmark | Action::Bookmarks | Action::Select => self.no_line(action),
             Action::Into if mode == Mode::Log => self.no_line(action),
+            Action::Beside | Action::NextDifference | Action::PreviousDifference => self.no_pair(action),
             Action::Copy if mode == Mode::Log => self.no_line(action),
             Action::Only
             | Action::OnlyFailed

@@ -12,6 +12,7 @@ mod batch;
 pub mod build;
 pub mod builds;
 pub mod cache;
+pub mod compare;
 pub mod cursor;
 pub mod dialog;
 pub mod digest;
@@ -31,18 +32,20 @@ pub mod only;
 mod others;
 pub mod narrow;
 pub mod overview;
+pub mod pair;
 mod pause;
 pub mod picture;
 mod replay;
 pub mod search;
 pub mod session;
+mod said;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod undo;
 pub mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -89,6 +92,8 @@ pub enum Event {
         text: String,
         bad: bool,
     },
+    /// A command in words.
+    Said(String),
     /// The moment that [`State::deadline`] named has come.
     Deadline,
 }
@@ -264,6 +269,8 @@ pub struct State {
     pub help: Option<usize>,
     pub toasts: Vec<Toast>,
     searches: Vec<String>,
+    /// Bookmarks of logs that are not open now.
+    bookmarks: BTreeMap<AttemptId, BTreeSet<u64>>,
     pending: BTreeMap<u64, Pending>,
     next_request: u64,
     next_look_up: u64,
@@ -306,6 +313,7 @@ impl State {
             help: None,
             toasts: Vec::new(),
             searches: Vec::new(),
+            bookmarks: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_request: 1,
             next_look_up: FIRST_LOOK_UP,
@@ -358,6 +366,7 @@ impl State {
             Event::Message(message) => self.message(*message, &mut effects),
             Event::Log(frame) => self.log_frame(frame),
             Event::Told { text, bad } => self.toast(text, bad),
+            Event::Said(text) => self.said(&text, &mut effects),
             Event::Deadline => {}
         }
         self.settle(&mut effects);
@@ -483,6 +492,9 @@ impl State {
             }
             ServerMessage::LogHead { sub, head } => {
                 self.long_line_ended(sub, effects);
+                if let Some(compare) = self.compare_of(sub) {
+                    compare.take_head(sub, &head);
+                }
                 if let Some(log) = self.log_of(sub) {
                     log.take_head(head);
                 }
@@ -526,6 +538,9 @@ impl State {
     fn log_frame(&mut self, frame: LogFrame) {
         match frame {
             LogFrame::Lines { sub, first, lines } => {
+                if let Some(compare) = self.compare_of(sub) {
+                    compare.take_lines(sub, first, &lines);
+                }
                 if let Some(log) = self.log_of(sub) {
                     log.take_lines(first, lines);
                 }
@@ -541,9 +556,8 @@ impl State {
     /// The log that a subscription is for: a page, or a preview.
     fn log_of(&mut self, sub: Sub) -> Option<&mut LogPage> {
         self.pages.iter_mut().find_map(|page| match page {
-            Page::Log(log) if log.sub == sub => Some(&mut **log),
+            Page::Log(log) => log.either(|log| log.sub == sub),
             Page::Build(build) => build.preview.as_mut().filter(|log| log.sub == sub),
-            Page::Log(_) => None,
         })
     }
 

@@ -39,7 +39,20 @@ impl State {
                     page.preview.as_mut()
                 }
                 Page::Log(log) => {
-                    log.resize(layout.log());
+                    let mut size = layout.log();
+                    if let Some(pair) = &mut log.pair {
+                        let sizes = layout.logs().map(|(_, _, width, height)| (width, height));
+                        let side = usize::from(pair.right);
+                        size = sizes[side];
+                        pair.other.resize(sizes[1 - side]);
+                    }
+                    log.resize(size);
+                    log.sync_pair();
+                    if let Some(other) = log.pair.as_mut().map(|pair| &mut pair.other) {
+                        effects.extend(other.missing_window().map(|topic| subscribe(other.sub, topic)));
+                        let wishes = other.missing_maps(now).into_iter();
+                        maps.extend(wishes.map(|(pattern, request)| (other.id.clone(), pattern, request)));
+                    }
                     let wishes = log.missing_maps(now).into_iter();
                     maps.extend(wishes.map(|(pattern, request)| (log.id.clone(), pattern, request)));
                     Some(&mut **log)

@@ -53,6 +53,8 @@ pub enum Mark {
     /// It speaks of an error.
     Error,
     Bookmark,
+    /// The log beside has no such line.
+    Differs,
     /// It is among those that are being selected.
     Selected,
     /// None of these, but the row that keys speak of.
@@ -129,6 +131,7 @@ impl Log<'_> {
                 Mark::Cursor => (">", Tone::Strong),
                 Mark::Selected => ("|", Tone::Strong),
                 Mark::Bookmark => ("m", Tone::Accent),
+                Mark::Differs => ("~", Tone::Warn),
                 Mark::Hit | Mark::None => ("▸", Tone::Warn),
             };
             let x = place.x + self.gutter - 1 - u16::from(self.gutter > 1);

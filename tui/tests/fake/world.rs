@@ -373,7 +373,7 @@ impl World {
         Ok(Response::Cancel { stopping, killing, cancelled })
     }
 
-    fn retry(&mut self, number: u64, what: &RetryWhat) -> Result<Response, Refusal> {
+    pub(crate) fn retry(&mut self, number: u64, what: &RetryWhat) -> Result<Response, Refusal> {
         let now = self.now;
         let view = self.builds.get_mut(&number);
         let view = view.ok_or_else(|| Refusal::new(RefusalCode::NotFound, "there is no such build"))?;

@@ -48,8 +48,8 @@ impl Perform for Audit {
         let numbers: Vec<u16> = params.iter().flatten().copied().collect();
         let fine = match (intermediates, action) {
             (b"?", 'h' | 'l') => numbers.iter().all(|mode| MODES.contains(mode)),
-            // Places, styles, erasing.
-            (b"", 'H' | 'm' | 'J' | 'K') => true,
+            // Places, styles, erasing; rows that move, and between which rows.
+            (b"", 'H' | 'm' | 'J' | 'K' | 'L' | 'M' | 'r') => true,
             _ => false,
         };
         if intermediates == b"?" && numbers.contains(&1049) {

@@ -1,5 +1,6 @@
 //! Logs: the cursor, and what is shown while only some lines are. A page of 10 rows and 80 columns.
 
+use proptest::prelude::*;
 use windlass_protocol::live::{LineRun, LogView, ViewWindow};
 
 use super::*;
@@ -210,7 +211,7 @@ fn the_column_shows_where_one_is_and_what_is_where() {
     log.take_map(pattern, 1_000, 800, &[0, 2, 0, 1, 0, 0, 0, 0, 0, 0]);
     log.bookmarks.insert(350);
     log.reveal(520);
-    let ticks = log.ticks();
+    let ticks = log.ticks(std::iter::empty());
     let marks: Vec<Option<TickMark>> = ticks.iter().map(|tick| tick.mark).collect();
     let (none, error) = (None, Some(TickMark::Error));
     let (bookmark, unknown) = (Some(TickMark::Bookmark), Some(TickMark::Unknown));
@@ -220,9 +221,9 @@ fn the_column_shows_where_one_is_and_what_is_where() {
     // All of a short log is in view: nothing is said.
     let mut log = page(Start::Line(0));
     log.take_head(head(5, true, &[]));
-    assert!(log.ticks().iter().all(|tick| *tick == Tick::default()));
+    assert!(log.ticks(std::iter::empty()).iter().all(|tick| *tick == Tick::default()));
     log.preview = true;
-    assert!(log.ticks().is_empty());
+    assert!(log.ticks(std::iter::empty()).is_empty());
 }
 
 fn toast(state: &State) -> &str {
@@ -342,4 +343,186 @@ fn a_long_line_is_read_whole_on_enter_and_put_away_again() {
     press(&mut state, &[Char('k'), Enter]);
     assert_eq!((current(&state).cursor(), current(&state).long.is_none()), ((60, 0), true));
     assert!(shown(current(&state)).contains(&"60".to_owned()));
+}
+
+/// Two attempts of a job side by side, with what was asked for: the first is on the left and has the keys.
+fn beside() -> (State, Vec<Effect>) {
+    let mut state = on_a_log();
+    let id = AttemptId { attempt: 2, ..current(&state).id.clone() };
+    let mut effects = Vec::new();
+    state.open_beside(id, &mut effects);
+    effects.extend(happen(&mut state, Event::Deadline));
+    (state, effects)
+}
+
+/// What the daemon says of a log by a subscription: lines of these texts.
+fn tell(state: &mut State, sub: Sub, texts: &[String]) {
+    let line = |text: &String| LogLine {
+        at: 0,
+        step: 0,
+        open: false,
+        raw_length: text.len() as u64,
+        bytes: text.clone().into_bytes(),
+    };
+    happen(state, Event::Log(LogFrame::Lines { sub, first: 0, lines: texts.iter().map(line).collect() }));
+    let message = ServerMessage::LogHead { sub, head: head(texts.len() as u64, true, &[]) };
+    happen(state, Event::Message(Box::new(message)));
+}
+
+#[test]
+fn two_attempts_are_compared_and_move_together() {
+    let (mut state, effects) = beside();
+    let log_of = |message: &&ClientMessage| match message {
+        ClientMessage::Subscribe { sub, topic: Topic::Log { log, window }, .. } => Some((*sub, log.attempt, *window)),
+        _ => None,
+    };
+    let asked: Vec<_> = sent(&effects).iter().filter_map(log_of).collect();
+    let [(left, 1, LogWindow::Range { first: 0, count: 5_000 }), (right, 2, _), (other, 2, _), ..] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    press(&mut state, &[Char('>')]);
+    assert_eq!(toast(&state), "still comparing");
+    let texts = |odd: &[u64], from: u64| -> Vec<String> {
+        (from..100).map(|line| if odd.contains(&line) { "odd".to_owned() } else { format!("line {line}.") }).collect()
+    };
+    tell(&mut state, left, &texts(&[], 0));
+    tell(&mut state, right, &texts(&[40, 80], 10)); // ten lines are missing at its beginning
+    tell(&mut state, other, &texts(&[40, 80], 10));
+    let pair = |state: &State| {
+        let log = current(state);
+        let pair = log.pair.as_ref().expect("a pair");
+        let compare = pair.compare.as_ref().expect("attempts of one job are compared");
+        (log.id.attempt, pair.right, log.cursor().0, pair.other.cursor().0, compare.count(0), compare.count(1))
+    };
+    press(&mut state, &[Char('g'), Char('>')]);
+    assert_eq!(pair(&state), (1, false, 40, 30, Some(12), Some(2)), "the other goes along, ten lines behind");
+    press(&mut state, &[Char('>'), Char('>')]);
+    assert_eq!(toast(&state), "nothing differs any more in this direction");
+    assert_eq!(pair(&state).2, 80);
+    // Keys speak of the other one: nothing moves by that.
+    press(&mut state, &[Key::Tab]);
+    assert_eq!(pair(&state), (2, true, 70, 80, Some(12), Some(2)));
+    press(&mut state, &[Char('<')]);
+    assert_eq!(pair(&state), (2, true, 30, 40, Some(12), Some(2)));
+    // An end of it: the one with the keys stays, everything of the other is let go.
+    let effects = press(&mut state, &[Esc]);
+    assert_eq!(sent(&effects).iter().filter(|message| matches!(message, ClientMessage::Unsubscribe { .. })).count(), 3);
+    assert_eq!((current(&state).id.attempt, current(&state).pair.is_none()), (2, true));
+}
+
+#[test]
+fn without_another_log_there_is_a_reason() {
+    let mut state = on_a_log();
+    press(&mut state, &[Char('b')]);
+    assert_eq!(toast(&state), "the build has no other attempt or job");
+    press(&mut state, &[Char('>')]);
+    assert_eq!(toast(&state), "no other log is beside this one (b)");
+    press(&mut state, &[Key::Tab]);
+    assert!(state.pages.is_empty() && state.view == View::Queue, "Tab is the next view then");
+}
+
+/// Something that happens to a log page.
+#[derive(Debug, Clone)]
+enum Happening {
+    Grow(u64),
+    Rows(u64, u64, Vec<(u64, u64)>),
+    Lines(u64, usize, usize),
+    Move(u8, usize),
+    Reveal(u64),
+    Click(usize),
+    Only(Option<u32>),
+    Fold(u16),
+    Resize(u16, u16),
+    Toggle(u8),
+}
+
+fn any_happening() -> impl Strategy<Value = Happening> {
+    let line = || prop_oneof![0u64..60, 0u64..2_000];
+    let runs = proptest::collection::vec((line(), 0u64..30), 0..6);
+    prop_oneof![
+        (0u64..300).prop_map(Happening::Grow),
+        (line(), 0u64..500, runs).prop_map(|(from, length, runs)| Happening::Rows(from, from + length, runs)),
+        (line(), 0usize..60, 0usize..200).prop_map(|(first, count, width)| Happening::Lines(first, count, width)),
+        (0u8..6, 0usize..40).prop_map(|(motion, by)| Happening::Move(motion, by)),
+        line().prop_map(Happening::Reveal),
+        (0usize..30).prop_map(Happening::Click),
+        proptest::option::of(0u32..3).prop_map(Happening::Only),
+        (0u16..4).prop_map(Happening::Fold),
+        (0u16..120, 0u16..30).prop_map(|(width, height)| Happening::Resize(width, height)),
+        (0u8..4).prop_map(Happening::Toggle),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// Whatever comes in whatever order: the view is as tall as it may be, in order, and the cursor is in it.
+    #[test]
+    fn the_view_holds_together(happenings in proptest::collection::vec(any_happening(), 1..40)) {
+        let mut log = page(Start::End);
+        let (mut lines, steps) = (50, [(0, 0), (1, 20), (2, 20), (3, 400)]);
+        let head_of = |lines: u64| {
+            let begun: Vec<(u16, u64)> = steps.iter().copied().filter(|(_, first)| *first <= lines).collect();
+            head(lines, false, &begun)
+        };
+        log.take_head(head_of(lines));
+        for happening in happenings {
+            match happening {
+                Happening::Grow(by) => {
+                    lines += by;
+                    log.take_head(head_of(lines));
+                }
+                Happening::Rows(from, to, runs) => rows(&mut log, from.min(lines)..to.min(lines), &runs),
+                Happening::Lines(first, count, width) if first < lines => {
+                    let end = (first + count as u64).min(lines);
+                    fill(&mut log, first..end, &"x".repeat(width));
+                }
+                Happening::Lines(..) => {}
+                Happening::Move(motion, by) => log.go(match motion {
+                    0 => Motion::Above,
+                    1 => Motion::Below,
+                    2 => Motion::Up(by),
+                    3 => Motion::Down(by),
+                    4 => Motion::First,
+                    _ => Motion::End,
+                }),
+                Happening::Reveal(line) => log.reveal(line.min(lines.saturating_sub(1))),
+                Happening::Click(row) => log.click(row),
+                Happening::Only(context) => {
+                    let only = context.map(|context| {
+                        let mut only = Only::new("x").expect("a pattern");
+                        only.context = context;
+                        only
+                    });
+                    log.show(only, log.folded.clone(), 11);
+                }
+                Happening::Fold(step) => {
+                    let mut folded = log.folded.clone();
+                    if !folded.remove(&step) {
+                        folded.insert(step);
+                    }
+                    log.show(log.only.clone(), folded, 12);
+                }
+                Happening::Resize(width, height) => log.resize((width, height)),
+                Happening::Toggle(0) => log.wrap = !log.wrap,
+                Happening::Toggle(1) => log.headers = !log.headers,
+                Happening::Toggle(2) => log.toggle_follow(),
+                Happening::Toggle(_) => log.sideways(true),
+            }
+            let size = log.size();
+            log.resize(size); // as after every event
+            log.missing_window();
+            let shown: Vec<_> = log.shown().into_iter().map(|(place, _)| place).collect();
+            prop_assert!(shown.len() <= log.height());
+            prop_assert!(shown.is_sorted() && shown.windows(2).all(|two| two[0] != two[1]), "{:?}", shown);
+            prop_assert!(log.ticks(std::iter::empty()).len() <= log.height());
+            let cursor = log.cursor();
+            // Where the daemon speaks of another part than the one that was asked for, nothing is promised but no panic.
+            let here = log.kept.as_ref().is_none_or(|kept| kept.known().contains(&cursor.0));
+            if let (false, true, Some(first)) = (log.following(), log.start.is_none() && here, shown.first()) {
+                let last = shown.last().expect("there is a first");
+                prop_assert!((*first..=*last).contains(&cursor), "{:?} is not in {:?}", cursor, shown);
+            }
+        }
+    }
 }
