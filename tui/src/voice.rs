@@ -270,6 +270,36 @@ fn row(state: &State) -> Option<(String, String)> {
             };
             Some((job.id.to_string(), numbered(state.queue_cursor.at, jobs.len(), queued(job, state))))
         }
+        (None, View::Repositories) => {
+            let all = state.overview.repositories.as_ref()?;
+            let Some(one) = state.overview.repository() else {
+                return Some((String::new(), "no repositories".to_owned()));
+            };
+            let mut words = format!("{}, {} of {} passed", one.name, one.passed, one.judged);
+            if let Some(median) = one.median_ms {
+                words += &format!(", takes {}", words::duration(median));
+            }
+            if let Some(pause) = &one.pause {
+                words += &format!(", paused by {}", pause.by);
+            }
+            Some((one.name.clone(), numbered(state.overview.repositories_cursor.at, all.len(), words)))
+        }
+        (None, View::Nodes) => {
+            let rows = state.overview.node_rows();
+            let (key, words) = match state.overview.node_row() {
+                Some(NodeRow::Node(node)) => {
+                    let trouble = node.engine.trouble.as_ref().map(|trouble| format!(", {trouble}"));
+                    let trouble = trouble.unwrap_or_default();
+                    let words = format!("{}, {} of {} slots taken{trouble}", node.name, node.jobs.len(), node.slots);
+                    (node.name.clone(), words)
+                }
+                Some(NodeRow::Job(job)) => {
+                    (job.id.to_string(), format!("{}, {} {}", job.id, job.repository, job.title))
+                }
+                None => return Some((String::new(), "no nodes".to_owned())),
+            };
+            Some((key, numbered(state.overview.nodes_cursor.at, rows.len(), words)))
+        }
         (None, View::Deliveries) => {
             let all = state.deliveries.as_ref()?;
             let Some(one) = all.get(state.deliveries_cursor.at) else {

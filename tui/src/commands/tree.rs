@@ -7,6 +7,7 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Outcome, Status};
 
 use crate::safe_text::{SafeLine, label};
+use crate::screens::ascii;
 use crate::waiting;
 use crate::words::{self, Standing};
 
@@ -180,6 +181,10 @@ impl Row {
 }
 
 impl Line {
+    pub(super) fn in_ascii(self) -> Self {
+        Self { sign: ascii::text(&self.sign), text: label(ascii::text(self.text.as_str())), ..self }
+    }
+
     pub(super) fn width(&self) -> usize {
         self.indent + label(&self.sign).width() + self.text.width()
     }

@@ -17,6 +17,7 @@ use super::tree::{self, Look};
 use crate::exit::Failure;
 use crate::link::LinkEvent;
 use crate::safe_text::{Sgr, log_line};
+use crate::screens::ascii;
 
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 /// How long a spinner stands still.
@@ -39,6 +40,8 @@ struct Watching<'a> {
     tails: BTreeMap<String, String>,
     trouble: Option<String>,
     redraw: Redraw,
+    /// The terminal shows nothing else.
+    ascii: bool,
     began: (Timestamp, Instant),
 }
 
@@ -57,6 +60,7 @@ pub(super) async fn until_ended(
         tails: BTreeMap::new(),
         trouble: None,
         redraw: Redraw::default(),
+        ascii: ascii::wanted(|name| std::env::var(name).ok()),
         began: (session.now(), Instant::now()),
     };
     session.subscribe_as(BUILD, Topic::Build { number: address.build });
@@ -171,8 +175,10 @@ impl Watching<'_> {
         let rows = tree::rows(view, &Look { job, tails: &self.tails, trouble, now });
         let rows = if whole { rows } else { tree::fitted(rows, height - 1) };
         let turn = usize::try_from(passed.as_millis() / TURN.as_millis()).unwrap_or(0) % SPINNER.len();
-        let spinner = Some(SPINNER[turn]);
-        let painted = rows.iter().map(|row| output.painted(&row.line(columns, spinner))).collect();
+        let spinner = if self.ascii { ['|', '/', '-', '\\'][turn % 4] } else { SPINNER[turn] };
+        let lines = rows.iter().map(|row| row.line(columns, Some(spinner)));
+        let lines = lines.map(|line| if self.ascii { line.in_ascii() } else { line });
+        let painted = lines.map(|line| output.painted(&line)).collect();
         let bytes = self.redraw.frame(painted, columns, height);
         output.raw(bytes.as_bytes())?;
         output.flush()

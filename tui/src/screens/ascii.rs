@@ -16,6 +16,12 @@ pub(super) fn rewrite(buffer: &mut Buffer) {
     }
 }
 
+/// The same with a text that is no screen.
+pub(crate) fn text(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii() { c.to_string() } else { plain(c.encode_utf8(&mut [0; 4])).to_owned() };
+    text.chars().map(plain).collect()
+}
+
 /// Whether the locale of this process has an encoding other than UTF-8. Where none is set, UTF-8 is the better guess.
 #[must_use]
 pub(crate) fn wanted(variable: impl Fn(&str) -> Option<String>) -> bool {
@@ -33,6 +39,7 @@ fn plain(symbol: &str) -> &'static str {
         "○" => "o",
         "●" => "*",
         "◌" => "~",
+        "◉" => "@",
         "◷" => "t",
         "⊘" => "c",
         "▲" => "m",

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::paint;
+use super::{ascii, paint};
 use crate::state::State;
 use crate::theme::{Theme, Tone};
 use crate::widgets::text::Words;
@@ -52,5 +52,8 @@ fn whole(state: &State, theme: Theme) -> Buffer {
     let area = Rect { x: 0, y: 0, width: layout.width, height: layout.height };
     let mut buffer = Buffer::empty(area);
     paint(state, theme, area, &mut buffer);
+    if theme.is_ascii() {
+        ascii::rewrite(&mut buffer);
+    }
     buffer
 }

@@ -27,6 +27,8 @@ impl State {
                     | Action::Left
                     | Action::Right
                     | Action::Wrap
+                    | Action::Graph
+                    | Action::Details
                     | Action::Select
                     | Action::Bookmarks
             )

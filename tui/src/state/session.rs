@@ -72,6 +72,7 @@ impl State {
         let mut effects = Vec::new();
         let height = usize::from(self.layout().list());
         self.view = View::ALL.into_iter().find(|view| view.name() == session.view).unwrap_or(self.view);
+        self.look_again();
         self.builds.only_failed = session.only_failed;
         if !session.filter.trim().is_empty() {
             self.filter(session.filter.clone(), &mut effects);

@@ -147,3 +147,15 @@ fn no_more_is_watched_than_a_connection_has_room_for() {
     let words = "40 builds are watched already, more cannot be";
     assert_eq!(state.toasts.last().map(|toast| toast.text.as_str()), Some(words));
 }
+
+#[test]
+fn every_view_is_found_again_and_asks_for_what_it_shows() {
+    for view in View::ALL {
+        let session = Session { view: view.name().to_owned(), ..Session::default() };
+        let mut state = State::new("unix:s".to_owned(), (100, 30), NOW, TimeZone::UTC, true, true);
+        state.restore(&session);
+        assert_eq!(state.view, view);
+        let asked = requests(&happen(&mut state, Event::Connected(hello())));
+        assert_eq!(asked.is_empty(), matches!(view, View::Builds | View::Queue), "{view:?}: {asked:?}");
+    }
+}
