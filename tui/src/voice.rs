@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use windlass_protocol::glance::{NodeView, RepositoryView};
 use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::view::{BuildRow, QueuedJob};
 
@@ -310,48 +309,7 @@ fn row(state: &State) -> Option<(String, String)> {
             let words = format!("{} of {}: {reason}", one.event, one.repository.as_deref().unwrap_or("no repository"));
             Some((one.delivery.clone(), numbered(state.deliveries_cursor.at, all.len(), words)))
         }
-        (None, View::Repositories) => {
-            let all = state.overview.repositories.as_ref()?;
-            let Some(one) = state.overview.repository() else {
-                return Some((String::new(), "no repositories".to_owned()));
-            };
-            let words = repository(one);
-            let key = format!("{} {words}", one.name);
-            Some((key, numbered(state.overview.repositories_cursor.at, all.len(), words)))
-        }
-        (None, View::Nodes) => {
-            let rows = state.overview.node_rows();
-            let (key, words) = match state.overview.node_row()? {
-                NodeRow::Node(one) => (one.name.clone(), node(one)),
-                NodeRow::Job(job) => {
-                    let step = job.step.as_ref().map_or("being prepared".to_owned(), |step| format!("step {step}"));
-                    (job.id.to_string(), format!("job {}, {step}", job.id))
-                }
-            };
-            Some((key, numbered(state.overview.nodes_cursor.at, rows.len(), words)))
-        }
     }
-}
-
-fn repository(one: &RepositoryView) -> String {
-    let newest = match one.results.first() {
-        Some(newest) => format!("the newest is {}", Standing::of(newest.status, newest.outcome).word()),
-        None => "nothing was built yet".to_owned(),
-    };
-    let remark = match (&one.pause, one.listed) {
-        (Some(_), _) => ", paused",
-        (None, false) => ", not listed in the configuration",
-        (None, true) => "",
-    };
-    format!("{}{remark}: {newest}, {} of the last {} passed", one.name, one.passed, one.judged)
-}
-
-fn node(one: &NodeView) -> String {
-    let engine = match &one.engine.trouble {
-        Some(trouble) => format!("its engine is in trouble: {trouble}"),
-        None => "ready".to_owned(),
-    };
-    format!("node {}, {engine}, {} of {} slots taken", one.name, one.jobs.len(), one.slots)
 }
 
 fn about(row: &BuildRow) -> String {

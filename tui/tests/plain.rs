@@ -155,7 +155,7 @@ async fn repositories_and_nodes_are_read_out() {
     let mut talk = Talk::start(story);
     talk.hear("build 2").await;
     talk.say("view-4").await;
-    talk.hear("acme/app: the newest is running, 0 of the last 0 passed").await;
+    talk.hear("acme/app, 0 of 0 passed").await;
     talk.say("view-5").await;
-    talk.hear("node build-1, ready, 1 of 2 slots taken").await;
+    talk.hear("build-1, 1 of 2 slots taken").await;
 }
