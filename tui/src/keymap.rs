@@ -188,7 +188,7 @@ pub const TABLE: &[Binding] = &[
         Action::Filter,
         &[List],
         &[Char('/')],
-        "filter as you type: words, repo: branch: status: author: event:",
+        "filter as you type: words; in builds also repo: branch: status: author: event:",
         Some("filter"),
     ),
     bind(Action::Search, &[Log], &[Char('/')], "search, a regular expression", Some("search")),

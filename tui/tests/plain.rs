@@ -149,3 +149,13 @@ async fn what_can_be_said_is_told_with_what_is_impossible_and_the_end_of_input_l
     let status = tokio::time::timeout(Duration::from_secs(20), talk.child.wait()).await;
     assert_eq!(status.expect("it ends").expect("its status").code(), Some(0));
 }
+
+#[tokio::test]
+async fn repositories_and_nodes_are_read_out() {
+    let mut talk = Talk::start(story);
+    talk.hear("build 2").await;
+    talk.say("view-4").await;
+    talk.hear("acme/app, 0 of 0 passed").await;
+    talk.say("view-5").await;
+    talk.hear("build-1, 1 of 2 slots taken").await;
+}

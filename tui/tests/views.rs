@@ -214,6 +214,14 @@ async fn repositories_and_their_results() {
     driver.until("the repositories", |state| state.overview.repositories.is_some()).await;
     at_every_size(&mut driver, "repositories");
     insta::assert_snapshot!("repositories_ascii", driver.ascii_screen());
+    driver.press(&[Char('j'), Char('/')]);
+    driver.type_text("ac");
+    insta::assert_snapshot!("repositories_filtered", driver.screen());
+    assert_eq!(driver.state.overview.repository().map(|repository| repository.name.as_str()), Some("acme/new"));
+    driver.type_text("xyz");
+    assert!(driver.screen().contains("no repository fits the filter"), "{}", driver.screen());
+    driver.press(&[Esc]);
+    assert_eq!(driver.state.overview.repositories.as_ref().map(Vec::len), Some(4));
     // Its builds, and back to it.
     driver.press(&[Char('G'), Char('k'), Enter]);
     assert_eq!((driver.state.view, driver.state.builds.filter.as_str()), (View::Builds, "repo:octo/site"));
@@ -279,7 +287,15 @@ async fn a_delivery_is_replayed_after_a_question() {
     });
     driver.press(&[Char('3')]);
     driver.until("deliveries", |state| state.deliveries.is_some()).await;
-    driver.press(&[Char('j'), Char('a')]);
+    driver.press(&[Char('/')]);
+    driver.type_text("two");
+    let shown =
+        |state: &State| state.deliveries.iter().flatten().map(|shown| shown.delivery.clone()).collect::<Vec<_>>();
+    assert_eq!(shown(&driver.state), ["two"]);
+    assert!(driver.screen().contains("1 of the newest 2, filter \"two\""), "{}", driver.screen());
+    driver.press(&[Enter, Esc]);
+    assert_eq!(shown(&driver.state), ["one", "two"], "Esc clears it");
+    driver.press(&[Char('g'), Char('j'), Char('a')]);
     assert!(driver.state.toasts.iter().any(|toast| toast.text.contains("not kept any more")));
     driver.press(&[Char('k'), Char('a')]);
     insta::assert_snapshot!("replay_asks", driver.screen());

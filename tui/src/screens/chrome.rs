@@ -170,7 +170,8 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
         };
         let words = Words::new().and(Tone::Accent, sign).plain(&prompt.text).and(Tone::Accent, "▏");
         let used = words.paint(place, Style::new(), theme, buffer);
-        let unclear = state.builds.problem().filter(|_| prompt.kind == PromptKind::Filter);
+        let unclear =
+            state.builds.problem().filter(|_| prompt.kind == PromptKind::Filter && state.view == View::Builds);
         let rest = Rect { x: place.x + used + 3, width: place.width.saturating_sub(used + 3), ..place };
         let words = unclear.map_or_else(|| keys(state), |words| Words::from((Tone::Warn, words)));
         words.paint(rest, Style::new(), theme, buffer);
@@ -202,7 +203,9 @@ fn keys(state: &State) -> Words {
 fn possible(state: &State, action: Action) -> bool {
     match (action, state.pages.last()) {
         (Action::NextMatch, Some(Page::Log(log))) => log.search.is_some(),
-        (Action::Filter, None) => state.view == View::Builds,
+        (Action::Filter, None) => {
+            matches!(state.view, View::Builds | View::Deliveries | View::Repositories)
+        }
         (Action::Replay, _) => state.view == View::Deliveries,
         (Action::Pause, _) => matches!(state.view, View::Queue | View::Repositories),
         (Action::Cancel, None) => !matches!(state.view, View::Deliveries | View::Repositories),

@@ -17,6 +17,10 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     let Some(deliveries) = &state.deliveries else {
         return overlay::empty(&["waiting for the daemon"], theme, area, buffer);
     };
+    let all = &state.overview.all_deliveries;
+    if deliveries.is_empty() && all.is_on() {
+        return overlay::empty(&["no delivery fits the filter", "", "Esc clears it"], theme, area, buffer);
+    }
     if deliveries.is_empty() {
         let address = match &state.connection {
             Connection::Up(hello) => hello.webhook.as_deref(),
@@ -55,7 +59,10 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         let line =
             |y: u16| Rect { x: area.x + 1, y: list.bottom() + y, width: area.width.saturating_sub(2), height: 1 };
         overlay::rule(
-            &format!("the newest {}", deliveries.len()),
+            &match all.is_on() {
+                true => format!("{} of the newest {}, filter \"{}\"", deliveries.len(), all.total(), all.text.trim()),
+                false => format!("the newest {}", deliveries.len()),
+            },
             theme,
             Rect { y: list.bottom(), height: 1, ..area },
             buffer,

@@ -20,6 +20,10 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     let Some(repositories) = &state.overview.repositories else {
         return overlay::empty(&["waiting for the daemon"], theme, area, buffer);
     };
+    let all = &state.overview.all_repositories;
+    if repositories.is_empty() && all.is_on() {
+        return overlay::empty(&["no repository fits the filter", "", "Esc clears it"], theme, area, buffer);
+    }
     if repositories.is_empty() {
         let lines = [
             "no repository is listed, and none ever built",
@@ -51,6 +55,7 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         let line =
             |y: u16| Rect { x: area.x + 1, y: list.bottom() + y, width: area.width.saturating_sub(2), height: 1 };
         let count = match (repositories.len() as u64, state.overview.repositories_total) {
+            (shown, _) if all.is_on() => format!("{shown} shown of {}, filter \"{}\"", all.total(), all.text.trim()),
             (1, 0 | 1) => "1 repository".to_owned(),
             (shown, all) if all > shown => format!("the first {shown} of {} repositories", words::count(all)),
             (shown, _) => format!("{} repositories", words::count(shown)),

@@ -117,7 +117,12 @@ impl State {
                 self.filter_before = Some(text.clone());
                 self.prompt = Some(Prompt { kind: PromptKind::Filter, text, older: None });
             }
-            Action::Filter => self.toast("only builds can be filtered yet".to_owned(), true),
+            Action::Filter => match self.narrowed_by() {
+                Some(text) => {
+                    self.prompt = Some(Prompt { kind: PromptKind::Filter, text: text.to_owned(), older: None });
+                }
+                None => self.toast("builds, deliveries and repositories can be filtered".to_owned(), true),
+            },
             Action::Pause if matches!(self.view, View::Queue | View::Repositories) => self.pause_menu(),
             Action::Pause => self.toast("the queue (press 2) is where it is paused".to_owned(), true),
             Action::Replay => self.replay(),
@@ -144,6 +149,7 @@ impl State {
                 self.filter(String::new(), effects);
                 self.filter_changed(before.0, before.1);
             }
+            Action::Back if self.narrowed_by().is_some_and(|text| !text.is_empty()) => self.narrow(String::new()),
             Action::Back => self.marks_change(|builds| builds.set_marks(BTreeSet::new())),
             _ => {}
         }

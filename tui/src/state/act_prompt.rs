@@ -8,6 +8,7 @@ use windlass_protocol::live::ClientMessage;
 impl State {
     pub(super) fn act_in_prompt(&mut self, action: Action, effects: &mut Vec<Effect>) {
         let height = usize::from(self.layout().list());
+        let narrows = self.narrowed_by().is_some();
         let Some(prompt) = &mut self.prompt else { return };
         match (action, prompt.kind) {
             (Action::Erase, _) => {
@@ -32,7 +33,7 @@ impl State {
             (Action::Accept, PromptKind::Command) => self.take_item(effects),
             (Action::Close, PromptKind::Command) => self.close_menu(),
             (Action::Older | Action::Newer, PromptKind::Filter) => {
-                self.builds.go(Move::By(if action == Action::Older { -1 } else { 1 }), height);
+                self.move_in_list(Move::By(if action == Action::Older { -1 } else { 1 }), height);
             }
             (Action::Older | Action::Newer, PromptKind::Search) => {
                 let next = match (action, prompt.older) {
@@ -45,6 +46,11 @@ impl State {
                 if found.is_some() || next.is_none() {
                     (prompt.older, prompt.text) = (next, found.unwrap_or_default());
                 }
+            }
+            (Action::Accept, PromptKind::Filter) if narrows => self.prompt = None,
+            (Action::Close, PromptKind::Filter) if narrows => {
+                self.prompt = None;
+                self.narrow(String::new());
             }
             (Action::Accept, PromptKind::Filter) => {
                 self.prompt = None;
@@ -88,7 +94,12 @@ impl State {
     /// The text of the prompt changed.
     pub(super) fn typed(&mut self, effects: &mut Vec<Effect>) {
         let height = usize::from(self.layout().menu());
+        let narrows = self.narrowed_by().is_some();
         match (&self.prompt, &mut self.menu) {
+            (Some(Prompt { kind: PromptKind::Filter, text, .. }), _) if narrows => {
+                let text = text.clone();
+                self.narrow(text);
+            }
             (Some(Prompt { kind: PromptKind::Filter, text, .. }), _) => self.filter(text.clone(), effects),
             (Some(Prompt { kind: PromptKind::Command, text, .. }), Some(menu)) => menu.narrow(text, height),
             _ => {}

@@ -36,11 +36,12 @@ impl State {
             }
             (Pending::Excerpt { log }, Response::Excerpt { lines }) => self.excerpt(&log, digest::lines(lines)),
             (Pending::Deliveries, Response::Deliveries { deliveries }) => {
-                (self.deliveries, self.overview.asking) = (Some(deliveries), false);
+                self.take_deliveries(deliveries);
+                self.overview.asking = false;
             }
             (Pending::Repositories, Response::Repositories { repositories, total }) => {
-                (self.overview.repositories, self.overview.asking) = (Some(repositories), false);
-                self.overview.repositories_total = total;
+                self.take_repositories(repositories);
+                (self.overview.repositories_total, self.overview.asking) = (total, false);
             }
             (Pending::Nodes, Response::Nodes { nodes }) => {
                 (self.overview.nodes, self.overview.asking) = (Some(nodes), false);

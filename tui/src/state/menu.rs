@@ -242,6 +242,7 @@ impl State {
             {
                 self.no_view(action)
             }
+            Action::Filter if self.narrowed_by().is_some() => None,
             Action::Filter | Action::Mark | Action::MarkRange | Action::MarkAll | Action::OnlyFailed => only_builds,
             Action::Watch => self.why_no_watch(),
             Action::Undo => self.why_no_undo(),

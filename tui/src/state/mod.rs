@@ -30,6 +30,7 @@ mod map;
 pub mod menu;
 pub mod only;
 mod others;
+pub mod narrow;
 pub mod overview;
 pub mod pair;
 mod pause;

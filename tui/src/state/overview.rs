@@ -8,9 +8,10 @@ use windlass_protocol::glance::{BuildResult, NodeJob, NodeView, RepositoryView};
 use windlass_protocol::id::JobId;
 use windlass_protocol::live::Request;
 use windlass_protocol::time::Timestamp;
-use windlass_protocol::view::BuildRow;
+use windlass_protocol::view::{BuildRow, DeliveryView};
 
 use super::cursor::Cursor;
+use super::narrow::Narrowed;
 use super::{Connection, Effect, Pending, State, View};
 
 /// Results asked for of each repository, and of a branch.
@@ -22,7 +23,10 @@ const BRANCHES: usize = 200;
 
 #[derive(Debug, Default)]
 pub struct Overview {
+    /// Those that fit what was typed.
     pub repositories: Option<Vec<RepositoryView>>,
+    pub all_repositories: Narrowed<RepositoryView>,
+    pub all_deliveries: Narrowed<DeliveryView>,
     /// How many there are, though not all are told.
     pub repositories_total: u64,
     pub repositories_cursor: Cursor,
