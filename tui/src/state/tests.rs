@@ -9,7 +9,7 @@ use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{LogHead, LogWindow, Response, RetryWhat, Role, StepMark};
 use windlass_protocol::log::{LogLine, NO_STEP};
 use windlass_protocol::refusal::{Refusal, RefusalCode};
-use windlass_protocol::view::{BuildRow, Cancelling, EngineView, Outcome, QueueView};
+use windlass_protocol::view::{BuildRow, BuildView, Cancelling, EngineView, Outcome, QueueView};
 
 use super::log::{Shown, Start};
 use super::*;
