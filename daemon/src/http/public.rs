@@ -28,6 +28,8 @@ use crate::store::Recorded;
 
 /// A whole body has to be here within this time; GitHub itself gives up after 10 s.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// Room that is made for a body before it has arrived, as far as it is announced.
+const ON_TRUST: usize = 16 * 1024;
 const LOG_CHUNK: usize = 256 * 1024;
 /// Bodies that are held at once, over all connections: anybody may send one. More than the largest that may be allowed.
 const BODIES: usize = 128 << 20;
@@ -91,7 +93,7 @@ async fn webhook(
     if header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
         return Err(Failure::invalid("set the webhook's content type to application/json"));
     }
-    let received = intake::read(&app.config, delivery, event, &body).map_err(|error| {
+    let received = intake::read(&app.config, delivery, event, body).map_err(|error| {
         tracing::warn!(delivery, event, %error, "a signed webhook was not understood");
         Failure::invalid(error.to_string())
     })?;
@@ -133,7 +135,8 @@ async fn read_body(mut body: Body, cap: usize, budget: &Budget) -> Result<(Vec<u
     if body.size_hint().lower() > cap as u64 {
         return Err(too_large());
     }
-    let mut bytes = Vec::new();
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(cap);
+    let mut bytes = Vec::with_capacity(announced.min(ON_TRUST));
     let mut room = budget.charge(0)?;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Failure::invalid("the body broke off"))?.into_data() else { continue };

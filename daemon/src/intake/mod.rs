@@ -40,16 +40,19 @@ pub struct Received {
 }
 
 /// Reads a verified webhook. What nothing will come of is known at once, and why.
-pub fn read(config: &Config, id: &str, event_name: &str, body: &[u8]) -> Result<Received, PayloadError> {
-    let event = payload::parse(event_name, body)?;
+pub fn read(config: &Config, id: &str, event_name: &str, body: Vec<u8>) -> Result<Received, PayloadError> {
+    let event = payload::parse(event_name, &body)?;
     let ignored = match event::decide(&event) {
         Decision::Build(request) => not_listed(config, &request),
         Decision::Ignore(reason) => Some(reason),
     };
     let state = if ignored.is_some() { DeliveryState::Ignored } else { DeliveryState::Accepted };
+    let body_sha256 = sha256_hex(&body);
     let text = match state {
-        // JSON that parsed is UTF-8; what nothing comes of need not be kept.
-        DeliveryState::Accepted => String::from_utf8_lossy(body).into_owned(),
+        // JSON that parsed is UTF-8, so it is not copied; what nothing comes of need not be kept.
+        DeliveryState::Accepted => {
+            String::from_utf8(body).unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned())
+        }
         DeliveryState::Ignored => String::new(),
     };
     let delivery = NewDelivery {
@@ -57,7 +60,7 @@ pub fn read(config: &Config, id: &str, event_name: &str, body: &[u8]) -> Result<
         event: event_name.to_owned(),
         action: event.action.as_deref().map(|action| event::clean(action, 100)),
         repository: event.repository.as_ref().map(|repository| repository.full_name.clone()),
-        body_sha256: sha256_hex(body),
+        body_sha256,
         body: text,
         received_at: clock::now(),
         state,
