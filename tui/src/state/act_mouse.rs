@@ -77,7 +77,8 @@ impl State {
             (Some(Page::Build(page)), _) => page.cursor.scroll(rows, page.rows.len(), jobs),
             (None, View::Builds) => self.builds.scroll(rows, list),
             (None, View::Queue) => {
-                self.queue_cursor.scroll(rows, self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+                let length = self.queue_len();
+                self.queue_cursor.scroll(rows, length, list);
             }
             (None, View::Deliveries) => {
                 self.deliveries_cursor.scroll(rows, self.deliveries.as_ref().map_or(0, Vec::len), list);

@@ -299,7 +299,7 @@ impl State {
     fn nothing_selected(&self) -> Option<String> {
         let empty = match self.view {
             View::Builds => self.builds.selected().is_none(),
-            View::Queue => self.queue.as_ref().is_none_or(|queue| queue.jobs.is_empty()),
+            View::Queue => self.queued_job().is_none(),
             View::Deliveries => self.deliveries.as_ref().is_none_or(Vec::is_empty),
             View::Repositories => self.overview.repository().is_none(),
             View::Nodes => self.overview.node_job().is_none(),

@@ -65,6 +65,7 @@ use dialog::Dialog;
 use layout::Layout;
 use log::LogPage;
 use menu::Menu;
+use narrow::QueueFilter;
 use others::Ours;
 use overview::Overview;
 use undo::Done;
@@ -268,6 +269,7 @@ pub struct State {
     pub dialog: Option<Dialog>,
     /// The help is open, scrolled down by so many rows.
     pub help: Option<usize>,
+    pub queue_filter: QueueFilter,
     pub toasts: Vec<Toast>,
     searches: Vec<String>,
     /// Bookmarks of logs that are not open now.
@@ -316,6 +318,7 @@ impl State {
             searches: Vec::new(),
             bookmarks: BTreeMap::new(),
             pending: BTreeMap::new(),
+            queue_filter: QueueFilter::default(),
             next_request: 1,
             next_look_up: FIRST_LOOK_UP,
             next_sub: FIRST_FREE,
