@@ -315,6 +315,10 @@ impl App {
             }
             Input::Mouse(mouse) => match mouse.kind {
                 MouseEventKind::Down(MouseButton::Left) => self.hits.at(mouse.column, mouse.row).map(Event::Click),
+                MouseEventKind::Drag(MouseButton::Left) if self.state.holds() => {
+                    Some(Event::Drag(mouse.column, mouse.row))
+                }
+                MouseEventKind::Up(MouseButton::Left) if self.state.holds() => Some(Event::Drop),
                 MouseEventKind::ScrollUp => Some(Event::Wheel(-WHEEL)),
                 MouseEventKind::ScrollDown => Some(Event::Wheel(WHEEL)),
                 _ => None,
