@@ -204,7 +204,7 @@ fn possible(state: &State, action: Action) -> bool {
     match (action, state.pages.last()) {
         (Action::NextMatch, Some(Page::Log(log))) => log.search.is_some(),
         (Action::Filter, None) => {
-            matches!(state.view, View::Builds | View::Deliveries | View::Repositories)
+            matches!(state.view, View::Builds | View::Queue | View::Deliveries | View::Repositories)
         }
         (Action::Replay, _) => state.view == View::Deliveries,
         (Action::Pause, _) => matches!(state.view, View::Queue | View::Repositories),
