@@ -13,6 +13,7 @@ use windlass_protocol::live::{ClientMessage, Hello, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 
+use crate::failpoint;
 pub use socket::LinkError;
 use socket::{Incoming, Socket};
 use target::Target;
@@ -128,6 +129,7 @@ impl Task {
             self.instance = Some(hello.instance.clone());
         }
         self.tell(LinkEvent::Connected(hello)).await?;
+        failpoint::at("link");
         for (&sub, subscription) in &self.subscriptions {
             let message =
                 ClientMessage::Subscribe { sub, topic: subscription.topic.clone(), after: subscription.after };
