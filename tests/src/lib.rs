@@ -12,6 +12,7 @@ pub mod daemon; // windlassd on a data folder of its own
 pub mod database; // one of a story's own, on the Postgres that the tests share
 pub mod delivery; // webhooks as GitHub sends them
 pub mod doctor; // what `windlassd doctor` says
+pub mod fake; // a daemon that only pretends, behind a line that misbehaves
 pub mod follow; // a log as a following client sees it
 pub mod http; // a small HTTP/1.1 client
 pub mod image; // the image without a registry
@@ -21,6 +22,7 @@ pub mod numbered; // lines that carry their number
 pub mod postgres; // a Postgres that may be stopped
 pub mod proxy; // a way to a socket that can be blocked or cut
 pub mod repository; // git repositories
+pub mod robot; // a person in front of the client, who reads stories
 pub mod small_disk; // a disk that can be filled
 pub mod tail; // what `windlass logs -f` writes
 pub mod terminal; // the client in a pseudo-terminal

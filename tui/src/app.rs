@@ -16,6 +16,7 @@ use windlass_protocol::time::Timestamp;
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::failpoint;
 use crate::handover;
 use crate::hangup::Line;
 use crate::kept::{self, Keeper, Kept};
@@ -253,6 +254,7 @@ impl App {
     }
 
     fn happen(&mut self, event: Event, terminal: &mut Terminal) -> io::Result<()> {
+        failpoint::at("event");
         let now = now();
         if let Some(recorder) = &mut self.recorder
             && let Err(words) = recorder.event(now, &event)
@@ -304,7 +306,10 @@ impl App {
         if (width, height) != (layout.width, layout.height) {
             self.happen(Event::Resize(width, height), terminal)?;
         }
-        self.hits = terminal.draw(|frame| screens::draw(&self.state, self.options.theme, frame))?;
+        self.hits = terminal.draw(|frame| {
+            failpoint::at("frame");
+            screens::draw(&self.state, self.options.theme, frame)
+        })?;
         Ok(())
     }
 

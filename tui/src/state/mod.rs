@@ -34,6 +34,7 @@ mod others;
 pub mod narrow;
 pub mod overview;
 pub mod pair;
+mod patience;
 mod pause;
 pub mod picture;
 mod replay;
@@ -68,6 +69,7 @@ use menu::Menu;
 use narrow::QueueFilter;
 use others::Ours;
 use overview::Overview;
+use patience::Patience;
 use undo::Done;
 use watch::Watches;
 
@@ -284,6 +286,7 @@ pub struct State {
     /// Bookmarks of logs that are not open now.
     bookmarks: BTreeMap<AttemptId, BTreeSet<u64>>,
     pending: BTreeMap<u64, Pending>,
+    patience: Patience,
     next_request: u64,
     next_look_up: u64,
     next_sub: Sub,
@@ -330,6 +333,7 @@ impl State {
             searches: Vec::new(),
             bookmarks: BTreeMap::new(),
             pending: BTreeMap::new(),
+            patience: Patience::default(),
             next_request: 1,
             next_look_up: FIRST_LOOK_UP,
             next_sub: FIRST_FREE,
@@ -437,7 +441,7 @@ impl State {
     pub fn deadline(&self) -> Option<Timestamp> {
         let toast = self.toasts.iter().map(|toast| toast.until).min();
         let second = self.counts_seconds().then(|| Timestamp((self.daemon_now().0 / 1_000 + 1) * 1_000 - self.ahead));
-        [toast, second, self.overview_deadline()].into_iter().flatten().min()
+        [toast, second, self.overview_deadline(), self.patience.deadline()].into_iter().flatten().min()
     }
 
     /// Something on the screen changes with each second.
@@ -491,6 +495,7 @@ impl State {
         let id = self.next_request;
         self.next_request += 1;
         self.pending.insert(id, pending);
+        self.patience.begin(id, self.now);
         effects.push(Effect::Send(ClientMessage::Request { id, request }));
     }
 
@@ -500,6 +505,7 @@ impl State {
         let id = self.next_look_up;
         self.next_look_up += 1;
         self.pending.insert(id, pending);
+        self.patience.begin(id, self.now);
         effects.push(Effect::Send(ClientMessage::Request { id, request }));
     }
 

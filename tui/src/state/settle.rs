@@ -9,6 +9,7 @@ use super::{BUILDS, Effect, Page, Pending, State, subscribe};
 impl State {
     /// After every event: everything fits its area again, and what is in view but not here is asked for.
     pub(super) fn settle(&mut self, effects: &mut Vec<Effect>) {
+        self.settle_patience();
         let layout = self.layout();
         let list = usize::from(layout.list());
         let length = self.builds.len();

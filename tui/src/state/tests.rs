@@ -3,6 +3,7 @@
 mod away;
 mod marks;
 mod others;
+mod patience;
 
 use jiff::tz::TimeZone;
 use windlass_protocol::id::AttemptId;
@@ -348,10 +349,17 @@ fn answers_and_refusals_are_said() {
 #[test]
 fn idle_has_no_deadline_and_running_counts_seconds_of_the_daemons_clock() {
     let mut state = with_builds(3);
+    // How the builds of the branch ended is still to be told.
+    assert_eq!(state.deadline(), Some(Timestamp(NOW.0 + 10_000)));
+    let answer = ServerMessage::Response { id: FIRST_LOOK_UP, response: Response::Results { results: Vec::new() } };
+    happen(&mut state, Event::Message(Box::new(answer)));
     assert_eq!(state.deadline(), None);
     list(&mut state, vec![row(4, Status::Running, None, "x")], 1);
     assert_eq!(state.deadline(), Some(Timestamp(NOW.0 + 1_000)));
     state.animation = false;
+    let id = FIRST_LOOK_UP + 1;
+    let refusal = Refusal::new(RefusalCode::Unavailable, "not now");
+    happen(&mut state, Event::Message(Box::new(ServerMessage::Refused { id, refusal })));
     assert_eq!(state.deadline(), None);
     happen(&mut state, Event::Lost { error: "gone".to_owned(), pause: 100 });
     assert!(state.stale() && state.deadline().is_none());
