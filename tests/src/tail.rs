@@ -52,7 +52,6 @@ impl Tail {
         Self { child, seen }
     }
 
-    #[must_use]
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().expect("the reading thread does not panic")
     }
