@@ -8,14 +8,13 @@ mod fake;
 mod driver;
 
 use driver::Driver;
+use driver::scene::SIZES;
 use fake::World;
 use windlass_protocol::live::RetryWhat;
 use windlass_protocol::view::Outcome;
 use windlass_tui::keymap::Key::{Char, Enter, Esc};
 use windlass_tui::state::log::{LogPage, Shown};
 use windlass_tui::state::{Effect, Page, State};
-
-const SIZES: [(u16, u16); 3] = [(200, 50), (80, 24), (40, 10)];
 
 /// A job with two steps that passed and one that failed with several errors, opened at its end.
 async fn opened() -> Driver {
@@ -87,6 +86,7 @@ async fn at_every_size(driver: &mut Driver, name: &str) {
     }
     driver.resize(SIZES[1]);
     settled(driver).await;
+    insta::assert_snapshot!(format!("{name}_for_other_eyes"), driver.look_for_other_eyes());
 }
 
 #[tokio::test]

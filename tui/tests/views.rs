@@ -4,9 +4,11 @@
 #[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
 
+#[expect(dead_code, reason = "each test file uses a part of the driver")]
 mod driver;
 
 use driver::Driver;
+use driver::scene::SIZES;
 use fake::NOW;
 use windlass_protocol::live::Request;
 use windlass_protocol::time::Timestamp;
@@ -15,8 +17,6 @@ use windlass_tui::keymap::Key::{Char, Enter, Esc};
 use windlass_tui::state::digest::Digest;
 use windlass_tui::state::{Page, State, View};
 
-const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
-
 fn at_every_size(driver: &mut Driver, name: &str) {
     for size in SIZES {
         driver.resize(size);
@@ -24,6 +24,7 @@ fn at_every_size(driver: &mut Driver, name: &str) {
         insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), look);
     }
     driver.resize(SIZES[1]);
+    insta::assert_snapshot!(format!("{name}_for_other_eyes"), driver.look_for_other_eyes());
 }
 
 /// Twelve jobs in four layers: some passed, one failed, one runs, the rest waits or was skipped.

@@ -226,7 +226,8 @@ pub(super) fn status_only(state: &State, theme: Theme, area: Rect, buffer: &mut 
         lines.push(Words::from((Tone::Running, format!("● {} running", queue.running))));
         lines.push(Words::from((Tone::Dim, format!("○ {} waiting", queue.waiting))));
     }
-    lines.push(Words::from((Tone::Dim, "larger: 40x10, q quits")));
+    lines.push(Words::from((Tone::Dim, "40x10 shows more")));
+    lines.push(Words::from((Tone::Dim, "q quits")));
     for (line, y) in lines.iter().zip(area.y..area.bottom()) {
         line.paint(Rect { y, height: 1, ..area }, Style::new(), theme, buffer);
     }

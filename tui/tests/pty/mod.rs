@@ -121,7 +121,14 @@ impl Client {
 
     /// Waits for the end of a command that never took the terminal over; the exit code.
     pub(crate) fn done(&mut self) -> u32 {
-        let code = self.child.wait().expect("its status").exit_code();
+        let end = Instant::now() + PATIENCE;
+        let code = loop {
+            self.within(Duration::from_millis(5));
+            if let Some(status) = self.child.try_wait().expect("our own child") {
+                break status.exit_code();
+            }
+            assert!(Instant::now() < end, "it does not end:\n{}", self.screen());
+        };
         self.until_still();
         assert_eq!(termios(&*self.master), self.before);
         code
