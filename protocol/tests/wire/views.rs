@@ -308,6 +308,7 @@ fn attempt(number: u32, outcome: Outcome) -> AttemptView {
         cancelling: None,
         steps: vec![],
         log: LogSummary::default(),
+        tests: None,
     }
 }
 

@@ -507,6 +507,7 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
             cancelling: None,
             steps: steps.iter().map(step).collect(),
             log: LogSummary::default(),
+            tests: None,
         }],
     }
 }
