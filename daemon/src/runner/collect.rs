@@ -4,8 +4,7 @@
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -126,7 +125,7 @@ impl Look<'_> {
                 Err(_) => Ok(()),
             },
             [Part::Like(like), rest @ ..] => {
-                for (name, kind) in self.names(folder.as_fd().try_clone_to_owned())? {
+                for (name, kind) in self.names(&folder)? {
                     let wanted = like.is_match(name.to_bytes());
                     if wanted && (rest.is_empty() || may_be_folder(kind)) {
                         self.enter(&folder, &name, rest, false)?;
@@ -138,9 +137,8 @@ impl Look<'_> {
                 if self.path.len() > MOST_DEPTH {
                     return Err(Enough::Because("its folders are nested too deep; not all of them were looked into"));
                 }
-                let names = self.names(folder.as_fd().try_clone_to_owned())?;
-                let again = folder.as_fd().try_clone_to_owned();
-                if let Ok(again) = again {
+                let names = self.names(&folder)?;
+                if let Ok(again) = openat(&folder, ".", FOLDER, Mode::empty()) {
                     self.descend(again, rest)?;
                 }
                 for (name, kind) in names {
@@ -208,8 +206,9 @@ impl Look<'_> {
     }
 
     /// What is in a folder, by name, so that the same folder is always told the same way.
-    fn names(&mut self, folder: io::Result<OwnedFd>) -> Result<Vec<(CString, Option<Type>)>, Enough> {
-        let dir = match folder.map_err(|_| Errno::EMFILE).and_then(Dir::from_fd) {
+    fn names(&mut self, folder: &OwnedFd) -> Result<Vec<(CString, Option<Type>)>, Enough> {
+        // Opened anew: how far a folder is read belongs to whoever opened it.
+        let dir = match Dir::openat(folder, ".", FOLDER, Mode::empty()) {
             Ok(dir) => dir,
             Err(error) => {
                 self.nothing(format!("cannot be read: {}", words(error)))?;

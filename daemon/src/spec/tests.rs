@@ -419,7 +419,7 @@ fn hints_show_the_way_out() {
         ),
         (
             "image: a\nexecute: b\nbanana: {}",
-            "known here: concurrency, environment, execute, finally, image, jobs, network, pull, resources, retry, timeout",
+            "known here: concurrency, environment, execute, finally, image, jobs, network, pull, reports, resources, retry, timeout",
         ),
         ("image: a\nexecute: [{run: a, tmeout: 5m}]", "did you mean `timeout`?"),
         ("image: a\nexecute: [{script: a}]", "did you mean `run`?"),
