@@ -4,6 +4,7 @@
 mod attempts; // the life of one attempt
 mod belongs; // one data folder a database
 mod builds; // create, read, the list and its filters
+mod cases; // results of tests
 mod deliveries; // webhooks, and tokens
 mod groups; // builds that run one at a time
 mod keeper; // what is removed when it is old

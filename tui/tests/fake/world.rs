@@ -79,7 +79,7 @@ impl World {
             started_at: None,
             finished_at: None,
         };
-        self.builds.insert(number, BuildView { build: head, jobs });
+        self.builds.insert(number, BuildView { build: head, jobs, tests: None });
         self.touch(number);
         number
     }
