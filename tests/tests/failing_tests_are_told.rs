@@ -62,7 +62,7 @@ fn what_failed_is_told_and_what_of_it_is_new() {
     assert!(text.contains("tests: 3 failed (2 new), 1 passed"), "{text}");
     assert!(text.contains("pump drains") && text.contains("still 3 litres"), "{text}");
     let log = String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/test"))).into_owned();
-    assert_eq!(log, "hello\n[windlass] tests: 3 failed, 1 passed, 0 skipped\n");
+    assert_eq!(log, "hello\n", "nothing is added to it");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn what_is_no_report_is_told_and_fails_nothing() {
     assert_eq!(told, troubles);
     let log = String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/test"))).into_owned();
     let lines: String = troubles.iter().map(|trouble| format!("[windlass] report {trouble}\n")).collect();
-    assert_eq!(log, format!("done\n[windlass] tests: 0 failed, 1 passed, 0 skipped\n{lines}"));
+    assert_eq!(log, format!("done\n{lines}"));
     let shown = daemon.cli(&["show", &number.to_string()]).text();
     assert!(shown.contains("report r/xxe.xml: left out: it has a DOCTYPE"), "{shown}");
 }
@@ -162,5 +162,5 @@ fn a_report_is_there_once_however_often_the_daemon_dies() {
     assert_eq!((all["total"].as_u64(), names(&all).len()), (Some(3_001), 3_001));
     assert_eq!(names(&all)[..2], ["last", "test 0"]);
     let log = String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/test"))).into_owned();
-    assert_eq!(log, "before\n[windlass] tests: 1 failed, 3000 passed, 0 skipped\n");
+    assert_eq!(log, "before\n");
 }

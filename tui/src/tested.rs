@@ -1,6 +1,6 @@
 //! Results of tests in words. Must not know where they are shown.
 
-use windlass_protocol::cases::{CaseOutcome, CaseView, TestCounts, TestsSummary};
+use windlass_protocol::cases::{CaseView, TestCounts, TestsSummary};
 
 use crate::words::{count, duration};
 
@@ -42,16 +42,6 @@ pub(crate) fn beside(summary: &TestsSummary) -> String {
 /// `suite name`, as people look for it.
 pub(crate) fn name(case: &CaseView) -> String {
     if case.suite.is_empty() { case.name.clone() } else { format!("{} {}", case.suite, case.name) }
-}
-
-/// The word of how it ended.
-pub(crate) fn word(outcome: CaseOutcome) -> &'static str {
-    match outcome {
-        CaseOutcome::Failed => "failed",
-        CaseOutcome::Error => "error",
-        CaseOutcome::Passed => "passed",
-        CaseOutcome::Skipped => "skipped",
-    }
 }
 
 /// What sets it apart: `new`, `flaky`, `failed in 3 of the last 10`.
