@@ -22,7 +22,8 @@ fn docker_failing_tests_are_told() {
     let found = containers(daemon.root());
     let [container] = found.as_slice() else { panic!("not exactly one container: {found:?}") };
     daemon.kill9();
-    docker(&["exec", container, "/bin/sh", "-c", &format!("touch {folder}/dead")]);
+    let done = docker(&["exec", container, "/bin/sh", "-c", &format!("touch {folder}/dead && echo done")]);
+    assert_eq!(done.trim(), "done");
     wait_for("the container ends while the daemon is dead", SHORT, || {
         let state = docker(&["inspect", "--format", "{{.State.Running}}", container]);
         if state.trim() == "false" { Ok(()) } else { Err(state) }
