@@ -166,6 +166,7 @@ impl Store {
             .bind(facts.created_at.0)
             .bind(build.priority)
             .bind(build.concurrency.as_ref().map(|concurrency| text(&concurrency.group)))
+            .bind(&request.default_branch)
             .execute(&mut **tx)
             .await
             .map_err(StoreError::at("build_insert"))?;
@@ -409,6 +410,7 @@ impl From<BuildRow> for StoredBuild {
             branch: row.branch,
             tag: row.tag,
             base_branch: row.base_branch,
+            default_branch: row.default_branch,
             pull_request: row.pull_request.map(unsigned),
             sha: row.sha,
             title: row.title,

@@ -30,7 +30,7 @@ with chosen as materialized (
        and (cast($9 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
           b.title || ' ' || b.author || ' ' || b.sha) like lower($9) escape '\')
 )
-select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch,
+select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch, b.default_branch,
        b.pull_request, b.sha, b.title, b.author, b.commit_count, b.from_fork, b.created_at, b.priority,
        b.group_name, b.group_state,
        case when b.group_state = 'waits' then (select h.number from build h
