@@ -254,6 +254,7 @@ impl Task {
             ServerMessage::Builds { sub, .. }
             | ServerMessage::Build { sub, .. }
             | ServerMessage::Queue { sub, .. }
+            | ServerMessage::Tests { sub, .. }
             | ServerMessage::LogHead { sub, .. }
             | ServerMessage::LogRows { sub, .. }
             | ServerMessage::Ended { sub, .. } => self.subscriptions.contains_key(sub),
@@ -320,6 +321,7 @@ fn only_looks(request: &Request) -> bool {
         | Request::Results { .. }
         | Request::Repositories { .. }
         | Request::Nodes
+        | Request::Tests { .. }
         | Request::MapLog { .. } => true,
         Request::Cancel { .. }
         | Request::Retry { .. }
