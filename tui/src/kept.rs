@@ -76,23 +76,21 @@ impl Keeper {
     }
 
     pub(crate) async fn next(&mut self) -> Woken {
-        loop {
-            if let Some(writing) = &mut self.writing {
-                let written = writing.await.unwrap_or_else(|error| Err(format!("where you were is not kept: {error}")));
-                self.writing = None;
-                if let Err(words) = written
-                    && !std::mem::replace(&mut self.failed, true)
-                {
-                    return Woken::Failed(words);
-                }
+        if let Some(writing) = &mut self.writing {
+            let written = writing.await.unwrap_or_else(|error| Err(format!("where you were is not kept: {error}")));
+            self.writing = None;
+            if let Err(words) = written
+                && !std::mem::replace(&mut self.failed, true)
+            {
+                return Woken::Failed(words);
             }
-            match self.due {
-                Some(due) => tokio::time::sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-            self.due = None;
-            return Woken::Due;
         }
+        match self.due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+        self.due = None;
+        Woken::Due
     }
 
     /// Writes it beside everything else, if it is another than before.
