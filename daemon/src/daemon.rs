@@ -136,6 +136,7 @@ impl Daemon {
         let intake = Intake {
             config: Arc::clone(&config),
             store: store.clone(),
+            inbox: inbox.clone(),
             logs: logs.clone(),
             git,
             wake: wake.clone(),
@@ -158,6 +159,7 @@ impl Daemon {
         tasks.spawn_loop("intake", intake::run(intake));
         tasks.spawn_loop("keeper", keeper::run(keeper, tasks.stopping()));
         tasks.spawn_loop("room", room.watch(tasks.stopping(), move || woken_by_room.wake()));
+        tasks.spawn_loop("database's log", store.clone().keep_log_short(tasks.stopping()));
         tasks.spawn_loop("claim on the database", keep_claim(Arc::clone(&alone), tasks.stopping()));
         let control = control::router(app.clone());
         tasks.spawn_loop("control socket", serve::unix(control_listener, control.clone(), tasks.clone()));

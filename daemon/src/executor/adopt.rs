@@ -3,9 +3,10 @@
 //! engine's, does not hold up the others. Must not know what is left of attempts that are over.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use windlass_protocol::id::AttemptId;
+use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::Outcome;
 
 use super::Executor;
@@ -27,8 +28,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// An engine that does not answer by then is asked again in the background, and nobody waits for it.
 const ANSWER: Duration = Duration::from_secs(3);
 /// An engine may have been asked to start a container just before the daemon died: it gets so long to do it.
+const START: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(250);
-const LOOKS: u32 = 16;
 
 impl Executor {
     /// Called once, before anything is claimed. Returns when the engines have been asked; attempts that cannot be taken up
@@ -192,10 +193,10 @@ impl Executor {
         };
         failpoint::reached!("adopt.taken-up");
         tracing::info!(attempt = %id, state = ?found.state, "taken up again");
-        let (executor, state) = (self.clone(), found.state);
+        let (executor, state, left) = (self.clone(), found.state, time_to_start(attempt.started_at, clock::now()));
         self.tasks.spawn(async move {
             let work = async {
-                let Some(following) = executor.once_started(following, state).await else { return };
+                let Some(following) = executor.once_started(following, state, left).await else { return };
                 failpoint::reached!("adopt.following");
                 // Ordered before the restart. Whether the runner was told before the daemon died, only it knows.
                 if let Some(cancel) = &following.cancel {
@@ -212,13 +213,16 @@ impl Executor {
     /// Made, and not started when it was looked at: the engine may be about to, for the daemon that died had asked it to.
     /// What is not started in the end is removed first, so that it never will be, and then ended: nothing of it ran, so it
     /// is tried again by itself.
-    async fn once_started(&self, mut following: Following, mut state: FoundState) -> Option<Following> {
-        let id = following.id.clone();
-        for _ in 0..LOOKS {
+    async fn once_started(&self, mut following: Following, mut state: FoundState, left: Duration) -> Option<Following> {
+        let (id, until) = (following.id.clone(), Instant::now() + left);
+        loop {
             if state != FoundState::Created {
                 return Some(following);
             }
             failpoint::reached!("adopt.unfed");
+            if Instant::now() >= until {
+                break;
+            }
             tokio::time::sleep(LOOK).await;
             let found = following.engine.adopt().await.unwrap_or_default();
             if let Some(found) = found.into_iter().find(|found| found.attempt == id) {
@@ -245,6 +249,14 @@ impl Executor {
     }
 }
 
+/// How long an engine still has to start what it was asked to start when the attempt began. However many daemons died since
+/// then: each of them would wait anew else, and the slot stay taken. When the wall clock was set, this is too long or too
+/// short, and both do no harm: what is not started is removed before it is ended.
+fn time_to_start(began: Option<Timestamp>, now: Timestamp) -> Duration {
+    let since = began.and_then(|began| u64::try_from(now.0.saturating_sub(began.0)).ok());
+    since.map_or(START, |ms| START.saturating_sub(Duration::from_millis(ms)))
+}
+
 /// Whether it may go away by itself. What a disk or a database gives back wrongly, and what the daemon may not open, does not.
 fn is_passing(error: &anyhow::Error) -> bool {
     match (error.downcast_ref::<StoreError>(), error.downcast_ref::<LogError>()) {
@@ -267,6 +279,17 @@ mod tests {
     use std::io::{Error, ErrorKind};
 
     use super::*;
+
+    #[test]
+    fn an_engine_has_its_time_once_however_often_the_daemon_dies() {
+        let left = |began: Option<i64>, now| time_to_start(began.map(Timestamp), Timestamp(now)).as_millis();
+        assert_eq!(left(None, 5_000), 4_000, "nobody knows when it began");
+        assert_eq!(left(Some(5_000), 5_000), 4_000);
+        assert_eq!(left(Some(5_000), 6_500), 2_500);
+        assert_eq!(left(Some(5_000), 900_000), 0);
+        assert_eq!(left(Some(5_000), 4_000), 4_000, "the clock was set back");
+        assert_eq!(left(Some(i64::MIN), i64::MAX), 0);
+    }
 
     #[test]
     fn what_nobody_mends_by_waiting_is_not_tried_for_ever() {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::failpoint::{self, Sabotage};
 use crate::store::{NewDelivery, Recorded, Store, StoreError};
@@ -16,11 +16,14 @@ const WAITING: usize = 2048;
 const BATCH: usize = 512;
 /// GitHub gives up after 10 s: whoever waits so long for the database is told to deliver again, while somebody listens.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// What can wait does so for webhooks that are on their way to the disk, but not for ever.
+const CALM: Duration = Duration::from_millis(250);
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Inbox {
     sender: mpsc::Sender<Letter>,
+    busy: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
@@ -44,15 +47,24 @@ impl Inbox {
     #[must_use]
     pub fn open(store: Store, tasks: &Tasks) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
+        let (writing, busy) = watch::channel(false);
         let stop = tasks.stopping();
+        let of_tasks = tasks.clone();
         // Apart: of a storm, thousands of connections would be served between any two of its statements.
         tasks.spawn_loop_apart("inbox", async move {
             tokio::select! {
-                () = write(store, receiver) => {}
+                () = write(store, receiver, writing, of_tasks) => {}
                 () = stop.cancelled() => {}
             }
         });
-        Self { sender }
+        Self { sender, busy }
+    }
+
+    /// Returns when no webhook waits for the disk, or after a moment: what turns webhooks into builds would make those wait
+    /// that GitHub has not been answered yet.
+    pub(super) async fn calm(&self) {
+        let mut busy = self.busy.clone();
+        let _ = tokio::time::timeout(CALM, busy.wait_for(|busy| !busy)).await;
     }
 
     /// Returns once the delivery is committed. What was given up may be stored all the same: delivered again, it is a
@@ -67,9 +79,15 @@ impl Inbox {
     }
 }
 
-async fn write(store: Store, mut receiver: mpsc::Receiver<Letter>) {
+async fn write(store: Store, mut receiver: mpsc::Receiver<Letter>, busy: watch::Sender<bool>, tasks: Tasks) {
     let mut letters = Vec::with_capacity(BATCH);
-    while receiver.recv_many(&mut letters, BATCH).await > 0 {
+    loop {
+        let more = !receiver.is_empty();
+        busy.send_if_modified(|busy| std::mem::replace(busy, more) != more);
+        if receiver.recv_many(&mut letters, BATCH).await == 0 {
+            return;
+        }
+        busy.send_replace(true);
         let (deliveries, answers): (Vec<_>, Vec<_>) =
             letters.drain(..).map(|letter| (letter.delivery, letter.answer)).unzip();
         failpoint::reached!("inbox.received");
@@ -82,10 +100,13 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Letter>) {
         match recorded {
             Ok(recorded) => {
                 failpoint::reached!("inbox.committed");
-                for (answer, recorded) in answers.into_iter().zip(recorded) {
-                    // Whoever hung up gets a "duplicate" when it delivers again.
-                    let _ = answer.send(Ok(recorded));
-                }
+                // Waking hundreds of connections takes as long as writing what they brought: the next ones do not wait for it.
+                tasks.spawn(async move {
+                    for (answer, recorded) in answers.into_iter().zip(recorded) {
+                        // Whoever hung up gets a "duplicate" when it delivers again.
+                        let _ = answer.send(Ok(recorded));
+                    }
+                });
             }
             Err(error) => {
                 let error = Arc::new(error);
@@ -94,5 +115,29 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Letter>) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_wait_does_so_while_webhooks_are_written_but_not_for_ever() {
+        let (writing, busy) = watch::channel(false);
+        let inbox = Inbox { sender: mpsc::channel(1).0, busy };
+        let waited = async || {
+            let begun = tokio::time::Instant::now();
+            inbox.calm().await;
+            begun.elapsed()
+        };
+        assert_eq!(waited().await, Duration::ZERO);
+        writing.send_replace(true);
+        assert!(waited().await >= CALM, "one of many that never end");
+        let (took, ()) = tokio::join!(waited(), async {
+            tokio::time::sleep(CALM / 2).await;
+            writing.send_replace(false);
+        });
+        assert!((CALM / 2..CALM).contains(&took), "{took:?}");
     }
 }

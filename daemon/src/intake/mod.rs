@@ -82,6 +82,7 @@ fn not_listed(config: &Config, request: &BuildRequest) -> Option<String> {
 pub struct Intake {
     pub config: Arc<Config>,
     pub store: Store,
+    pub inbox: Inbox,
     pub logs: LogStore,
     pub git: Git,
     pub wake: Wake,
@@ -95,6 +96,7 @@ pub async fn run(intake: Intake) {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let busy = Arc::new(Mutex::new(HashSet::<String>::new()));
     loop {
+        intake.inbox.calm().await;
         woken.mark_seen();
         match intake.store.pending_deliveries().await {
             Ok(pending) => {

@@ -6,6 +6,7 @@ mod attempts; // claim, start, steps, finish
 mod belongs; // one data folder a database
 mod builds; // create, read
 mod cases; // results of tests
+mod checkpoint; // what was committed, into SQLite's file
 mod deliveries; // webhooks
 mod groups; // builds that run one at a time
 mod health; // looked at without being changed
@@ -43,6 +44,7 @@ pub use rows::{Attempt, CancelAsked, Summary};
 pub use tokens::{Role, Token};
 pub use waiting::{History, Place, Waiting};
 
+use self::checkpoint::Commits;
 use self::writing::{Doubts, Writing};
 use crate::config::Database;
 
@@ -55,6 +57,7 @@ pub struct Store {
     /// Postgres' connections that readers need).
     writing: Arc<tokio::sync::Mutex<()>>,
     doubts: Doubts,
+    commits: Commits,
 }
 
 /// A write that does not get its turn in this time is refused.
@@ -163,13 +166,14 @@ impl Store {
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if kind == Kind::Sqlite {
-                        // FULL: an answered webhook survives a power cut, not only a crash of ours. The log is copied into the
-                        // database every 4,000 pages of 4 kB, as much as it keeps: in a storm every commit would do so else.
+                        // FULL: an answered webhook survives a power cut, not only a crash of ours. `checkpoint` copies the
+                        // log into the database; a commit does so only when 16,000 pages of 4 kB are in it, and the file
+                        // keeps that size. A transaction is written when it ends, not before it has 4,096 pages.
                         connection
                             .execute(
                                 "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; \
-                                 pragma busy_timeout = 5000; pragma cache_size = -2000; pragma wal_autocheckpoint = 4000; \
-                                 pragma journal_size_limit = 16777216;",
+                                 pragma busy_timeout = 5000; pragma cache_size = -2000; pragma cache_spill = 4096; \
+                                 pragma wal_autocheckpoint = 16000; pragma journal_size_limit = 67108864;",
                             )
                             .await?;
                     } else {
@@ -194,7 +198,7 @@ impl Store {
             Kind::Postgres => sqlx::migrate!("src/store/migrations/postgres"),
         };
         migrations.run(&pool).await.map_err(|source| StoreError::Migrate { database: describe.clone(), source })?;
-        Ok(Self { pool, kind, writing: Arc::default(), doubts })
+        Ok(Self { pool, kind, writing: Arc::default(), doubts, commits: Commits::default() })
     }
 
     pub async fn close(&self) {

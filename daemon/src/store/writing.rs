@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Any, AnyConnection, Connection as _, Transaction};
 
+use super::checkpoint::Commits;
 use super::{BUSY, CONNECTIONS, Kind, Store, StoreError};
 
 /// After a transaction that was not committed, connections are looked at for so long before they are used again.
@@ -15,14 +16,16 @@ const DOUBT: Duration = Duration::from_secs(10);
 /// half-way because of another.
 pub(super) struct Writing<'a> {
     unless_committed: Doubt,
+    commits: &'a Commits,
     pub(super) tx: Transaction<'static, Any>,
     _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
 impl Writing<'_> {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        let Self { mut unless_committed, tx, _turn } = self;
+        let Self { mut unless_committed, commits, tx, _turn } = self;
         tx.commit().await.map_err(StoreError::at("commit"))?;
+        commits.one_more();
         unless_committed.committed = true;
         Ok(())
     }
@@ -50,7 +53,7 @@ impl Store {
             }
         };
         let unless_committed = Doubt { doubts: self.doubts.clone(), committed: false };
-        Ok(Writing { unless_committed, tx, _turn: turn })
+        Ok(Writing { unless_committed, commits: &self.commits, tx, _turn: turn })
     }
 }
 

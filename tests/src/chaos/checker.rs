@@ -391,19 +391,14 @@ const NOTICE: &[u8] = b"[windlass] ";
 /// What of `written` comes after `log`, which has it from the beginning and lines of the daemon's own in between; `None`:
 /// it has something else.
 fn missing<'a>(log: &[u8], written: &'a [u8]) -> Option<&'a [u8]> {
-    let (mut rest, mut written) = (log, written);
-    loop {
-        let notice = rest.windows(NOTICE.len()).position(|window| window == NOTICE);
-        let mut piece = &rest[..notice.unwrap_or(rest.len())];
-        // A notice starts on a line of its own: the line feed before it may be the daemon's, too.
-        if notice.is_some() && !written.starts_with(piece) && piece.ends_with(b"\n") {
-            piece = &piece[..piece.len() - 1];
-        }
-        written = written.strip_prefix(piece)?;
-        let Some(at) = notice else { return Some(written) };
-        let end = rest[at..].iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| at + end + 1);
-        rest = &rest[end..];
-    }
+    let Some(at) = log.windows(NOTICE.len()).position(|window| window == NOTICE) else {
+        return written.strip_prefix(log);
+    };
+    let (piece, rest) = log.split_at(at);
+    let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+    // A notice starts on a line of its own: the line feed before it may be the daemon's, too.
+    let pieces = [Some(piece), piece.strip_suffix(b"\n")];
+    pieces.into_iter().flatten().find_map(|piece| missing(&rest[end..], written.strip_prefix(piece)?))
 }
 
 #[cfg(test)]
@@ -427,5 +422,8 @@ mod tests {
         }
         assert_eq!(missing(b"a\n[windlass] x\nb", b"a\nb"), Some(&b""[..]));
         assert_eq!(missing(b"ab\n[windlass] x\n", b"abc"), Some(&b"c"[..]));
+        assert_eq!(missing(b"a\n[windlass] x\n\nb", b"a\nb"), Some(&b""[..]), "the daemon's, before that of the job");
+        assert_eq!(missing(b"a\n[windlass] x\n[windlass] y\n\nb", b"a\nb"), Some(&b""[..]));
+        assert_eq!(missing(b"a\n[windlass] x\n\n\nb", b"a\nb"), None);
     }
 }

@@ -90,10 +90,12 @@ impl Shared {
         lock(&self.board).values().rev().take(count).cloned().collect()
     }
 
-    /// Builds, other than the newest, of which an attempt is not over or not followed to its end.
+    /// Builds, other than the newest, that are not over or not followed to their end.
     pub(super) fn unfollowed(&self, newest: usize) -> Vec<u64> {
         let (ledger, board) = (lock(&self.ledger), lock(&self.board));
         let is_open = |build: &BuildView| {
+            // There may be another attempt before anybody has seen it.
+            let runs = build.build.status != Status::Finished;
             let mut attempts = build.jobs.iter().flat_map(|job| {
                 job.attempts.iter().map(|attempt| AttemptId {
                     build: build.build.number,
@@ -101,7 +103,7 @@ impl Shared {
                     attempt: attempt.number,
                 })
             });
-            attempts.any(|id| ledger.followed.get(&id).is_none_or(|log| !log.finished))
+            runs || attempts.any(|id| ledger.followed.get(&id).is_none_or(|log| !log.finished))
         };
         board.values().rev().skip(newest).filter(|build| is_open(build)).map(|build| build.build.number).collect()
     }
