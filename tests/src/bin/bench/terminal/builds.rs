@@ -72,6 +72,9 @@ fn fill(daemon: &Daemon) {
          ref, 'topic-' || (i % 97), lower(hex(randomblob(20))), case i {needles} else 'Make the parser faster, part ' || i end, \
          author, commit_count, from_fork, created_at + i from n, build where number = 1"
     );
+    let words = "insert into build_words (number, words) select number, lower(number || ' ' || repository || ' ' || branch || ' ' || \
+                 title || ' ' || author || ' ' || sha) from build where number > 1"
+        .to_owned();
     let job = format!(
         "insert into job (build, name, position, plan) {numbers} select i, name, position, plan from n, job where build = 1"
     );
@@ -83,6 +86,7 @@ fn fill(daemon: &Daemon) {
     );
     let statements = [
         build,
+        words,
         job,
         attempt,
         format!("update counter set value = value + {BUILDS} where name = 'change'"),
