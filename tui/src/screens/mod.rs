@@ -22,7 +22,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-pub use replayed::{as_text, draw_replayed};
+pub use replayed::{as_text, draw_replayed, rows_of};
 
 use crate::state::{Hit, Page, State, View};
 use crate::theme::Theme;
