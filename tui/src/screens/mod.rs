@@ -9,6 +9,7 @@ mod details;
 mod graph;
 mod help;
 mod home;
+mod list;
 mod log;
 mod menu;
 mod nodes;
