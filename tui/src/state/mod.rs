@@ -19,7 +19,7 @@ pub mod dialog;
 pub mod digest;
 mod hand_out;
 pub mod graph;
-pub mod kept;
+pub mod kept_lines;
 pub mod layout;
 pub mod log;
 mod log_ask;
