@@ -61,7 +61,8 @@ pub(crate) struct Begin {
     pub(crate) session: Option<Session>,
 }
 
-/// An event, as it is written.
+/// An event, as it is written: [`Event`] once more, on purpose. That one changes with the code, and a file that was written
+/// before has to be read all the same.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Happened {

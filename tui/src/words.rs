@@ -252,6 +252,11 @@ pub(crate) fn for_shell(address: &str) -> String {
     if address.chars().all(plain) { address.to_owned() } else { format!("'{}'", address.replace('\'', r"'\''")) }
 }
 
+/// `push by ada`; nobody is named where the event names nobody.
+pub(crate) fn event_by(event: &str, author: &str) -> String {
+    if author.trim().is_empty() { event.to_owned() } else { format!("{event} by {author}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,6 +288,12 @@ mod tests {
         assert_eq!(for_shell("42/test"), "42/test");
         assert_eq!(for_shell("42/test (3.12)"), "'42/test (3.12)'");
         assert_eq!(for_shell("1/$(a)'b"), r"'1/$(a)'\''b'");
+    }
+
+    #[test]
+    fn who_is_not_known_is_not_named() {
+        assert_eq!(event_by("push", "ada"), "push by ada");
+        assert_eq!(event_by("push", " "), "push");
     }
 
     #[test]

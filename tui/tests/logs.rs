@@ -45,10 +45,8 @@ async fn opened() -> Driver {
         world.end_step(number, "test", 2, 1);
         world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 1");
     });
-    driver.until("the build", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
-    driver.press(&[Enter, Char('G')]);
+    driver.open_log().await;
+    driver.press(&[Char('G')]);
     settled(&mut driver).await;
     driver
 }
@@ -188,10 +186,8 @@ async fn a_filtered_log_is_followed() {
         world.start_step(number, "test", 0);
         world.write(number, "test", "line 1\n");
     });
-    driver.until("the build", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
-    driver.press(&[Enter, Char('G'), Char('&')]);
+    driver.open_log().await;
+    driver.press(&[Char('G'), Char('&')]);
     driver.type_text("7$");
     driver.press(&[Enter, Char('-'), Char('-')]);
     settled(&mut driver).await;
@@ -227,10 +223,7 @@ async fn a_cut_line_is_shown_whole() {
         world.end_step(number, "test", 0, 0);
         world.end_job(number, "test", Outcome::Passed, "");
     });
-    driver.until("the build", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
-    driver.press(&[Enter]);
+    driver.open_log().await;
     settled(&mut driver).await;
     let shown = |state: &State| log(state).long.as_ref().is_some_and(|long| !long.rows().is_empty());
     driver.press(&[Char('g'), Char('j'), Char('j')]);
@@ -270,10 +263,7 @@ async fn two_attempts_side_by_side() {
         run(world, 2);
         world.end_job(number, "test", Outcome::Passed, "");
     });
-    driver.until("the build", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
-    driver.press(&[Enter]);
+    driver.open_log().await;
     settled(&mut driver).await;
     driver.press(&[Char('b')]);
     assert!(driver.screen().contains("1/test#1") && driver.screen().contains("1/lint#1"), "{}", driver.screen());
@@ -299,10 +289,8 @@ async fn a_filtered_log_goes_on_after_a_cut_and_bookmarks_stay() {
         world.start_step(number, "test", 0);
         (1..=300).for_each(|line| world.write(number, "test", format!("line {line}\n")));
     });
-    driver.until("the build", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
-    driver.press(&[Enter, Char('G'), Char('&')]);
+    driver.open_log().await;
+    driver.press(&[Char('G'), Char('&')]);
     driver.type_text("[05]$");
     driver.press(&[Enter, Char('-'), Char('-')]);
     settled(&mut driver).await;

@@ -141,10 +141,7 @@ async fn a_failed_log_opens_at_its_first_error_and_goes_from_error_to_error() {
         world.end_step(number, "test", 1, 1);
         world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 1");
     });
-    driver.until("the build", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", whole).await;
-    driver.press(&[Enter]);
+    driver.open_log().await;
     let at = |line: u64| {
         move |state: &State| {
             screen_has(state, |log| {

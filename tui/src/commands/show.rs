@@ -71,7 +71,7 @@ fn head(view: &BuildView, standing: Standing, session: &Session, output: &mut Ou
         build.repository.clone(),
         words::branch_of(build),
         words::short_sha(&build.sha).to_owned(),
-        format!("{} by {}", build.event, build.author),
+        words::event_by(&build.event, &build.author),
         words::age(build.created_at, session.now()),
     ];
     output.line(format!("  {}", what.join("  ")))?;

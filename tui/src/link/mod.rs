@@ -248,12 +248,15 @@ impl Task {
         }
     }
 
-    /// What is about a subscription that was left, or answers a question a second time, is not for anybody any more.
+    /// What is about a subscription that was left, answers a question a second time, or is older than what came before is not
+    /// for anybody any more.
     fn is_wanted(&self, message: &ServerMessage) -> bool {
         match message {
-            ServerMessage::Builds { sub, .. }
-            | ServerMessage::Build { sub, .. }
-            | ServerMessage::Queue { sub, .. }
+            ServerMessage::Builds { sub, seq, .. } | ServerMessage::Build { sub, seq, .. } => {
+                let known = self.subscriptions.get(sub);
+                known.is_some_and(|known| known.after.is_none_or(|after| *seq >= after))
+            }
+            ServerMessage::Queue { sub, .. }
             | ServerMessage::Tests { sub, .. }
             | ServerMessage::LogHead { sub, .. }
             | ServerMessage::LogRows { sub, .. }

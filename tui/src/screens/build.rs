@@ -127,7 +127,10 @@ fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Them
     let title = title.and(Tone::Strong, format!("  #{} {}", build.number, build.title));
     title.paint(line(0), Style::new(), theme, buffer);
     let mut facts = Words::new().plain(&build.repository).plain("  ").and(Tone::Accent, words::branch_of(build));
-    facts = facts.and(Tone::Dim, format!("  {}  {} by {}", words::short_sha(&build.sha), build.event, build.author));
+    facts = facts.and(
+        Tone::Dim,
+        format!("  {}  {}", words::short_sha(&build.sha), words::event_by(&build.event, &build.author)),
+    );
     facts = facts.and(Tone::Dim, format!("  came {}", clock_or_day(build.created_at, now, &state.zone)));
     if let Some(took) = words::took(build.started_at, build.finished_at, now) {
         facts = facts.and(Tone::Dim, "  took ").plain(took);

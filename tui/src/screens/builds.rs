@@ -135,7 +135,7 @@ fn detail(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let standing = Standing::of_row(row, state.is_stopping(row));
     let mut words = Words::new().and(Tone::Strong, format!("#{} ", row.number)).plain(&row.title);
     words = words.and(Tone::Dim, format!("  {} {}", row.repository, words::short_sha(&row.sha)));
-    words = words.and(Tone::Dim, format!("  {} by {}", row.event, row.author));
+    words = words.and(Tone::Dim, format!("  {}", words::event_by(&row.event, &row.author)));
     words.paint(line(1), Style::new(), theme, buffer);
     let mut words = standing_words(standing);
     if let Some(reason) = &row.reason {

@@ -2,14 +2,14 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use windlass_protocol::view::{DeliveryState, DeliveryView};
 
+use super::list::List;
 use super::log::clock_or_day;
 use super::{Hits, overlay};
 use crate::state::{Connection, State};
 use crate::theme::{Theme, Tone, tone_of};
-use crate::widgets::table::{Column, Row, Table, Width};
+use crate::widgets::table::{Column, Row, Width};
 use crate::widgets::text::Words;
 use crate::words::Standing;
 
@@ -35,7 +35,12 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     if area.width >= 60 {
         columns.push(fixed("came", 12, true));
     }
-    columns.push(fixed("event", if area.width >= 100 { 26 } else { 20 }, false));
+    let event = match area.width {
+        100.. => 26,
+        60.. => 20,
+        _ => 12,
+    };
+    columns.push(fixed("event", event, false));
     if area.width >= 100 {
         columns.push(fixed("repository", 22, false));
     }
@@ -44,34 +49,18 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         let delivery = deliveries.get(index)?;
         Some(Row { cells: columns.iter().map(|column| cell(column.title, delivery, state)).collect(), marked: false })
     };
-    let table = Table {
-        columns: &columns,
-        length: deliveries.len(),
-        top: state.deliveries_cursor.top,
-        selected: Some(state.deliveries_cursor.at),
-        row: &row,
-        titles: true,
-    };
-    let layout = state.layout();
-    let list = Rect { height: layout.list() + 1, ..area };
-    hits.rows(table.paint(list, theme, buffer));
-    if let (1.., Some(delivery)) = (layout.detail(), deliveries.get(state.deliveries_cursor.at)) {
-        let line =
-            |y: u16| Rect { x: area.x + 1, y: list.bottom() + y, width: area.width.saturating_sub(2), height: 1 };
-        overlay::rule(
-            &match all.is_on() {
-                true => format!("{} of the newest {}, filter \"{}\"", deliveries.len(), all.total(), all.text.trim()),
-                false => format!("the newest {}", deliveries.len()),
-            },
-            theme,
-            Rect { y: list.bottom(), height: 1, ..area },
-            buffer,
-        );
-        let words = Words::new().and(Tone::Strong, &delivery.delivery);
-        let words = words.and(Tone::Dim, format!("  {}", delivery.repository.as_deref().unwrap_or("no repository")));
-        words.paint(line(1), Style::new(), theme, buffer);
-        cell("what came of it", delivery, state).paint(line(2), Style::new(), theme, buffer);
-    }
+    let cursor = state.deliveries_cursor;
+    let list = List { columns: &columns, length: deliveries.len(), cursor, row: &row };
+    list.paint(state, theme, area, hits, buffer, || {
+        let delivery = deliveries.get(cursor.at)?;
+        let across = match all.is_on() {
+            true => format!("{} of the newest {}, filter \"{}\"", deliveries.len(), all.total(), all.text.trim()),
+            false => format!("the newest {}", deliveries.len()),
+        };
+        let name = Words::new().and(Tone::Strong, &delivery.delivery);
+        let name = name.and(Tone::Dim, format!("  {}", delivery.repository.as_deref().unwrap_or("no repository")));
+        Some((across, [name, cell("what came of it", delivery, state)]))
+    });
 }
 
 fn cell(title: &str, delivery: &DeliveryView, state: &State) -> Words {

@@ -12,7 +12,7 @@ use super::builds::standing_words;
 use super::overlay;
 use crate::state::State;
 use crate::state::compare::{COMPARED, Compare};
-use crate::state::kept::Kept;
+use crate::state::kept_lines::KeptLines;
 use crate::state::layout::Border;
 use crate::state::log::{LogPage, Looking, Shown, TickMark, Times};
 use crate::theme::{Theme, Tone, tone_of};
@@ -131,7 +131,7 @@ fn whereabouts(page: &LogPage) -> Words {
     words = match page.looking() {
         Some(Looking::Begun) => words.and(Tone::Dim, "looking  "),
         Some(Looking::Percent(percent)) => words.and(Tone::Dim, format!("looking, {percent} %  ")),
-        None if page.only.is_some() && page.kept.as_ref().is_some_and(Kept::is_empty) => {
+        None if page.only.is_some() && page.kept.as_ref().is_some_and(KeptLines::is_empty) => {
             words.and(Tone::Warn, "no line matches  ")
         }
         None => words,

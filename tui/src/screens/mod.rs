@@ -9,6 +9,7 @@ mod details;
 mod graph;
 mod help;
 mod home;
+mod list;
 mod log;
 mod menu;
 mod nodes;
@@ -22,7 +23,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-pub use replayed::{as_text, draw_replayed};
+pub use replayed::{as_text, draw_replayed, rows_of};
 
 use crate::state::layout::Border;
 use crate::state::{Hit, Page, State, View};

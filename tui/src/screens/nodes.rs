@@ -2,15 +2,15 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use windlass_protocol::glance::{NodeJob, NodeView};
 
+use super::list::List;
 use super::{Hits, overlay};
 use crate::state::State;
 use crate::state::overview::NodeRow;
 use crate::theme::{Theme, Tone};
 use crate::widgets::bar;
-use crate::widgets::table::{Column, Row, Table, Width};
+use crate::widgets::table::{Column, Row, Width};
 use crate::widgets::text::Words;
 use crate::words;
 
@@ -33,35 +33,20 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         Some(Row { cells: cells.collect(), marked: false })
     };
     let cursor = state.overview.nodes_cursor;
-    let table = Table {
-        columns: &columns,
-        length: rows.len(),
-        top: cursor.top,
-        selected: Some(cursor.at),
-        row: &row,
-        titles: true,
-    };
-    let layout = state.layout();
-    let list = Rect { height: layout.list() + 1, ..area };
-    hits.rows(table.paint(list, theme, buffer));
-    if layout.detail() == 0 {
-        return;
-    }
-    let line = |y: u16| Rect { x: area.x + 1, y: list.bottom() + y, width: area.width.saturating_sub(2), height: 1 };
-    let (slots, taken) =
-        nodes.iter().fold((0, 0), |(slots, taken), node| (slots + node.slots, taken + node.jobs.len()));
-    let count = format!("{}: {taken} of {slots} slots taken", words::plural(nodes.len() as u64, "node"));
-    overlay::rule(&count, theme, Rect { y: list.bottom(), height: 1, ..area }, buffer);
-    let [first, second] = match rows.get(cursor.at) {
-        Some(NodeRow::Node(node)) => [engine(node, state), machine(node)],
-        Some(NodeRow::Job(job)) => [
-            Words::new().and(Tone::Strong, format!("{}#{} ", job.id, job.attempt)).plain(&job.title),
-            Words::from((Tone::Dim, &job.repository)),
-        ],
-        None => return,
-    };
-    first.paint(line(1), Style::new(), theme, buffer);
-    second.paint(line(2), Style::new(), theme, buffer);
+    let list = List { columns: &columns, length: rows.len(), cursor, row: &row };
+    list.paint(state, theme, area, hits, buffer, || {
+        let (slots, taken) =
+            nodes.iter().fold((0, 0), |(slots, taken), node| (slots + node.slots, taken + node.jobs.len()));
+        let count = format!("{}: {taken} of {slots} slots taken", words::plural(nodes.len() as u64, "node"));
+        let about = match rows.get(cursor.at)? {
+            NodeRow::Node(node) => [engine(node, state), machine(node)],
+            NodeRow::Job(job) => [
+                Words::new().and(Tone::Strong, format!("{}#{} ", job.id, job.attempt)).plain(&job.title),
+                Words::from((Tone::Dim, &job.repository)),
+            ],
+        };
+        Some((count, about))
+    });
 }
 
 fn columns(width: u16) -> Vec<Column> {

@@ -36,7 +36,12 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     let layout = state.layout();
     let fixed = |title, width, right| Column { title, width: Width::Fixed(width), right };
     let mut columns = vec![fixed("state", 11, false)];
-    columns.push(fixed("job", if area.width >= 100 { 26 } else { 14 }, false));
+    let job = match area.width {
+        100.. => 26,
+        50.. => 14,
+        _ => 10,
+    };
+    columns.push(fixed("job", job, false));
     if area.width >= 100 {
         columns.push(fixed("repository", 22, false));
         columns.push(fixed("branch", 18, false));

@@ -29,21 +29,24 @@ pub fn draw_replayed(state: Option<&State>, words: &str, theme: Theme, frame: &m
     }
 }
 
-/// What stands on the screen, without the empty end of each row. A wide character owns the cell after it too.
+/// What stands on the screen.
 #[must_use]
 pub fn as_text(state: &State, theme: Theme) -> String {
-    let buffer = whole(state, theme);
+    rows_of(&whole(state, theme)).map(|row| row + "\n").collect()
+}
+
+/// The text of each row, without its empty end. A wide character owns the cell after it too.
+pub fn rows_of(buffer: &Buffer) -> impl Iterator<Item = String> {
     let (width, height) = (buffer.area.width, buffer.area.height);
-    let row = |y: u16| {
+    (0..height).map(move |y| {
         let (mut text, mut x) = (String::new(), 0);
         while x < width {
             let symbol = buffer[(x, y)].symbol();
             text.push_str(symbol);
             x += u16::try_from(symbol.width().max(1)).unwrap_or(1);
         }
-        format!("{}\n", text.trim_end())
-    };
-    (0..height).map(row).collect()
+        text.trim_end().to_owned()
+    })
 }
 
 /// The whole screen, in the size it had.

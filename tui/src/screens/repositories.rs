@@ -2,17 +2,17 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use windlass_protocol::glance::RepositoryView;
 use windlass_protocol::view::Outcome;
 
 use super::builds::standing_words;
+use super::list::List;
 use super::{Hits, overlay, results};
 use crate::state::State;
 use crate::theme::{Theme, Tone};
 use crate::waiting;
 use crate::widgets::bar;
-use crate::widgets::table::{Column, Row, Table, Width};
+use crate::widgets::table::{Column, Row, Width};
 use crate::widgets::text::Words;
 use crate::words::{self, Standing};
 
@@ -40,30 +40,17 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         Some(Row { cells, marked: false })
     };
     let cursor = state.overview.repositories_cursor;
-    let table = Table {
-        columns: &columns,
-        length: repositories.len(),
-        top: cursor.top,
-        selected: Some(cursor.at),
-        row: &row,
-        titles: true,
-    };
-    let layout = state.layout();
-    let list = Rect { height: layout.list() + 1, ..area };
-    hits.rows(table.paint(list, theme, buffer));
-    if let (1.., Some(repository)) = (layout.detail(), repositories.get(cursor.at)) {
-        let line =
-            |y: u16| Rect { x: area.x + 1, y: list.bottom() + y, width: area.width.saturating_sub(2), height: 1 };
+    let list = List { columns: &columns, length: repositories.len(), cursor, row: &row };
+    list.paint(state, theme, area, hits, buffer, || {
+        let repository = repositories.get(cursor.at)?;
         let count = match (repositories.len() as u64, state.overview.repositories_total) {
             (shown, _) if all.is_on() => format!("{shown} shown of {}, filter \"{}\"", all.total(), all.text.trim()),
             (1, 0 | 1) => "1 repository".to_owned(),
             (shown, all) if all > shown => format!("the first {shown} of {} repositories", words::count(all)),
             (shown, _) => format!("{} repositories", words::count(shown)),
         };
-        overlay::rule(&count, theme, Rect { y: list.bottom(), height: 1, ..area }, buffer);
-        figures(repository).paint(line(1), Style::new(), theme, buffer);
-        state_of(state, repository).paint(line(2), Style::new(), theme, buffer);
-    }
+        Some((count, [figures(repository), state_of(state, repository)]))
+    });
 }
 
 fn columns(width: u16) -> Vec<Column> {

@@ -200,7 +200,7 @@ impl LogPage {
             Some(lines) => lines,
             None => self.line().map(|line| line..=line).ok_or_else(|| "the cursor is on no line".to_owned())?,
         };
-        if let Some(kept) = self.kept.as_ref().map(super::kept::Kept::known)
+        if let Some(kept) = self.kept.as_ref().map(super::kept_lines::KeptLines::known)
             && !(kept.contains(lines.start()) && kept.contains(lines.end()))
         {
             return Err("it is not known yet which of these lines are shown".to_owned());

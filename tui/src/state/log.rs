@@ -10,7 +10,7 @@ use windlass_protocol::log::LogLine;
 use windlass_protocol::refusal::Refusal;
 
 use super::cache::{Cache, Line};
-use super::kept::Kept;
+use super::kept_lines::KeptLines;
 use super::log_ask::Asked;
 pub use super::log_ask::Looking;
 pub use super::log_map::{Tick, TickMark};
@@ -45,7 +45,7 @@ pub struct LogPage {
     /// What of the log the daemon is asked for, because of these two; none: every line.
     pub(super) wanted: Option<LogView>,
     /// Which lines those are, as far as it is known.
-    pub kept: Option<Kept>,
+    pub kept: Option<KeptLines>,
     /// Something else is wanted than what `kept` speaks of, and nothing of it has come yet.
     pub(super) outdated: bool,
     pub search: Option<Search>,
@@ -292,7 +292,7 @@ impl LogPage {
             return;
         }
         if std::mem::take(&mut self.outdated) || self.kept.is_none() {
-            self.kept = Some(Kept::at(from));
+            self.kept = Some(KeptLines::at(from));
         }
         let near = self.top().0;
         if let Some(kept) = &mut self.kept {

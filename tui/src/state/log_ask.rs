@@ -3,7 +3,7 @@
 
 use windlass_protocol::live::{LogWindow, Topic, ViewWindow};
 
-use super::kept::Kept;
+use super::kept_lines::KeptLines;
 use super::log::{LogPage, Position, Start};
 
 /// What was asked for last.
@@ -111,7 +111,7 @@ impl LogPage {
     pub fn looking(&self) -> Option<Looking> {
         self.wanted.as_ref()?;
         let kept = self.kept.as_ref().filter(|_| !self.outdated);
-        let Some(known) = kept.map(Kept::known) else { return Some(Looking::Begun) };
+        let Some(known) = kept.map(KeptLines::known) else { return Some(Looking::Begun) };
         let lines = self.lines();
         let shown = self.shown();
         let hole = shown.iter().any(|(_, row)| matches!(row, super::log::Shown::Hole));

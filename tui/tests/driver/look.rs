@@ -5,21 +5,11 @@ use std::fmt::Write;
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier, Style};
-use unicode_width::UnicodeWidthStr;
+use windlass_tui::screens::rows_of;
 
 /// The text of a buffer.
 pub(crate) fn text(buffer: &Buffer) -> String {
-    let (width, height) = (buffer.area.width, buffer.area.height);
-    let row = |y: u16| {
-        let (mut text, mut x) = (String::new(), 0);
-        while x < width {
-            let symbol = buffer[(x, y)].symbol();
-            text.push_str(symbol);
-            x += u16::try_from(symbol.width().max(1)).unwrap_or(1); // a wide character owns the cell after it too
-        }
-        text.trim_end().to_owned()
-    };
-    (0..height).map(row).collect::<Vec<_>>().join("\n")
+    rows_of(buffer).collect::<Vec<_>>().join("\n")
 }
 
 /// The same screen in several themes. The text has to be the same in all.

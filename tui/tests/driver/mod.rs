@@ -87,6 +87,14 @@ impl Driver {
         }
     }
 
+    /// Opens the only build there is, and then the log of the job that is selected in it.
+    pub(crate) async fn open_log(&mut self) {
+        self.until("the build in the list", |state| state.builds.total() == 1).await;
+        self.press(&[Key::Enter]);
+        self.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+        self.press(&[Key::Enter]);
+    }
+
     /// The screen as text.
     pub(crate) fn screen(&mut self) -> String {
         look::text(&self.painted(Theme::new(Palette::Dark)))

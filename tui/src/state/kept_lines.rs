@@ -10,13 +10,13 @@ use windlass_protocol::live::LineRun;
 const MOST: usize = 20_000;
 
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct KeptLines {
     /// Of these lines it is known which are kept.
     known: Range<u64>,
     lines: BTreeSet<u64>,
 }
 
-impl Kept {
+impl KeptLines {
     /// Nothing is known but where one begins.
     pub(super) fn at(line: u64) -> Self {
         Self { known: line..line, lines: BTreeSet::new() }
@@ -96,7 +96,7 @@ impl Kept {
 mod tests {
     use super::*;
 
-    fn all(kept: &Kept) -> Vec<u64> {
+    fn all(kept: &KeptLines) -> Vec<u64> {
         kept.lines.iter().copied().collect()
     }
 
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_touches_joins_and_what_does_not_replaces() {
-        let mut kept = Kept::default();
+        let mut kept = KeptLines::default();
         kept.take(100, 200, &[run(110, 2), run(150, 1)], 150);
         kept.take(50, 100, &[run(60, 1)], 150);
         assert_eq!((all(&kept), kept.known()), (vec![60, 110, 111, 150], 50..200));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_near_stays() {
-        let mut kept = Kept::default();
+        let mut kept = KeptLines::default();
         for part in 0..10 {
             kept.take(part * 10_000, (part + 1) * 10_000, &[run(part * 10_000, 10_000)], 95_000);
         }
