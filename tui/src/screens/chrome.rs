@@ -165,7 +165,7 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
         let sign = match prompt.kind {
             PromptKind::Search => "search / ",
             PromptKind::Only => "only & ",
-            PromptKind::Filter => "filter / ",
+            PromptKind::Filter | PromptKind::Tests => "filter / ",
             PromptKind::Command => "command : ",
         };
         let words = Words::new().and(Tone::Accent, sign).plain(&prompt.text).and(Tone::Accent, "▏");

@@ -145,7 +145,7 @@ impl Connection {
             protocol: 1,
             version: "0.1.0".to_owned(),
             instance: "fake".to_owned(),
-            capabilities: vec!["log_view".to_owned()],
+            capabilities: vec!["log_view".to_owned(), "tests".to_owned()],
             role: Role::Admin,
             now: lock(&self.world).now,
             webhook: Some("https://ci.example.org/webhooks/github".to_owned()),
