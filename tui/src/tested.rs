@@ -1,6 +1,6 @@
 //! Results of tests in words. Must not know where they are shown.
 
-use windlass_protocol::cases::{CaseView, TestCounts, TestsSummary};
+use windlass_protocol::cases::{CaseOutcome, CaseView, TestCounts, TestsSummary};
 
 use crate::words::{count, duration};
 
@@ -44,6 +44,16 @@ pub(crate) fn name(case: &CaseView) -> String {
     if case.suite.is_empty() { case.name.clone() } else { format!("{} {}", case.suite, case.name) }
 }
 
+/// The word of how it ended.
+pub(crate) fn word(outcome: CaseOutcome) -> &'static str {
+    match outcome {
+        CaseOutcome::Failed => "failed",
+        CaseOutcome::Error => "error",
+        CaseOutcome::Passed => "passed",
+        CaseOutcome::Skipped => "skipped",
+    }
+}
+
 /// What sets it apart: `new`, `flaky`, `failed in 3 of the last 10`.
 pub(crate) fn marks(case: &CaseView) -> Vec<String> {
     let before = (case.failed_before > 0).then(|| format!("failed {}\u{d7} in the 10 before", case.failed_before));
@@ -61,6 +71,13 @@ pub(crate) fn headline(case: &CaseView) -> Option<&str> {
 pub(crate) fn place(case: &CaseView) -> Option<String> {
     let file = case.file.as_ref()?;
     Some(case.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}")))
+}
+
+/// `3 failed, 1,204 passed`.
+pub(crate) fn counts(counts: &TestCounts) -> String {
+    let TestCounts { passed, failed, errors, skipped, .. } = *counts;
+    let line = in_a_line(&TestsSummary { passed, failed, errors, skipped, ..TestsSummary::default() });
+    line.trim_start_matches("tests: ").to_owned()
 }
 
 /// What could not be taken of the reports of an attempt.

@@ -3,6 +3,7 @@
 pub(crate) mod ascii;
 mod build;
 mod builds;
+mod cases;
 mod chrome;
 mod deliveries;
 mod details;

@@ -49,7 +49,7 @@ impl State {
             Mode::Prompt => self.act_in_prompt(action, effects),
             Mode::Dialog => self.act_in_dialog(action, effects),
             Mode::Help => self.act_in_help(action),
-            Mode::List | Mode::Build | Mode::Graph | Mode::Log => self.act_on_page(action, effects),
+            Mode::List | Mode::Build | Mode::Graph | Mode::Tests | Mode::Log => self.act_on_page(action, effects),
         }
     }
 
@@ -97,6 +97,7 @@ impl State {
             },
             _ => match self.pages.last_mut() {
                 Some(Page::Log(_)) => self.act_in_log(action, effects),
+                Some(Page::Build(page)) if page.cases.is_some() => self.act_in_tests(action, effects),
                 Some(Page::Build(page)) if page.picture.is_some() => self.act_in_graph(action, effects),
                 Some(Page::Build(_)) => self.act_in_build(action, effects),
                 None => self.act_in_list(action, effects),
@@ -188,6 +189,7 @@ impl State {
             Action::NextFailed | Action::PreviousFailed => page.go_to_failed(action == Action::NextFailed, height),
             Action::Into => self.open_log(effects),
             Action::Graph => self.toggle_graph(),
+            Action::Tests => self.toggle_tests(effects),
             Action::Details => self.toggle_details(),
             Action::Back => self.back(effects),
             _ => {}
@@ -276,6 +278,7 @@ impl State {
             Some(Page::Build(page)) => {
                 leave(page.sub);
                 page.preview.iter().for_each(|log| leave(log.sub));
+                page.cases.iter().for_each(|cases| leave(cases.sub));
             }
             Some(Page::Log(log)) => {
                 log.subs().for_each(leave);
@@ -401,13 +404,14 @@ impl State {
                 Page::Log(log) => log.forget_window(),
             }
         }
+        self.resync_tests(effects);
         self.look_again();
         self.toast("asked for everything anew".to_owned(), false);
     }
 }
 
 /// The move that an action means in a list of this height.
-fn step(action: Action, height: usize) -> Option<Move> {
+pub(super) fn step(action: Action, height: usize) -> Option<Move> {
     let page = isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(isize::MAX);
     Some(match action {
         Action::Up => Move::By(-1),

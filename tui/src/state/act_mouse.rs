@@ -31,6 +31,7 @@ impl State {
             Hit::Row(index) => {
                 let to = |cursor: Cursor| Move::By(index as isize - cursor.at as isize);
                 match (self.pages.last_mut(), self.view) {
+                    (Some(Page::Build(page)), _) if page.cases.is_some() => self.click_test(index, effects),
                     (Some(Page::Build(page)), _) if page.cursor.at == index => self.act_in_build(Action::Into, effects),
                     (Some(Page::Build(page)), _) => page.go(to(page.cursor), usize::from(layout.jobs())),
                     (Some(Page::Log(log)), _) => log.click(index),
@@ -84,6 +85,12 @@ impl State {
         match (self.pages.last_mut(), self.view) {
             (Some(Page::Log(log)), _) if rows < 0 => log.go(Motion::Up(rows.unsigned_abs())),
             (Some(Page::Log(log)), _) => log.go(Motion::Down(rows.unsigned_abs())),
+            (Some(Page::Build(page)), _) if page.cases.is_some() => {
+                if let Some(cases) = &mut page.cases {
+                    let height = usize::from(super::cases::rows(layout, cases.large).0);
+                    cases.cursor.scroll(rows, cases.len(), height);
+                }
+            }
             (Some(Page::Build(page)), _) if page.picture.is_some() => {
                 let action = if rows < 0 { Action::Up } else { Action::Down };
                 self.act_in_graph(action, &mut Vec::new()); // a move asks nothing of anybody

@@ -61,6 +61,11 @@ impl State {
                 self.filter(String::new(), effects);
                 self.typed_filter();
             }
+            (Action::Accept, PromptKind::Tests) => self.prompt = None,
+            (Action::Close, PromptKind::Tests) => {
+                self.prompt = None;
+                self.filter_tests(String::new(), effects);
+            }
             (Action::Accept, PromptKind::Search) => {
                 let text = std::mem::take(&mut prompt.text);
                 self.prompt = None;
@@ -102,6 +107,7 @@ impl State {
                 self.narrow(text);
             }
             (Some(Prompt { kind: PromptKind::Filter, text, .. }), _) => self.filter(text.clone(), effects),
+            (Some(Prompt { kind: PromptKind::Tests, text, .. }), _) => self.filter_tests(text.clone(), effects),
             (Some(Prompt { kind: PromptKind::Command, text, .. }), Some(menu)) => menu.narrow(text, item, height),
             _ => {}
         }

@@ -29,7 +29,10 @@ impl State {
                 let errors = ask.pattern == search::ERRORS;
                 let Some(search) = (if errors { &mut log.errors } else { &mut log.search }) else { return };
                 let next = search.found(&ask, &found, next, lines);
-                if errors && log.opening.is_some() {
+                if !errors && next == Next::Nothing && self.search_instead(sub, effects) {
+                    return;
+                }
+                if errors && self.log_of(sub).is_some_and(|log| log.opening.is_some()) {
                     self.follow_opening(sub, next, effects);
                 } else {
                     self.follow_search(sub, next, effects);
@@ -105,6 +108,10 @@ impl State {
     pub(super) fn ended(&mut self, sub: Sub, refusal: Refusal) {
         if let Some(log) = self.log_of(sub) {
             log.refused = Some(refusal);
+            return;
+        }
+        if let Some(cases) = self.page_of_tests(sub).and_then(|page| page.cases.as_mut()) {
+            cases.refused = Some(refusal);
             return;
         }
         if self.watch_ended(sub, &refusal) {

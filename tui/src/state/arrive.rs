@@ -68,7 +68,8 @@ impl State {
             ServerMessage::Response { id, response } => self.answered(id, response, effects),
             ServerMessage::Refused { id, refusal } => self.refused(id, &refusal),
             ServerMessage::Ended { sub, refusal } => self.ended(sub, refusal),
-            ServerMessage::Tests { .. } | ServerMessage::Hello(_) | ServerMessage::Unknown => {}
+            ServerMessage::Tests { sub, tests } => self.take_tests(sub, tests),
+            ServerMessage::Hello(_) | ServerMessage::Unknown => {}
         }
     }
 

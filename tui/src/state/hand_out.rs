@@ -5,6 +5,7 @@ use windlass_protocol::id::AttemptId;
 use super::overview::NodeRow;
 use super::{Effect, Page, Reader, State, View};
 use crate::safe_text::label;
+use crate::tested;
 
 impl State {
     /// The address of what is selected goes to the clipboard. Nobody tells whether it arrived, so only the sending is said.
@@ -14,6 +15,9 @@ impl State {
                 return self.copy_lines(effects);
             }
             (Some(Page::Log(log)), _) => Some(log.id.to_string()),
+            (Some(Page::Build(page)), _) if page.cases.is_some() => {
+                page.cases.as_ref().and_then(|cases| cases.selected()).map(tested::name)
+            }
             (Some(Page::Build(page)), _) => match page.job() {
                 Some(job) => Some(format!("{}/{}", page.number, job.name)),
                 None => Some(page.number.to_string()),

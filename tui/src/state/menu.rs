@@ -121,6 +121,7 @@ const COMMANDS: &str = "Commands";
 const ABOUT_ROW: &[Action] = &[
     Action::Into,
     Action::Graph,
+    Action::Tests,
     Action::Details,
     Action::Cancel,
     Action::Kill,
@@ -273,6 +274,17 @@ impl State {
             {
                 self.no_view(action)
             }
+            Action::Tests => self.no_tests(),
+            Action::Into
+            | Action::Copy
+            | Action::Filter
+            | Action::OnlyFailed
+            | Action::NextFailed
+            | Action::PreviousFailed
+                if mode == Mode::Tests =>
+            {
+                None
+            }
             Action::Filter if self.narrowed_by().is_some() => None,
             Action::Filter | Action::Mark | Action::MarkRange | Action::MarkAll | Action::OnlyFailed => only_builds,
             Action::Watch => self.why_no_watch(),
@@ -282,7 +294,7 @@ impl State {
             Action::Into if mode == Mode::List => self.nothing_selected(),
             Action::Copy if mode == Mode::List => self.nothing_selected(),
             Action::Into | Action::Pager | Action::Editor | Action::Save
-                if matches!(mode, Mode::Build | Mode::Graph) =>
+                if matches!(mode, Mode::Build | Mode::Graph | Mode::Tests) =>
             {
                 let log =
                     self.pages.last().is_some_and(|page| matches!(page, Page::Build(page) if page.log().is_some()));

@@ -13,6 +13,7 @@ mod batch;
 pub mod build;
 pub mod builds;
 pub mod cache;
+pub mod cases;
 pub mod compare;
 pub mod cursor;
 pub mod dialog;
@@ -182,6 +183,8 @@ pub enum PromptKind {
     Search,
     /// Only these lines of a log.
     Only,
+    /// Only these tests of a build.
+    Tests,
     /// A command by its name: the palette or the menu is open.
     Command,
 }
@@ -409,7 +412,7 @@ impl State {
         let split = self.split;
         let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None, split };
         match self.pages.last() {
-            Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() => {
+            Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() && page.cases.is_none() => {
                 let rows = u16::try_from(page.rows.len()).unwrap_or(u16::MAX);
                 let shown = page.details.unwrap_or_else(|| layout.fits_details(rows));
                 Layout { details: shown.then_some(rows), ..layout }
@@ -430,6 +433,7 @@ impl State {
             (Some(_), ..) => Mode::Dialog,
             (_, Some(_), ..) => Mode::Help,
             (_, _, Some(_), _) => Mode::Prompt,
+            (.., Some(Page::Build(page))) if page.cases.is_some() => Mode::Tests,
             (.., Some(Page::Build(page))) if page.picture.is_some() => Mode::Graph,
             (.., Some(Page::Build(_))) => Mode::Build,
             (.., Some(Page::Log(_))) => Mode::Log,

@@ -186,6 +186,11 @@ impl Search {
         ask
     }
 
+    /// All of the log was searched, and there is no hit.
+    pub(super) fn found_nothing(&self) -> bool {
+        self.asked.is_none() && self.matches.is_empty()
+    }
+
     pub fn is_match(&self, line: u64) -> bool {
         self.matches.contains(&line)
     }

@@ -25,6 +25,7 @@ impl State {
         }
         self.settle_preview(layout, effects);
         self.settle_digest(effects);
+        self.settle_tests(effects);
         self.overview.settle(list);
         self.settle_overview(effects);
         let now = self.now;

@@ -152,7 +152,7 @@ impl Connection {
                 protocol: world.protocol,
                 version: world.version.clone(),
                 instance: "fake".to_owned(),
-                capabilities: vec!["log_view".to_owned()],
+                capabilities: vec!["log_view".to_owned(), "tests".to_owned()],
                 role: Role::Admin,
                 now: world.now,
                 webhook: Some(world.webhook.clone()),
