@@ -209,7 +209,9 @@ impl Store {
             }
         }
         failpoint::reached!("build.before-commit");
-        writing.commit().await?;
+        let committed = writing.commit().await;
+        self.found.build_made(number); // also when nobody knows whether it was
+        committed?;
         Ok(outdated)
     }
 
@@ -251,11 +253,9 @@ impl Store {
 
     /// A window of the list of builds, with the newest attempt of each job.
     pub async fn build_page(&self, filter: &PageFilter, offset: u64, limit: u32) -> Result<BuildPage, StoreError> {
-        let rows = self.page_rows(filter, offset, limit).await?;
-        let total = match rows.first() {
-            Some(row) => unsigned(row.total),
-            // Outside of the list no row tells how long it is.
-            None => self.page_rows(filter, 0, 1).await?.first().map_or(0, |row| unsigned(row.total)),
+        let (total, rows) = match filter.only_words() {
+            Some(words) => self.found_page(&words, offset, limit).await?,
+            None => self.filtered_page(filter, offset, limit).await?,
         };
         let builds: Vec<StoredBuild> = rows.into_iter().map(StoredBuild::from).collect();
         let mut summaries: BTreeMap<u64, Vec<Summary>> = BTreeMap::new();
@@ -263,8 +263,9 @@ impl Store {
             if newest.number - oldest.number <= DENSE {
                 self.summaries(oldest.number, newest.number, &mut summaries).await?;
             } else {
-                for build in &builds {
-                    self.summaries(build.number, build.number, &mut summaries).await?;
+                for some in builds.chunks(SOME) {
+                    let numbers = some.iter().map(|build| signed(build.number));
+                    self.summaries_of(numbers, &mut summaries).await?;
                 }
             }
         }
@@ -276,6 +277,34 @@ impl Store {
             })
             .collect();
         Ok(BuildPage { total, builds })
+    }
+
+    async fn filtered_page(
+        &self,
+        filter: &PageFilter,
+        offset: u64,
+        limit: u32,
+    ) -> Result<(u64, Vec<BuildRow>), StoreError> {
+        let rows = self.page_rows(filter, offset, limit).await?;
+        let total = match rows.first() {
+            Some(row) => unsigned(row.total),
+            // Outside of the list no row tells how long it is.
+            None => self.page_rows(filter, 0, 1).await?.first().map_or(0, |row| unsigned(row.total)),
+        };
+        Ok((total, rows))
+    }
+
+    async fn found_page(&self, words: &str, offset: u64, limit: u32) -> Result<(u64, Vec<BuildRow>), StoreError> {
+        let found = self.find(words).await?;
+        let (from, count) = (usize::try_from(offset).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(0));
+        let wanted: Vec<i64> = found.iter().skip(from).take(count).copied().collect();
+        let mut rows = Vec::with_capacity(wanted.len());
+        for some in wanted.chunks(SOME) {
+            let query = padded(some.iter().copied())
+                .fold(sqlx::query_as(sql!("build_some")), |query, number| query.bind(number));
+            rows.extend(query.fetch_all(&self.pool).await.map_err(StoreError::at("build_some"))?);
+        }
+        Ok((found.len() as u64, rows))
     }
 
     async fn page_rows(&self, filter: &PageFilter, offset: u64, limit: u32) -> Result<Vec<BuildRow>, StoreError> {
@@ -305,11 +334,44 @@ impl Store {
             .fetch_all(&self.pool)
             .await
             .map_err(StoreError::at("summary_of_builds"))?;
-        for row in rows {
-            let summary = Summary::try_from(row)?;
-            into.entry(summary.build).or_default().push(summary);
-        }
-        Ok(())
+        take_summaries(rows, into)
+    }
+
+    /// The same of at most [`SOME`] builds, wherever they are.
+    async fn summaries_of(
+        &self,
+        builds: impl Iterator<Item = i64>,
+        into: &mut BTreeMap<u64, Vec<Summary>>,
+    ) -> Result<(), StoreError> {
+        let query = padded(builds).fold(sqlx::query_as(sql!("summary_of_some")), |query, number| query.bind(number));
+        let rows: Vec<SummaryRow> = query.fetch_all(&self.pool).await.map_err(StoreError::at("summary_of_some"))?;
+        take_summaries(rows, into)
+    }
+}
+
+fn take_summaries(rows: Vec<SummaryRow>, into: &mut BTreeMap<u64, Vec<Summary>>) -> Result<(), StoreError> {
+    for row in rows {
+        let summary = Summary::try_from(row)?;
+        into.entry(summary.build).or_default().push(summary);
+    }
+    Ok(())
+}
+
+/// Numbers that the statements about some builds have room for.
+const SOME: usize = 50;
+
+/// As many as there is room for: those that are left over are no build's.
+fn padded(numbers: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
+    numbers.chain(std::iter::repeat(-1)).take(SOME)
+}
+
+impl PageFilter {
+    /// What is looked for, if it is nothing but words.
+    fn only_words(&self) -> Option<String> {
+        let Self { repository, branch, event, author, status, outcome, text: words } = self;
+        let others = [repository, branch, event, author].into_iter().any(Option::is_some);
+        let words = words.as_deref().map(text).filter(|words| !words.trim().is_empty())?;
+        (!others && status.is_none() && outcome.is_none()).then_some(words)
     }
 }
 

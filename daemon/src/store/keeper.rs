@@ -138,7 +138,9 @@ impl Store {
                 sqlx::query(statement).bind(build).execute(&mut *writing.tx).await.map_err(StoreError::at(name))?;
             }
         }
-        writing.commit().await?;
+        let committed = writing.commit().await;
+        self.found.builds_removed();
+        committed?;
         Ok(dropped)
     }
 

@@ -6,6 +6,7 @@ mod attempts; // claim, start, steps, finish
 mod belongs; // one data folder a database
 mod builds; // create, read
 mod deliveries; // webhooks
+mod found; // builds by their words, in memory
 mod groups; // builds that run one at a time
 mod health; // looked at without being changed
 mod keeper; // what is removed when it is old
@@ -53,6 +54,7 @@ pub struct Store {
     /// Postgres' connections that readers need).
     writing: Arc<tokio::sync::Mutex<()>>,
     doubts: Doubts,
+    found: Arc<found::Found>,
 }
 
 /// A write that does not get its turn in this time is refused.
@@ -192,7 +194,7 @@ impl Store {
             Kind::Postgres => sqlx::migrate!("src/store/migrations/postgres"),
         };
         migrations.run(&pool).await.map_err(|source| StoreError::Migrate { database: describe.clone(), source })?;
-        Ok(Self { pool, kind, writing: Arc::default(), doubts })
+        Ok(Self { pool, kind, writing: Arc::default(), doubts, found: Arc::default() })
     }
 
     pub async fn close(&self) {
