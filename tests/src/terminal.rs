@@ -177,6 +177,15 @@ impl Terminal {
         self.shown().parser.screen().contents()
     }
 
+    /// The same, unless the program is in the middle of a frame: terminals do not show that either.
+    #[must_use]
+    pub fn whole_screen(&self) -> Option<String> {
+        let shown = self.shown();
+        let last = |mark: &[u8]| shown.raw.windows(mark.len()).rposition(|window| window == mark);
+        let whole = last(b"\x1b[?2026h") <= last(b"\x1b[?2026l");
+        whole.then(|| shown.parser.screen().contents())
+    }
+
     /// Bytes that the program wrote until now.
     #[must_use]
     pub fn written(&self) -> usize {
@@ -336,6 +345,16 @@ mod tests {
         assert_eq!(terminal.wait_end(), 3);
         assert!(terminal.screen().contains("hello ada"));
         assert_eq!(terminal.left_behind(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn half_a_frame_is_no_screen() {
+        let mut terminal = shell("printf 'one\\033[?2026htwo'; read line; printf 'three\\033[?2026l'");
+        terminal.wait_words(&["onetwo"]);
+        assert_eq!(terminal.whole_screen(), None);
+        terminal.keys("\n");
+        terminal.wait_end();
+        assert!(terminal.whole_screen().is_some_and(|screen| screen.contains("three")));
     }
 
     #[test]

@@ -137,11 +137,18 @@ impl Robot {
         }
     }
 
+    /// What a person sees. `Err`: just now nothing new, the client is in the middle of painting.
+    #[track_caller]
+    fn screen(&self) -> Result<String, Lines> {
+        let terminal = self.terminal();
+        terminal.whole_screen().ok_or_else(|| Lines(format!("in the middle of a frame:\n{}", terminal.screen())))
+    }
+
     /// Waits until the screen is as wished.
     #[track_caller]
     fn until(&self, what: &str, wished: impl Fn(&str) -> bool) {
         wait_for(what, SHORT, || {
-            let screen = self.terminal().screen();
+            let screen = self.screen()?;
             if wished(&screen) { Ok(()) } else { Err(Lines(screen)) }
         });
     }
@@ -163,7 +170,7 @@ impl Robot {
     fn answer(&self, what: &str, answer: &str) {
         let focused = format!("▸ {answer}");
         wait_for(what, SHORT, || {
-            let screen = self.terminal().screen();
+            let screen = self.screen()?;
             if screen.contains(&focused) {
                 return Ok(());
             }
@@ -188,7 +195,7 @@ impl Robot {
         loop {
             let next = seen.last_key_value().map_or(first, |(line, _)| line + 1);
             let page = wait_for(what, SHORT, || {
-                let screen = self.terminal().screen();
+                let screen = self.screen()?;
                 let page = lines_of(&screen);
                 let whole = page.len() >= full || page.iter().any(|(_, line)| *line == last);
                 let goes_on = page.iter().any(|(_, line)| *line == next);
