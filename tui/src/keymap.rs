@@ -317,7 +317,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::PreviousView, PAGES, &[Key::BackTab, Char('[')], "view before", None),
     bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
     bind(Action::Resync, PAGES, &[Ctrl('r'), Function(5)], "ask the daemon for everything anew", None),
-    bind(Action::Palette, PAGES, &[Char(':')], "every command by its name, and other daemons", None),
+    bind(Action::Palette, PAGES, &[Char(':')], "any command, a line by its number, other daemons", None),
     bind(Action::Menu, PAGES, &[Char('.')], "what can be done with this row, and why not", None),
     bind(Action::Redraw, EVERY, &[Ctrl('l')], "paint everything anew", None),
     bind(Action::Suspend, EVERY, &[Ctrl('z')], "suspend", None),

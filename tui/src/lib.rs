@@ -34,6 +34,7 @@ mod handover; // a log for another program
 mod hangup; // a terminal that goes away
 mod signals; // what ends, stops or wakes the client
 mod terminal; // taken over and given back
+mod failpoint; // where tests make the client panic
 
 // The command line.
 mod commands; // one file per subcommand

@@ -19,6 +19,8 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use shifting::Shifting;
 
+use crate::exit::Exit;
+
 /// The taken-over terminal. Dropping it gives it back.
 pub(crate) struct Terminal {
     inner: ratatui::Terminal<Shifting<Sheet>>,
@@ -144,14 +146,19 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// A panic's message belongs on the ordinary screen.
+/// A panic's message belongs on the ordinary screen. Whichever thread it was in, all ends: what is left would go on half
+/// alive, over a terminal that was given back.
 fn restore_when_panicking() {
+    const WORDS: &str = "windlass: this is a fault in windlass itself; no build was touched. Please report it with the lines \
+                         above; with --record FILE it can be seen again";
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             give_back();
             usual(info);
+            let _ = writeln!(io::stderr(), "{WORDS}"); // there is no other place for it
+            std::process::exit(Exit::Ours as i32);
         }));
     });
 }

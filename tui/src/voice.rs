@@ -277,11 +277,13 @@ fn row(state: &State) -> Option<(String, String)> {
             Some((key, numbered(state.builds.cursor.at, state.builds.len(), words)))
         }
         (None, View::Queue) => {
-            let jobs = &state.queue.as_ref()?.jobs;
-            let Some(job) = jobs.get(state.queue_cursor.at) else {
-                return Some((String::new(), "nothing runs and nothing waits".to_owned()));
+            let _ = state.queue.as_ref()?;
+            let Some(job) = state.queued_job() else {
+                let filtered = state.queue_filter.is_on();
+                let words = if filtered { "no job fits the filter" } else { "nothing runs and nothing waits" };
+                return Some((String::new(), words.to_owned()));
             };
-            Some((job.id.to_string(), numbered(state.queue_cursor.at, jobs.len(), queued(job, state))))
+            Some((job.id.to_string(), numbered(state.queue_cursor.at, state.queue_len(), queued(job, state))))
         }
         (None, View::Repositories) => {
             let all = state.overview.repositories.as_ref()?;

@@ -8,14 +8,13 @@ mod fake;
 mod driver;
 
 use driver::Driver;
+use driver::scene::SIZES;
 use fake::World;
 use windlass_protocol::live::RetryWhat;
 use windlass_protocol::view::Outcome;
 use windlass_tui::keymap::Key::{Char, Enter, Esc};
 use windlass_tui::state::log::{LogPage, Shown};
 use windlass_tui::state::{Effect, Page, State};
-
-const SIZES: [(u16, u16); 3] = [(200, 50), (80, 24), (40, 10)];
 
 /// A job with two steps that passed and one that failed with several errors, opened at its end.
 async fn opened() -> Driver {
@@ -87,6 +86,7 @@ async fn at_every_size(driver: &mut Driver, name: &str) {
     }
     driver.resize(SIZES[1]);
     settled(driver).await;
+    insta::assert_snapshot!(format!("{name}_for_other_eyes"), driver.look_for_other_eyes());
 }
 
 #[tokio::test]
@@ -99,6 +99,34 @@ async fn only_errors_with_what_is_around_them() {
     settled(&mut driver).await;
     assert!(driver.screen().contains("only errors  end of 181 lines"), "{}", driver.screen());
     assert!(!driver.screen().contains("test_42"), "{}", driver.screen());
+}
+
+#[tokio::test]
+async fn a_line_is_gone_to_by_its_number() {
+    let mut driver = opened().await;
+    let go = async |driver: &mut Driver, number: &str| {
+        driver.press(&[Char(':')]);
+        driver.type_text(number);
+        let offered = driver.screen();
+        driver.press(&[Enter]);
+        settled(driver).await;
+        offered
+    };
+    assert!(go(&mut driver, "7").await.contains("line 7 "), "{}", driver.screen());
+    assert_eq!(log(&driver.state).cursor().0, 6);
+    go(&mut driver, "1_50").await;
+    assert_eq!(log(&driver.state).cursor().0, 149);
+    // What is not there is said, and nothing moves.
+    for (number, why) in [("0", "lines are counted from 1"), ("182", "this log has 181 lines")] {
+        let offered = go(&mut driver, number).await;
+        assert!(offered.contains(why), "{offered}");
+        driver.press(&[Esc]);
+        assert_eq!(log(&driver.state).cursor().0, 149);
+    }
+    // Outside of a log a number is a part of a name like any other.
+    driver.press(&[Esc, Char(':')]);
+    driver.type_text("7");
+    assert!(!driver.screen().contains("line 7 "), "{}", driver.screen());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 #[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
+#[expect(dead_code, reason = "each test file uses a part of the terminal")]
 mod pty;
 
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use fake::{Fake, NOW};
 use nix::sys::signal::Signal;
 use pty::Client;
-use windlass_protocol::view::{DeliveryState, DeliveryView, Outcome, Pause, WaitingFor};
+use windlass_protocol::view::Outcome;
 
 fn stage() -> (tempfile::TempDir, Fake) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -134,95 +135,9 @@ async fn a_storm_of_sizes_leaves_a_whole_screen() {
     .await;
 }
 
-const ESC: &[u8] = b"\x1b";
-
 /// Sequences that do something to a terminal, and characters that lie about what stands there.
 const HOSTILE: &str = "\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x07\x1b[6n\x1b[c\x1bP+q544e\x1b\\\x1b[2J\x1b[?1049l\x1b[?1003h\x1bc\
                        \u{9b}5n\u{9d}0;x\u{9c}\u{202e}\u{200b}\u{feff}\u{e0041}\r\n\x08\x07\x0e\u{7f}end";
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_shown_only_our_own_sequences_are_written() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let fake = Fake::start(&folder.path().join("s"), NOW);
-    fake.change(|world| {
-        let named = |name: &str| format!("{name}{HOSTILE}");
-        let (job, step) = (named("job"), named("step"));
-        let failed = world.push(&named("repo"), &named("branch"), &named("title"), &[(&job, &[], &[&step])]);
-        world.builds.get_mut(&failed).expect("it was made").build.author = named("author");
-        world.start_step(failed, &job, 0);
-        for _ in 0..50 {
-            world.write(failed, &job, named("line"));
-        }
-        world.write(failed, &job, b"\xff\xfe\xc2\x9b6n \xf0\x9f");
-        world.end_step(failed, &job, 0, 1);
-        world.end_job(failed, &job, Outcome::Failed, &named("reason"));
-        world.builds.get_mut(&failed).expect("it was made").build.reason = Some(named("why"));
-        let waiting = world.push(&named("repo"), &named("branch"), &named("title"), &[(&job, &[], &[&step])]);
-        world.job(waiting, &job).waiting_for =
-            Some(WaitingFor::EngineAway { engine: named("engine"), since: NOW, why: named("why") });
-        world.pauses.push(Pause { repository: None, by: named("by"), since: NOW, reason: Some(named("pause")) });
-        world.deliveries.push(DeliveryView {
-            delivery: named("delivery"),
-            event: named("event"),
-            action: Some(named("action")),
-            repository: Some(named("repo")),
-            received_at: NOW,
-            state: DeliveryState::Ignored,
-            reason: Some(named("ignored")),
-            builds: Vec::new(),
-            no_replay: None,
-        });
-    });
-    beside(&folder, |socket| {
-        for (rows, columns) in [(50, 200), (24, 80), (10, 40), (5, 20)] {
-            let mut client = Client::start(&socket, rows, columns);
-            client.until_still();
-            // Lists, a filter that finds nothing, help, dialogs, a build, its log, a search, a pasted prompt. An Esc stands
-            // alone: with another key right behind it, it would be the Alt of that key.
-            for keys in [
-                &b"2"[..],
-                b"x",
-                ESC,
-                b"P",
-                ESC,
-                b"3",
-                b"1",
-                b"?",
-                ESC,
-                b"j",
-                b"x",
-                ESC,
-                b"R",
-                ESC,
-                b"/zz",
-                ESC,
-                b"\r",
-                b"x",
-                ESC,
-                b"r",
-                b"\r",
-                b"t",
-                b"w",
-                b"/line\r",
-                b"n",
-                b"/\x1b[200~\x1b]0;x\x07\x1b[201~",
-                ESC,
-                ESC,
-                ESC,
-            ] {
-                client.type_keys(keys);
-                client.within(Duration::from_millis(40));
-            }
-            client.until_still();
-            client.type_keys(b"\x03");
-            assert_eq!(client.ended(), 0);
-            assert_eq!(pty::audit::strangers(&client.raw), Vec::<String>::new(), "{columns}x{rows}");
-            let shown = columns < 40 || client.raw.windows(6).any(|window| window == b"U+202E");
-            assert!(shown, "nothing hostile was shown at {columns}x{rows}");
-        }
-    })
-    .await;
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_is_copied_saved_and_read_by_others() {

@@ -4,9 +4,11 @@
 #[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
 
+#[expect(dead_code, reason = "each test file uses a part of the driver")]
 mod driver;
 
 use driver::Driver;
+use driver::scene::SIZES;
 use fake::NOW;
 use windlass_protocol::live::Request;
 use windlass_protocol::time::Timestamp;
@@ -15,8 +17,6 @@ use windlass_tui::keymap::Key::{Char, Enter, Esc};
 use windlass_tui::state::digest::Digest;
 use windlass_tui::state::{Page, State, View};
 
-const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
-
 fn at_every_size(driver: &mut Driver, name: &str) {
     for size in SIZES {
         driver.resize(size);
@@ -24,6 +24,7 @@ fn at_every_size(driver: &mut Driver, name: &str) {
         insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), look);
     }
     driver.resize(SIZES[1]);
+    insta::assert_snapshot!(format!("{name}_for_other_eyes"), driver.look_for_other_eyes());
 }
 
 /// Twelve jobs in four layers: some passed, one failed, one runs, the rest waits or was skipped.
@@ -203,6 +204,42 @@ fn history(driver: &Driver) {
         let repository = Some("octo/site".to_owned());
         world.pauses.push(Pause { repository, by: "ann".to_owned(), since: Timestamp(NOW.0 - 90_000), reason });
     });
+}
+
+#[tokio::test]
+async fn the_queue_is_filtered_as_one_types() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        for (repository, branch, title) in
+            [("acme/app", "main", "Parse"), ("octo/site", "topic", "Paint"), ("octo/site", "main", "Print")]
+        {
+            world.push(repository, branch, title, &[("build", &[], &["make"]), ("test", &["build"], &["go"])]);
+        }
+        world.start_step(1, "build", 0);
+    });
+    driver.until("the list", |state| state.builds.total() == 3).await;
+    driver.press(&[Char('2')]);
+    driver.until("the queue", |state| state.queue_len() == 6).await;
+    driver.press(&[Char('j'), Char('j'), Char('j'), Char('/')]);
+    driver.type_text("site test");
+    insta::assert_snapshot!("queue_filtered", driver.screen());
+    assert_eq!(driver.state.queue_len(), 2);
+    // The filter stays while the queue changes, and so does the selected job; keys speak of what is shown.
+    driver.press(&[Enter, Char('G')]);
+    let last = driver.state.queued_job().map(|job| job.id.clone()).expect("a job of the filter");
+    assert_eq!((last.build, last.job.as_str()), (3, "test"));
+    driver.fake.change(|world| {
+        world.push("octo/site", "main", "Later", &[("test", &[], &["go"])]);
+    });
+    driver.until("the new job", |state| state.queue_len() == 3).await;
+    assert_eq!(driver.state.queued_job().map(|job| &job.id), Some(&last));
+    driver.press(&[Char('x')]);
+    assert!(driver.screen().contains("3/test"), "{}", driver.screen());
+    driver.press(&[Esc, Char('/')]);
+    driver.type_text(" nothing like it");
+    assert!(driver.screen().contains("no job fits the filter"), "{}", driver.screen());
+    driver.press(&[Esc]);
+    assert_eq!(driver.state.queue_len(), 7);
 }
 
 #[tokio::test]

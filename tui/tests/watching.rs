@@ -49,19 +49,11 @@ async fn watched(rows: u16, columns: u16, story: impl FnOnce(&mut Client, &Fake)
             world.end_job(1, "deploy", Outcome::Skipped, "needs test, which failed");
         });
         assert_eq!(client.done(), 1, "the outcome is the exit code");
-        let strangers: Vec<String> =
-            pty::audit::strangers(&client.raw).into_iter().filter(|found| !ours(found)).collect();
-        assert_eq!(strangers, Vec::<String>::new());
+        assert_eq!(pty::audit::strangers_of_a_command(&client.raw), Vec::<String>::new());
         client.screen()
     })
     .await
     .expect("the story ends as told")
-}
-
-/// Line ends, and the cursor up and down.
-fn ours(found: &str) -> bool {
-    let moves = |found: &str| found.starts_with("CSI [") && ["]A", "]B"].iter().any(|end| found.contains(end));
-    found.starts_with("control 0x0d") || found.starts_with("control 0x0a") || moves(found)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,12 +9,12 @@ use windlass_protocol::refusal::{Refusal, RefusalCode};
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Status, StepView};
 
-use super::output::{LineCutter, Output};
+use super::output::Output;
 use super::session::{Session, find_attempt};
 use super::sieve::Sieve;
 use crate::exit::{Exit, Failure};
 use crate::link::LinkEvent;
-use crate::safe_text::label;
+use crate::safe_text::{Lines, label};
 use crate::{waiting, words};
 
 /// Prints the log of a job. To a terminal it is made safe, colours kept; into a file or pipe go the exact bytes.
@@ -82,7 +82,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         output.keep_colours();
     }
     let safe = args.safe || (output.terminal && !args.raw);
-    let (mut cutter, mut sieve) = (LineCutter::default(), Sieve::new(skip, pattern));
+    let (mut cutter, mut sieve) = (Lines::default(), Sieve::new(skip, pattern));
     let mut have = 0;
     session.subscribe(Topic::LogBytes { log, from: 0 });
     while enough.is_none_or(|enough| have < enough) {
@@ -117,7 +117,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
     Ok(Exit::Ok)
 }
 
-fn print(bytes: &[u8], safe: bool, cutter: &mut LineCutter, output: &mut Output) -> Result<(), Failure> {
+fn print(bytes: &[u8], safe: bool, cutter: &mut Lines, output: &mut Output) -> Result<(), Failure> {
     if !safe {
         return output.raw(bytes);
     }

@@ -36,6 +36,7 @@ use crate::link::target::{Target, Wishes};
 use crate::plain;
 use crate::recording::Recorder;
 use crate::replay;
+use crate::safe_text::{Sgr, label, log_line};
 use crate::screens;
 use crate::theme::{Palette, Theme};
 use output::Output;
@@ -156,8 +157,13 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print(); // help to stdout, faults to stderr; nobody is left to tell if that fails
-            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            // Help to stdout, faults to stderr; nobody is left to tell if that fails.
+            if !error.use_stderr() {
+                let _ = error.print();
+                return Exit::Ok;
+            }
+            let _ = std::io::stderr().write_all(usage(&error).as_bytes());
+            return Exit::Usage;
         }
     };
     let json = cli.shared.json;
@@ -173,6 +179,20 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             }
             failure.exit()
         }
+    }
+}
+
+/// What is wrong with the command line. It says what was given, and that may be a branch or a job of somebody else's.
+fn usage(error: &clap::Error) -> String {
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let words = error.render();
+    match std::io::stderr().is_terminal() && !no_colour {
+        true => {
+            let mut style = Sgr::default();
+            let words = words.ansi().to_string();
+            words.lines().map(|line| log_line(line.as_bytes(), &mut style).to_ansi() + "\n").collect()
+        }
+        false => words.to_string().lines().map(|line| format!("{}\n", label(line))).collect(),
     }
 }
 

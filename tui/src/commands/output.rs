@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::redraw::Painted;
 use super::tree::Line;
 use crate::exit::Failure;
-use crate::safe_text::{SafeLine, Sgr, label};
+use crate::safe_text::{SafeLine, label};
 use crate::words::Standing;
 use windlass_protocol::view::Outcome;
 
@@ -106,50 +106,6 @@ fn code_of(standing: Standing) -> u8 {
     }
 }
 
-/// Makes a stream of log bytes safe, line by line. A line without an end is cut at [`LineCutter::CAP`].
-#[derive(Default)]
-pub(super) struct LineCutter {
-    rest: Vec<u8>,
-    style: Sgr,
-}
-
-impl LineCutter {
-    const CAP: usize = 64 * 1024;
-
-    /// The lines that are complete with these bytes.
-    pub(super) fn push(&mut self, mut bytes: &[u8]) -> Vec<SafeLine> {
-        let mut lines = Vec::new();
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            self.keep(&bytes[..end], &mut lines);
-            lines.push(self.take());
-            bytes = &bytes[end + 1..];
-        }
-        self.keep(bytes, &mut lines);
-        lines
-    }
-
-    /// What is left when nothing follows.
-    pub(super) fn finish(&mut self) -> Option<SafeLine> {
-        (!self.rest.is_empty()).then(|| self.take())
-    }
-
-    fn keep(&mut self, mut bytes: &[u8], lines: &mut Vec<SafeLine>) {
-        while self.rest.len() + bytes.len() > Self::CAP {
-            let (head, tail) = bytes.split_at(Self::CAP - self.rest.len());
-            self.rest.extend_from_slice(head);
-            lines.push(self.take());
-            bytes = tail;
-        }
-        self.rest.extend_from_slice(bytes);
-    }
-
-    fn take(&mut self) -> SafeLine {
-        let line = crate::safe_text::log_line(&self.rest, &mut self.style);
-        self.rest.clear();
-        line
-    }
-}
-
 /// A table of plain text: every column as wide as its widest cell, the last one as it is.
 /// On a terminal its columns have heads; for a script each line is a row.
 pub(super) struct Table {
@@ -197,36 +153,5 @@ impl Table {
             output.standing(standing, state, text)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn lines_are_cut_at_line_feeds_and_at_the_cap() {
-        let mut cutter = LineCutter::default();
-        assert!(cutter.push(b"one").is_empty());
-        let lines: Vec<_> = cutter.push(b" and\ntwo\nthr").iter().map(ToString::to_string).collect();
-        assert_eq!(lines, ["one and", "two"]);
-        let long = vec![b'x'; LineCutter::CAP * 2];
-        assert_eq!(cutter.push(&long).len(), 2);
-        assert_eq!(cutter.finish().map(|line| line.width()), Some(3));
-        assert_eq!(cutter.finish(), None);
-    }
-
-    proptest! {
-        #[test]
-        fn the_same_lines_however_the_bytes_come(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..300) {
-            let whole = { let mut c = LineCutter::default(); let mut l = c.push(&bytes); l.extend(c.finish()); l };
-            let (a, b) = bytes.split_at(at.min(bytes.len()));
-            let mut cutter = LineCutter::default();
-            let mut parts = cutter.push(a);
-            parts.extend(cutter.push(b));
-            parts.extend(cutter.finish());
-            prop_assert_eq!(parts, whole);
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! Must not know what is asked.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use windlass_protocol::id::{Address, AttemptId, BuildNumber};
 use windlass_protocol::live::{ClientMessage, Hello, Request, Response, ServerMessage, Sub, Topic};
@@ -13,6 +14,9 @@ use crate::exit::Failure;
 use crate::link::target::{Place, Target};
 use crate::link::{Link, LinkError, LinkEvent};
 use crate::words;
+
+/// So long an answer may take. Most take a few milliseconds, but a script may be in no hurry.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Session {
     link: Link,
@@ -39,8 +43,20 @@ impl Session {
         let asked = self.next_id;
         self.next_id += 1;
         self.link.send(ClientMessage::Request { id: asked, request });
+        let silence = || {
+            let words = format!("the daemon has not answered for {} s: look whether it was done", PATIENCE.as_secs());
+            Failure::Unreachable(words)
+        };
+        tokio::time::timeout(PATIENCE, self.answer(asked)).await.unwrap_or_else(|_| Err(silence()))
+    }
+
+    /// Waits for the answer to this request; what else comes is kept.
+    async fn answer(&mut self, asked: u64) -> Result<Response, Failure> {
+        let mut broke = false;
         loop {
             match self.link.next().await {
+                // The link asks again when it is back at once.
+                Some(LinkEvent::Lost { error, .. }) if broke => return Err(Failure::Unreachable(error.to_string())),
                 Some(LinkEvent::Message(message)) => match *message {
                     ServerMessage::Response { id, response } if id == asked => return Ok(response),
                     ServerMessage::Refused { id, refusal } if id == asked => {
@@ -51,7 +67,10 @@ impl Session {
                     }
                     other => self.early.push_back(LinkEvent::Message(Box::new(other))),
                 },
-                Some(event) => self.early.push_back(event),
+                Some(event) => {
+                    broke = matches!(event, LinkEvent::Lost { .. });
+                    self.early.push_back(event);
+                }
                 None => return Err(Failure::Ours("the connection's task ended".to_owned())),
             }
         }
@@ -136,7 +155,7 @@ pub(super) fn find_attempt(build: &BuildView, address: &Address) -> Result<Attem
 }
 
 fn no_daemon(place: &Place, error: &LinkError) -> String {
-    if let LinkError::Untrusted(words) = error {
+    if let LinkError::Untrusted(words) | LinkError::Foreign(words) = error {
         return words.clone(); // something answered: that it runs is not the question
     }
     let advice = match place {

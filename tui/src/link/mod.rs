@@ -4,15 +4,17 @@
 mod socket;
 pub mod target;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
-use windlass_protocol::live::{ClientMessage, Hello, ServerMessage, Sub, Topic};
+use windlass_protocol::PROTOCOL_VERSION;
+use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
 use windlass_protocol::refusal::{Refusal, RefusalCode};
 
+use crate::failpoint;
 pub use socket::LinkError;
 use socket::{Incoming, Socket};
 use target::Target;
@@ -24,6 +26,8 @@ const DENIED_PAUSE: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(20);
 /// How much may wait for the reader before the daemon feels it.
 const WAITING: usize = 64;
+/// So often a question is asked whose answer was lost with its connection.
+const TRIES: u32 = 3;
 
 /// What the link tells.
 #[derive(Debug)]
@@ -50,11 +54,13 @@ impl Link {
     pub fn open(target: Target) -> Self {
         let (outgoing, from_client) = mpsc::unbounded_channel();
         let (to_client, incoming) = mpsc::channel(WAITING);
-        tokio::spawn(Task { target, from_client, to_client, subscriptions: BTreeMap::new(), instance: None }.run());
+        let (subscriptions, asked) = (BTreeMap::new(), BTreeMap::new());
+        tokio::spawn(Task { target, from_client, to_client, subscriptions, asked, instance: None }.run());
         Self { outgoing, incoming }
     }
 
-    /// Subscriptions are remembered over reconnections; requests that find no connection are refused.
+    /// Subscriptions are remembered over reconnections. Requests that find no connection are refused; when one breaks before
+    /// the answer came, what only looks is asked again, and of what changes something nobody knows whether it was done.
     pub fn send(&self, message: ClientMessage) {
         let _ = self.outgoing.send(message); // the task ends only after this handle is gone
     }
@@ -73,8 +79,15 @@ struct Task {
     from_client: mpsc::UnboundedReceiver<ClientMessage>,
     to_client: mpsc::Sender<LinkEvent>,
     subscriptions: BTreeMap<Sub, Subscription>,
+    /// Requests without an answer so far.
+    asked: BTreeMap<u64, Asked>,
     /// Which start of the daemon the sequence numbers are from.
     instance: Option<String>,
+}
+
+struct Asked {
+    request: Request,
+    tries: u32,
 }
 
 struct Subscription {
@@ -120,6 +133,9 @@ impl Task {
             Ok(Err(error)) => return Ok(error),
             Err(_) => return Ok(LinkError::Unreachable("the daemon does not say hello".to_owned())),
         };
+        if hello.protocol != PROTOCOL_VERSION {
+            return Ok(foreign(&hello));
+        }
         *pause = FIRST_PAUSE;
         if self.instance.as_ref() != Some(&hello.instance) {
             // Another start of the daemon, perhaps on other data: ask for everything anew. Log bytes keep their offset,
@@ -128,6 +144,7 @@ impl Task {
             self.instance = Some(hello.instance.clone());
         }
         self.tell(LinkEvent::Connected(hello)).await?;
+        failpoint::at("link");
         for (&sub, subscription) in &self.subscriptions {
             let message =
                 ClientMessage::Subscribe { sub, topic: subscription.topic.clone(), after: subscription.after };
@@ -135,15 +152,23 @@ impl Task {
                 return Ok(error);
             }
         }
-        let mut requests = BTreeSet::new();
-        let error = self.exchange(&mut socket, &mut requests).await?;
-        for id in requests {
+        for (&id, asked) in &mut self.asked {
+            asked.tries += 1;
+            if let Err(error) = socket.send(&ClientMessage::Request { id, request: asked.request.clone() }).await {
+                return Ok(error);
+            }
+        }
+        let error = self.exchange(&mut socket).await?;
+        let again = |asked: &Asked| only_looks(&asked.request) && asked.tries < TRIES;
+        let lost: Vec<u64> = self.asked.iter().filter(|(_, asked)| !again(asked)).map(|(id, _)| *id).collect();
+        for id in lost {
+            self.asked.remove(&id);
             self.tell(LinkEvent::Message(Box::new(unanswered(id)))).await?;
         }
         Ok(error)
     }
 
-    async fn exchange(&mut self, socket: &mut Socket, requests: &mut BTreeSet<u64>) -> Result<LinkError, Closed> {
+    async fn exchange(&mut self, socket: &mut Socket) -> Result<LinkError, Closed> {
         let mut heard = Instant::now();
         let mut asked = false;
         loop {
@@ -151,8 +176,8 @@ impl Task {
             tokio::select! {
                 message = self.from_client.recv() => {
                     let message = message.ok_or(Closed)?;
-                    if let ClientMessage::Request { id, .. } = &message {
-                        requests.insert(*id);
+                    if let ClientMessage::Request { id, request } = &message {
+                        self.asked.insert(*id, Asked { request: request.clone(), tries: 1 });
                     }
                     self.remember(&message);
                     if let Err(error) = socket.send(&message).await {
@@ -163,13 +188,11 @@ impl Task {
                     heard = Instant::now();
                     asked = false;
                     let event = match incoming {
-                        Ok(Incoming::Message(message)) => {
+                        Ok(Incoming::Message(message)) if self.is_wanted(&message) => {
                             self.note(&message);
-                            if let ServerMessage::Response { id, .. } | ServerMessage::Refused { id, .. } = &*message {
-                                requests.remove(id);
-                            }
                             LinkEvent::Message(message)
                         }
+                        Ok(Incoming::Message(_)) => continue,
                         Ok(Incoming::Log(frame)) => match self.only_new(frame) {
                             Some(frame) => LinkEvent::Log(frame),
                             None => continue,
@@ -225,8 +248,26 @@ impl Task {
         }
     }
 
+    /// What is about a subscription that was left, or answers a question a second time, is not for anybody any more.
+    fn is_wanted(&self, message: &ServerMessage) -> bool {
+        match message {
+            ServerMessage::Builds { sub, .. }
+            | ServerMessage::Build { sub, .. }
+            | ServerMessage::Queue { sub, .. }
+            | ServerMessage::Tests { sub, .. }
+            | ServerMessage::LogHead { sub, .. }
+            | ServerMessage::LogRows { sub, .. }
+            | ServerMessage::Ended { sub, .. } => self.subscriptions.contains_key(sub),
+            ServerMessage::Response { id, .. } | ServerMessage::Refused { id, .. } => self.asked.contains_key(id),
+            ServerMessage::Hello(_) | ServerMessage::Unknown => false,
+        }
+    }
+
     fn note(&mut self, message: &ServerMessage) {
         match message {
+            ServerMessage::Response { id, .. } | ServerMessage::Refused { id, .. } => {
+                self.asked.remove(id);
+            }
             ServerMessage::Builds { sub, seq, .. } | ServerMessage::Build { sub, seq, .. } => {
                 if let Some(subscription) = self.subscriptions.get_mut(sub) {
                     subscription.after = Some(*seq);
@@ -241,6 +282,10 @@ impl Task {
 
     /// Bytes of a log, or of a line of it: moves the offset to resume from, and cuts off what was handed on already.
     fn only_new(&mut self, frame: LogFrame) -> Option<LogFrame> {
+        let (LogFrame::Bytes { sub, .. } | LogFrame::Lines { sub, .. }) = &frame;
+        if !self.subscriptions.contains_key(sub) {
+            return None;
+        }
         let LogFrame::Bytes { sub, offset, mut bytes } = frame else { return Some(frame) };
         let (Topic::LogBytes { from, .. } | Topic::LogLine { from, .. }) = &mut self.subscriptions.get_mut(&sub)?.topic
         else {
@@ -254,6 +299,36 @@ impl Task {
         let offset = offset.max(*from);
         *from = offset + bytes.len() as u64;
         Some(LogFrame::Bytes { sub, offset, bytes })
+    }
+}
+
+/// What such a daemon says would be misunderstood; what is only added does not raise the number.
+fn foreign(hello: &Hello) -> LinkError {
+    let (theirs, version) = (hello.protocol, &hello.version);
+    LinkError::Foreign(format!(
+        "it speaks protocol {theirs}, not {PROTOCOL_VERSION}: use the windlass that came with windlassd {version}"
+    ))
+}
+
+/// Asked twice it does no more than asked once.
+fn only_looks(request: &Request) -> bool {
+    match request {
+        Request::Builds { .. }
+        | Request::Build { .. }
+        | Request::Deliveries { .. }
+        | Request::SearchLog { .. }
+        | Request::Excerpt { .. }
+        | Request::Results { .. }
+        | Request::Repositories { .. }
+        | Request::Nodes
+        | Request::Tests { .. }
+        | Request::MapLog { .. } => true,
+        Request::Cancel { .. }
+        | Request::Retry { .. }
+        | Request::Pause { .. }
+        | Request::Resume { .. }
+        | Request::Replay { .. }
+        | Request::Unknown => false,
     }
 }
 

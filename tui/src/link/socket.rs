@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use windlass_protocol::SUBPROTOCOL;
 use windlass_protocol::live::{ClientMessage, ServerMessage};
-use windlass_protocol::log::LogFrame;
+use windlass_protocol::log::{BadFrame, LogFrame};
 
 use super::target::{Place, Target};
 
@@ -33,6 +33,9 @@ pub enum LinkError {
     /// It answered over TLS, and its certificate does not do.
     #[error("{0}")]
     Untrusted(String),
+    /// It speaks another version of the protocol.
+    #[error("{0}")]
+    Foreign(String),
     #[error("{0}")]
     Broken(String),
 }
@@ -110,6 +113,7 @@ impl Socket {
             },
             Some(Ok(Message::Binary(bytes))) => match LogFrame::decode(&bytes) {
                 Ok(frame) => Ok(Incoming::Log(frame)),
+                Err(BadFrame::Kind(_)) => Ok(Incoming::Other),
                 Err(error) => Err(LinkError::Broken(format!("the daemon sent an unreadable frame: {error}"))),
             },
             Some(Ok(Message::Close(frame))) => {

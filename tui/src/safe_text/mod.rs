@@ -4,6 +4,7 @@
 //!
 //! *Invariant:* the text of a [`SafeLine`] holds no control character, no bidi control, no invisible character.
 
+mod lines;
 mod parse;
 mod sgr;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::fmt;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+pub use lines::Lines;
 pub use sgr::{Colour, Sgr};
 
 /// One line of text that is safe to put on a terminal, with the styles its author asked for.

@@ -85,10 +85,11 @@ impl Sink {
                 self.put(c.encode_utf8(&mut buffer), width);
             }
             Kind::Mark => {
-                self.marks += 1;
                 if self.column == 0 || self.restart {
+                    self.marks = 0;
                     self.put("◌", 1); // a mark needs something to stand on, or it would stand on our own text
                 }
+                self.marks += 1;
                 if self.marks <= MARKS {
                     self.put(c.encode_utf8(&mut buffer), 0);
                 }
@@ -109,15 +110,18 @@ impl Perform for Sink {
     }
 
     fn execute(&mut self, byte: u8) {
-        self.marks = 0;
         match (byte, self.breaks) {
             (b'\t', _) => {
                 let width = TAB - self.column % TAB;
+                self.marks = 0;
                 self.put(&" ".repeat(width), width);
             }
             (b'\r', Breaks::LastState) => self.restart = true,
-            (b'\r' | b'\n', Breaks::AsSpaces) => self.put(" ", 1),
-            _ => {}
+            (b'\r' | b'\n', Breaks::AsSpaces) => {
+                self.marks = 0;
+                self.put(" ", 1);
+            }
+            _ => {} // it leaves nothing, so marks still stand on the letter before
         }
     }
 

@@ -12,6 +12,7 @@ use super::{Hits, cases, details, graph, log, overlay};
 use crate::keymap::Mode;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
+use crate::state::layout::Border;
 use crate::tested;
 use crate::theme::{Theme, Tone, tone_of};
 use crate::waiting;
@@ -70,6 +71,7 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
         for y in beside.y..beside.bottom() {
             buffer.set_string(jobs.right(), y, "│", theme.style(Tone::Dim));
         }
+        hits.border(Rect { x: jobs.right(), width: 1, ..beside }, Border::Jobs);
         preview(state, page, view, theme, beside, buffer);
     }
     if let Some((width, height)) = layout.details() {
@@ -78,6 +80,9 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
             for y in jobs.y..jobs.y + height {
                 buffer.set_string(jobs.right(), y, "│", theme.style(Tone::Dim));
             }
+            hits.border(Rect { x: jobs.right(), y: jobs.y, width: 1, height }, Border::Jobs);
+        } else {
+            hits.border(Rect { y: jobs.bottom(), height: 1, ..area }, Border::Details);
         }
         let place = match beside {
             true => Rect { x: jobs.right() + 2, y: jobs.y, width, height },

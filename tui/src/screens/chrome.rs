@@ -204,7 +204,7 @@ fn possible(state: &State, action: Action) -> bool {
     match (action, state.pages.last()) {
         (Action::NextMatch, Some(Page::Log(log))) => log.search.is_some(),
         (Action::Filter, None) => {
-            matches!(state.view, View::Builds | View::Deliveries | View::Repositories)
+            matches!(state.view, View::Builds | View::Queue | View::Deliveries | View::Repositories)
         }
         (Action::Tests, Some(Page::Build(page))) => page.view.as_ref().is_some_and(|view| view.tests.is_some()),
         (Action::Replay, _) => state.view == View::Deliveries,
@@ -227,7 +227,8 @@ pub(super) fn status_only(state: &State, theme: Theme, area: Rect, buffer: &mut 
         lines.push(Words::from((Tone::Running, format!("● {} running", queue.running))));
         lines.push(Words::from((Tone::Dim, format!("○ {} waiting", queue.waiting))));
     }
-    lines.push(Words::from((Tone::Dim, "larger: 40x10, q quits")));
+    lines.push(Words::from((Tone::Dim, "40x10 shows more")));
+    lines.push(Words::from((Tone::Dim, "q quits")));
     for (line, y) in lines.iter().zip(area.y..area.bottom()) {
         line.paint(Rect { y, height: 1, ..area }, Style::new(), theme, buffer);
     }

@@ -25,6 +25,7 @@ use ratatui::layout::{Position, Rect};
 
 pub use replayed::{as_text, draw_replayed};
 
+use crate::state::layout::Border;
 use crate::state::{Hit, Page, State, View};
 use crate::theme::Theme;
 
@@ -42,6 +43,12 @@ impl Hits {
 
     fn add(&mut self, area: Rect, hit: Hit) {
         self.0.push((area, hit));
+    }
+
+    /// A border: it is caught also by who is a column beside it.
+    fn border(&mut self, area: Rect, border: Border) {
+        let area = if area.width == 1 { Rect { x: area.x.saturating_sub(1), width: 2, ..area } } else { area };
+        self.add(area, Hit::Border(border));
     }
 
     fn rows(&mut self, places: Vec<(Rect, usize)>) {

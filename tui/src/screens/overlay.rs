@@ -31,18 +31,34 @@ pub(super) fn dialog(dialog: &Dialog, now: Timestamp, theme: Theme, area: Rect, 
     }
 }
 
-/// Results and refusals, above the footer at the right, the newest at the bottom.
+/// Results and refusals, above the footer at the right, the newest at the bottom. That one takes as many rows as it needs.
 pub(super) fn toasts(state: &State, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    for (toast, y) in state.toasts.iter().rev().zip((area.y..area.bottom()).rev()) {
-        let tone = if toast.bad { Tone::Bad } else { Tone::Good };
-        let glyph = if toast.bad { "✗" } else { "✓" };
-        let words = Words::new().and(tone, format!(" {glyph} {} ", toast.text));
-        let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
-        let place = Rect { x: area.right() - width, y, width, height: 1 };
-        for x in place.x..place.right() {
-            buffer[(x, y)].reset();
+    let mut bottom = area.bottom();
+    for (age, toast) in state.toasts.iter().rev().enumerate() {
+        let (tone, glyph) = if toast.bad { (Tone::Bad, "✗") } else { (Tone::Good, "✓") };
+        let room = usize::from(area.width).saturating_sub(4);
+        let words = Words::from((tone, &toast.text));
+        let rows = if age == 0 { words.wrapped(room) } else { vec![words] };
+        let rows: Vec<Words> = (rows.into_iter().enumerate())
+            .map(|(index, row)| {
+                Words::from((tone, if index == 0 { format!(" {glyph} ") } else { "   ".to_owned() })).join(row)
+            })
+            .collect();
+        let width = rows.iter().map(|row| row.width() + 1).max().unwrap_or(0);
+        let width = u16::try_from(width).unwrap_or(u16::MAX).min(area.width);
+        let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
+        if bottom.saturating_sub(area.y) < height.min(area.height) {
+            return;
         }
-        words.paint(place, theme.strip(tone), theme, buffer);
+        bottom -= height.min(area.height);
+        for (row, y) in rows.iter().zip(bottom..area.bottom()) {
+            let place = Rect { x: area.right() - width, y, width, height: 1 };
+            for x in place.x..place.right() {
+                buffer[(x, y)].reset();
+            }
+            buffer.set_style(place, theme.strip(tone));
+            row.paint(place, theme.strip(tone), theme, buffer);
+        }
     }
 }
 

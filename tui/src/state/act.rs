@@ -122,7 +122,7 @@ impl State {
                 Some(text) => {
                     self.prompt = Some(Prompt { kind: PromptKind::Filter, text: text.to_owned(), older: None });
                 }
-                None => self.toast("builds, deliveries and repositories can be filtered".to_owned(), true),
+                None => self.toast("builds, the queue, deliveries and repositories can be filtered".to_owned(), true),
             },
             Action::Pause if matches!(self.view, View::Queue | View::Repositories) => self.pause_menu(),
             Action::Pause => self.toast("the queue (press 2) is where it is paused".to_owned(), true),
@@ -160,7 +160,7 @@ impl State {
         match self.view {
             View::Builds => self.builds.go(step, height),
             View::Queue => {
-                let length = self.queue.as_ref().map_or(0, |queue| queue.jobs.len());
+                let length = self.queue_len();
                 self.queue_cursor.go(step, length, height);
             }
             View::Deliveries => {
@@ -292,10 +292,7 @@ impl State {
     pub(super) fn open(&mut self, effects: &mut Vec<Effect>) {
         let target = match self.view {
             View::Builds => self.builds.selected().map(|row| (row.number, None)),
-            View::Queue => {
-                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                job.map(|job| (job.id.build, Some(job.id.job.clone())))
-            }
+            View::Queue => self.queued_job().map(|job| (job.id.build, Some(job.id.job.clone()))),
             View::Deliveries => {
                 let all = self.deliveries.as_ref();
                 let delivery = all.and_then(|all| all.get(self.deliveries_cursor.at));
@@ -338,10 +335,7 @@ impl State {
                 let rows = self.builds.targets().into_iter().filter_map(|number| self.builds.get(number));
                 rows.map(|row| Target::of_row(row, self.is_stopping(row))).collect()
             }
-            (None, View::Queue) => {
-                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                job.map(Target::of_queued).into_iter().collect()
-            }
+            (None, View::Queue) => self.queued_job().map(Target::of_queued).into_iter().collect(),
             (None, View::Nodes) => {
                 let queued = self.queue.iter().flat_map(|queue| &queue.jobs);
                 let job = self.overview.node_job().and_then(|id| queued.into_iter().find(|job| job.id == *id));
@@ -389,7 +383,7 @@ impl State {
         };
         let repository = match self.view {
             View::Repositories => self.overview.repository().map(|repository| repository.name.as_str()),
-            _ => queue.jobs.get(self.queue_cursor.at).map(|job| job.repository.as_str()),
+            _ => self.queued_job().map(|job| job.repository.as_str()),
         };
         let role = match &self.connection {
             Connection::Up(hello) => Some(hello.role),

@@ -26,6 +26,7 @@ impl State {
                 }
             }
             _ if self.dialog.is_some() || self.help.is_some() || self.menu.is_some() => {}
+            Hit::Border(border) => self.held = Some(border),
             Hit::View(view) => self.show_view(view, effects),
             Hit::Row(index) => {
                 let to = |cursor: Cursor| Move::By(index as isize - cursor.at as isize);
@@ -52,6 +53,19 @@ impl State {
                 }
             }
         }
+    }
+
+    /// A border that is held follows the mouse.
+    pub(super) fn drag(&mut self, column: u16, row: u16) {
+        if let Some(border) = self.held {
+            self.split = self.layout().moved(border, column, row);
+        }
+    }
+
+    /// Whether something is held, so that it matters where the mouse goes.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.held.is_some()
     }
 
     pub(super) fn wheel(&mut self, rows: isize) {
@@ -84,7 +98,8 @@ impl State {
             (Some(Page::Build(page)), _) => page.cursor.scroll(rows, page.rows.len(), jobs),
             (None, View::Builds) => self.builds.scroll(rows, list),
             (None, View::Queue) => {
-                self.queue_cursor.scroll(rows, self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+                let length = self.queue_len();
+                self.queue_cursor.scroll(rows, length, list);
             }
             (None, View::Deliveries) => {
                 self.deliveries_cursor.scroll(rows, self.deliveries.as_ref().map_or(0, Vec::len), list);

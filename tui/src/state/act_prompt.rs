@@ -100,6 +100,7 @@ impl State {
     pub(super) fn typed(&mut self, effects: &mut Vec<Effect>) {
         let height = usize::from(self.layout().menu());
         let narrows = self.narrowed_by().is_some();
+        let item = self.prompt.as_ref().and_then(|prompt| self.typed_item(&prompt.text));
         match (&self.prompt, &mut self.menu) {
             (Some(Prompt { kind: PromptKind::Filter, text, .. }), _) if narrows => {
                 let text = text.clone();
@@ -107,7 +108,7 @@ impl State {
             }
             (Some(Prompt { kind: PromptKind::Filter, text, .. }), _) => self.filter(text.clone(), effects),
             (Some(Prompt { kind: PromptKind::Tests, text, .. }), _) => self.filter_tests(text.clone(), effects),
-            (Some(Prompt { kind: PromptKind::Command, text, .. }), Some(menu)) => menu.narrow(text, height),
+            (Some(Prompt { kind: PromptKind::Command, text, .. }), Some(menu)) => menu.narrow(text, item, height),
             _ => {}
         }
     }

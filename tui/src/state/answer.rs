@@ -5,10 +5,11 @@ use windlass_protocol::refusal::Refusal;
 
 use super::digest::{self, Digest};
 use super::search::{self, Next};
-use super::{Effect, Page, Pending, State};
+use super::{Effect, FIRST_FREE, Page, Pending, State};
 
 impl State {
     pub(super) fn answered(&mut self, id: u64, response: Response, effects: &mut Vec<Effect>) {
+        self.patience.end(id);
         let Some(pending) = self.pending.remove(&id) else { return };
         match (pending, response) {
             (Pending::Order { about, build, batch }, response) => {
@@ -64,6 +65,7 @@ impl State {
     }
 
     pub(super) fn refused(&mut self, id: u64, refusal: &Refusal) {
+        self.patience.end(id);
         match self.pending.remove(&id) {
             Some(Pending::Search { sub, ask }) => {
                 if let Some(log) = self.log_of(sub) {
@@ -121,7 +123,9 @@ impl State {
         });
         match page {
             Some(page) => page.refused = Some(refusal),
-            None => self.toast(refusal.message, true),
+            None if sub < FIRST_FREE => self.toast(refusal.message, true),
+            // It was left meanwhile.
+            None => {}
         }
     }
 

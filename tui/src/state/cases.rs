@@ -234,7 +234,7 @@ impl State {
         let Some(case) = page.cases.as_ref().and_then(|cases| cases.selected()) else { return };
         let id = AttemptId { build: page.number, job: case.job.clone(), attempt: case.attempt };
         let lines = page.attempt(&id).map_or(0, |attempt| attempt.log.lines);
-        let said = tested::headline(case).map(|line| pattern(line));
+        let said = tested::headline(case).map(pattern);
         let Ok(mut search) = Search::new(pattern(&case.name)) else { return };
         let sub = self.fresh_sub();
         let bookmarks = self.bookmarks.get(&id).cloned().unwrap_or_default();

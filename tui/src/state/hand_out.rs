@@ -23,10 +23,7 @@ impl State {
                 None => Some(page.number.to_string()),
             },
             (None, View::Builds) => self.builds.selected().map(|row| row.number.to_string()),
-            (None, View::Queue) => {
-                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                job.map(|job| job.id.to_string())
-            }
+            (None, View::Queue) => self.queued_job().map(|job| job.id.to_string()),
             (None, View::Repositories) => self.overview.repository().map(|repository| repository.name.clone()),
             (None, View::Nodes) => match self.overview.node_row() {
                 Some(NodeRow::Job(job)) => Some(job.id.to_string()),

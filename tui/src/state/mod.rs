@@ -35,6 +35,7 @@ mod others;
 pub mod narrow;
 pub mod overview;
 pub mod pair;
+mod patience;
 mod pause;
 pub mod picture;
 mod replay;
@@ -63,11 +64,13 @@ use build::BuildPage;
 use builds::Builds;
 use cursor::Cursor;
 use dialog::Dialog;
-use layout::Layout;
+use layout::{Border, Layout, Split};
 use log::LogPage;
 use menu::Menu;
+use narrow::QueueFilter;
 use others::Ours;
 use overview::Overview;
+use patience::Patience;
 use undo::Done;
 use watch::Watches;
 
@@ -80,6 +83,10 @@ pub enum Event {
     Click(Hit),
     /// Rows, downwards positive.
     Wheel(isize),
+    /// What was clicked is held and moved to this column and row.
+    Drag(u16, u16),
+    /// It is let go.
+    Drop,
     Resize(u16, u16),
     Connected(Hello),
     /// There is no connection; the next try comes after this many milliseconds.
@@ -134,6 +141,8 @@ pub enum Hit {
     Answer(usize),
     /// A row of the palette or the menu.
     Item(usize),
+    /// Between two panes.
+    Border(Border),
 }
 
 /// What can be looked at without opening anything.
@@ -257,11 +266,15 @@ pub struct State {
     pub place: String,
     pub connection: Connection,
     size: (u16, u16),
+    /// Where borders were moved to, and the one that is held.
+    split: Split,
+    pub(super) held: Option<Border>,
     pub view: View,
     pub pages: Vec<Page>,
     pub builds: Builds,
     pub queue: Option<QueueView>,
     pub queue_cursor: Cursor,
+    pub queue_filter: QueueFilter,
     pub deliveries: Option<Vec<DeliveryView>>,
     pub deliveries_cursor: Cursor,
     pub overview: Overview,
@@ -276,6 +289,7 @@ pub struct State {
     /// Bookmarks of logs that are not open now.
     bookmarks: BTreeMap<AttemptId, BTreeSet<u64>>,
     pending: BTreeMap<u64, Pending>,
+    patience: Patience,
     next_request: u64,
     next_look_up: u64,
     next_sub: Sub,
@@ -303,11 +317,14 @@ impl State {
             place,
             connection: Connection::Connecting,
             size,
+            split: Split::default(),
+            held: None,
             view: View::Builds,
             pages: Vec::new(),
             builds: Builds::default(),
             queue: None,
             queue_cursor: Cursor::default(),
+            queue_filter: QueueFilter::default(),
             deliveries: None,
             deliveries_cursor: Cursor::default(),
             overview: Overview::default(),
@@ -319,6 +336,7 @@ impl State {
             searches: Vec::new(),
             bookmarks: BTreeMap::new(),
             pending: BTreeMap::new(),
+            patience: Patience::default(),
             next_request: 1,
             next_look_up: FIRST_LOOK_UP,
             next_sub: FIRST_FREE,
@@ -350,6 +368,8 @@ impl State {
             Event::Paste(text) => self.paste(&text, &mut effects),
             Event::Click(hit) => self.click(hit, &mut effects),
             Event::Wheel(rows) => self.wheel(rows),
+            Event::Drag(column, row) => self.drag(column, row),
+            Event::Drop => self.held = None,
             Event::Resize(width, height) => {
                 self.size = (width, height);
                 // Also when it is the size that we know: it may have been another for a moment, and what stood there is gone.
@@ -388,7 +408,8 @@ impl State {
         let banner = !matches!(self.connection, Connection::Up(_));
         let on_queue = self.view == View::Queue && self.pages.is_empty();
         let notice = on_queue && self.queue.as_ref().is_some_and(|queue| !queue.pauses.is_empty());
-        let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None };
+        let split = self.split;
+        let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None, split };
         match self.pages.last() {
             Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() && page.cases.is_none() => {
                 let rows = u16::try_from(page.rows.len()).unwrap_or(u16::MAX);
@@ -424,7 +445,7 @@ impl State {
     pub fn deadline(&self) -> Option<Timestamp> {
         let toast = self.toasts.iter().map(|toast| toast.until).min();
         let second = self.counts_seconds().then(|| Timestamp((self.daemon_now().0 / 1_000 + 1) * 1_000 - self.ahead));
-        [toast, second, self.overview_deadline()].into_iter().flatten().min()
+        [toast, second, self.overview_deadline(), self.patience.deadline()].into_iter().flatten().min()
     }
 
     /// Something on the screen changes with each second.
@@ -478,6 +499,7 @@ impl State {
         let id = self.next_request;
         self.next_request += 1;
         self.pending.insert(id, pending);
+        self.patience.begin(id, self.now);
         effects.push(Effect::Send(ClientMessage::Request { id, request }));
     }
 
@@ -487,6 +509,7 @@ impl State {
         let id = self.next_look_up;
         self.next_look_up += 1;
         self.pending.insert(id, pending);
+        self.patience.begin(id, self.now);
         effects.push(Effect::Send(ClientMessage::Request { id, request }));
     }
 

@@ -9,11 +9,13 @@ use super::{BUILDS, Effect, Page, Pending, State, subscribe};
 impl State {
     /// After every event: everything fits its area again, and what is in view but not here is asked for.
     pub(super) fn settle(&mut self, effects: &mut Vec<Effect>) {
+        self.settle_patience();
         let layout = self.layout();
         let list = usize::from(layout.list());
         let length = self.builds.len();
         self.builds.cursor.settle(length, list);
-        self.queue_cursor.settle(self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+        let queued = self.queue_len();
+        self.queue_cursor.settle(queued, list);
         self.deliveries_cursor.settle(self.deliveries.as_ref().map_or(0, Vec::len), list);
         if std::mem::take(&mut self.builds.lost_range) {
             self.toast("too far for one stretch: it ended, what it had is marked".to_owned(), true);

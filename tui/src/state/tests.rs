@@ -3,6 +3,7 @@
 mod away;
 mod marks;
 mod others;
+mod patience;
 
 use jiff::tz::TimeZone;
 use windlass_protocol::id::AttemptId;
@@ -348,10 +349,17 @@ fn answers_and_refusals_are_said() {
 #[test]
 fn idle_has_no_deadline_and_running_counts_seconds_of_the_daemons_clock() {
     let mut state = with_builds(3);
+    // How the builds of the branch ended is still to be told.
+    assert_eq!(state.deadline(), Some(Timestamp(NOW.0 + 10_000)));
+    let answer = ServerMessage::Response { id: FIRST_LOOK_UP, response: Response::Results { results: Vec::new() } };
+    happen(&mut state, Event::Message(Box::new(answer)));
     assert_eq!(state.deadline(), None);
     list(&mut state, vec![row(4, Status::Running, None, "x")], 1);
     assert_eq!(state.deadline(), Some(Timestamp(NOW.0 + 1_000)));
     state.animation = false;
+    let id = FIRST_LOOK_UP + 1;
+    let refusal = Refusal::new(RefusalCode::Unavailable, "not now");
+    happen(&mut state, Event::Message(Box::new(ServerMessage::Refused { id, refusal })));
     assert_eq!(state.deadline(), None);
     happen(&mut state, Event::Lost { error: "gone".to_owned(), pause: 100 });
     assert!(state.stale() && state.deadline().is_none());
@@ -386,6 +394,28 @@ fn clicks_select_and_a_second_one_opens() {
     assert_eq!(state.pages.len(), 1);
     happen(&mut state, Event::Click(Hit::View(View::Queue)));
     assert_eq!((state.view, state.pages.len()), (View::Queue, 0));
+}
+
+#[test]
+fn a_border_follows_the_mouse_until_it_is_dropped_and_is_found_again() {
+    let mut state = with_builds(3);
+    happen(&mut state, Event::Resize(200, 50));
+    press(&mut state, &[Enter]);
+    let before = state.layout().jobs_width();
+    happen(&mut state, Event::Drag(90, 20));
+    assert_eq!(state.layout().jobs_width(), before, "nothing is held");
+    happen(&mut state, Event::Click(Hit::Border(Border::Jobs)));
+    assert!(state.holds());
+    happen(&mut state, Event::Drag(90, 20));
+    happen(&mut state, Event::Drag(101, 3));
+    happen(&mut state, Event::Drop);
+    happen(&mut state, Event::Drag(30, 3));
+    assert_eq!(state.layout().jobs_width(), 101);
+    let session = state.session();
+    let mut again = with_builds(3);
+    happen(&mut again, Event::Resize(200, 50));
+    again.restore(&session);
+    assert_eq!(again.layout().jobs_width(), 101);
 }
 
 #[test]

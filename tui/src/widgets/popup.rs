@@ -28,8 +28,9 @@ impl Popup {
         let widest = widest.max(self.title.chars().count() + 4);
         let width = u16::try_from(widest + 6).unwrap_or(u16::MAX).min(area.width);
         // Answers are what the box is for: text gives way first.
-        let room = area.height.saturating_sub(3 + answers.len() as u16);
-        let shown = (self.lines.len() as u16).min(room);
+        let room = area.height.saturating_sub(2 + answers.len() as u16);
+        let lines = self.rows(usize::from(width.saturating_sub(6)), usize::from(room));
+        let shown = lines.len() as u16;
         let gap = u16::from(!answers.is_empty() && shown < room);
         let height = (shown + gap + answers.len() as u16 + 2).min(area.height);
         let place =
@@ -37,7 +38,7 @@ impl Popup {
         frame(place, &self.title, theme, buffer);
         let inner =
             |row: u16| Rect { x: place.x + 3, y: place.y + 1 + row, width: place.width.saturating_sub(6), height: 1 };
-        for (row, line) in (0..shown).zip(&self.lines) {
+        for (row, line) in (0..shown).zip(&lines) {
             line.paint(inner(row), Style::new(), theme, buffer);
         }
         let mut places = Vec::new();
@@ -53,6 +54,30 @@ impl Popup {
             places.push((row, index));
         }
         places
+    }
+
+    /// The text in rows. What is too long goes on in the next row where there is room for it, the last words first: they say
+    /// what will happen. Where there is not, empty rows are left out before words are.
+    fn rows(&self, width: usize, room: usize) -> Vec<Words> {
+        let full = |lines: &[Words]| lines.iter().map(|line| line.wrapped(width).len()).sum::<usize>();
+        let mut lines = self.lines.clone();
+        if full(&lines) > room {
+            lines.retain(|line| line.width() > 0);
+        }
+        let mut spare = room.saturating_sub(lines.len());
+        let mut rows = Vec::new();
+        for line in lines.into_iter().rev() {
+            let wrapped = line.wrapped(width);
+            if wrapped.len() <= spare + 1 {
+                spare -= wrapped.len() - 1;
+                rows.extend(wrapped.into_iter().rev());
+            } else {
+                rows.push(line);
+            }
+        }
+        rows.reverse();
+        rows.truncate(room);
+        rows
     }
 
     fn answer(&self, index: usize, answer: &Answer) -> Words {

@@ -41,6 +41,25 @@ impl Words {
         self.0.iter().map(|(text, _)| text.width()).sum()
     }
 
+    /// The same in rows of so many columns, broken at spaces; what has none is cut when it is painted.
+    #[must_use]
+    pub fn wrapped(&self, width: usize) -> Vec<Self> {
+        let (mut rows, mut row, mut column) = (Vec::new(), Self::new(), 0);
+        for (text, tone) in &self.0 {
+            for word in text.as_str().split_inclusive(' ') {
+                if column > 0 && column + label(word.trim_end()).width() > width {
+                    rows.push(std::mem::take(&mut row));
+                    column = 0;
+                }
+                let word = label(word);
+                column += word.width();
+                row.0.push((word, *tone));
+            }
+        }
+        rows.push(row);
+        rows
+    }
+
     /// Paints at the left end of an area's first row, cut with an ellipsis. Returns the columns used.
     pub fn paint(&self, area: Rect, over: Style, theme: Theme, buffer: &mut Buffer) -> u16 {
         let area = area.intersection(buffer.area);
@@ -73,5 +92,25 @@ impl Words {
 impl<T: AsRef<str>> From<(Tone, T)> for Words {
     fn from((tone, text): (Tone, T)) -> Self {
         Self::new().and(tone, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(words: &Words, width: usize) -> Vec<String> {
+        let text = |row: &Words| row.0.iter().map(|(text, _)| text.as_str()).collect::<String>().trim_end().to_owned();
+        words.wrapped(width).iter().map(text).collect()
+    }
+
+    #[test]
+    fn rows_break_at_spaces() {
+        let words = Words::from((Tone::Bad, "one two ")).plain("three four");
+        assert_eq!(rows(&words, 9), ["one two", "three", "four"]);
+        assert_eq!(rows(&words, 40), ["one two three four"]);
+        assert_eq!(rows(&words, 1), ["one", "two", "three", "four"]);
+        assert_eq!(rows(&Words::new(), 9), [""]);
+        assert_eq!(rows(&Words::new().plain("\u{4f60}\u{597d} \u{4f60}"), 5), ["\u{4f60}\u{597d}", "\u{4f60}"]);
     }
 }

@@ -2,6 +2,7 @@
 //! unless a test moves it.
 
 mod look;
+pub(crate) mod scene;
 
 use std::time::Duration;
 
@@ -95,6 +96,14 @@ impl Driver {
     pub(crate) fn look(&mut self) -> String {
         let themes =
             [("dark", Theme::new(Palette::Dark)), ("light", Theme::new(Palette::Light)), ("none", Theme::plain())];
+        let painted: Vec<_> = themes.into_iter().map(|(name, theme)| (name, self.painted(theme))).collect();
+        look::look(&painted)
+    }
+
+    /// The same in high contrast and for eyes that do not tell red from green.
+    pub(crate) fn look_for_other_eyes(&mut self) -> String {
+        let themes =
+            [("high contrast", Theme::new(Palette::HighContrast)), ("colour-blind", Theme::new(Palette::ColourBlind))];
         let painted: Vec<_> = themes.into_iter().map(|(name, theme)| (name, self.painted(theme))).collect();
         look::look(&painted)
     }

@@ -64,7 +64,7 @@ impl World {
             }
         };
         NodeView {
-            name: "build-1".to_owned(),
+            name: self.node.clone(),
             engine: EngineView {
                 kind: "docker".to_owned(),
                 version: Some("28.4.0".to_owned()),

@@ -50,6 +50,11 @@ impl Fake {
             search_limit: 10_000,
             listed: vec!["acme/app".to_owned(), "octo/site".to_owned()],
             trouble: None,
+            node: "build-1".to_owned(),
+            version: "0.1.0".to_owned(),
+            protocol: 1,
+            webhook: "https://ci.example.org/webhooks/github".to_owned(),
+            refuses: None,
             asked: Vec::new(),
             looked_up: Vec::new(),
             subscribed: Vec::new(),
@@ -141,15 +146,18 @@ impl Connection {
         };
         let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, upgrade).await else { return };
         let mut changes = self.changed.subscribe();
-        let hello = ServerMessage::Hello(Hello {
-            protocol: 1,
-            version: "0.1.0".to_owned(),
-            instance: "fake".to_owned(),
-            capabilities: vec!["log_view".to_owned(), "tests".to_owned()],
-            role: Role::Admin,
-            now: lock(&self.world).now,
-            webhook: Some("https://ci.example.org/webhooks/github".to_owned()),
-        });
+        let hello = {
+            let world = lock(&self.world);
+            ServerMessage::Hello(Hello {
+                protocol: world.protocol,
+                version: world.version.clone(),
+                instance: "fake".to_owned(),
+                capabilities: vec!["log_view".to_owned(), "tests".to_owned()],
+                role: Role::Admin,
+                now: world.now,
+                webhook: Some(world.webhook.clone()),
+            })
+        };
         if say(&mut socket, &hello).await.is_none() {
             return;
         }

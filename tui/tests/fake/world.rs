@@ -30,6 +30,14 @@ pub(crate) struct World {
     pub(crate) listed: Vec<String>,
     /// What is wrong with the engine.
     pub(crate) trouble: Option<String>,
+    /// The name of the only node.
+    pub(crate) node: String,
+    /// What the daemon says of itself.
+    pub(crate) version: String,
+    pub(crate) protocol: u32,
+    pub(crate) webhook: String,
+    /// Why nothing that is asked for is done.
+    pub(crate) refuses: Option<String>,
     /// Every request that came, in order, but for those that the screen makes by itself.
     pub(crate) asked: Vec<Request>,
     pub(crate) looked_up: Vec<Request>,
@@ -250,6 +258,9 @@ impl World {
     }
 
     pub(super) fn answer(&mut self, request: Request) -> Result<Response, Refusal> {
+        if let Some(why) = &self.refuses {
+            return Err(Refusal::new(RefusalCode::Conflict, why.clone()));
+        }
         let missing = || Refusal::new(RefusalCode::NotFound, "there is no such build");
         match request {
             Request::Builds { filter, offset, limit } => {

@@ -1,6 +1,7 @@
 //! Reads everything that a program wrote to its terminal, and names what no client of ours ever writes: it is not what was
 //! meant to be dangerous that is looked for, everything else than the list is. Must not know where the bytes came from.
 
+use base64::Engine as _;
 use vte::{Params, Parser, Perform};
 
 /// Modes that are switched: cursor, alternate screen, mouse reports, bracketed paste, synchronized output.
@@ -8,9 +9,19 @@ const MODES: [u16; 9] = [25, 1000, 1002, 1003, 1006, 1015, 1049, 2004, 2026];
 
 /// What is not on the list, each with the text before it.
 pub(crate) fn strangers(bytes: &[u8]) -> Vec<String> {
-    let mut audit = Audit::default();
-    Parser::new().advance(&mut audit, bytes);
-    audit.found
+    let audit = Audit::of(bytes, Audit::default());
+    audit.found.into_iter().chain(audit.copied.into_iter().map(|text| format!("a copy of {text:?}"))).collect()
+}
+
+/// The same where the reader copied something: what she copied comes beside it.
+pub(crate) fn strangers_and_copies(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
+    let audit = Audit::of(bytes, Audit::default());
+    (audit.found, audit.copied)
+}
+
+/// The same of a command, which stays on the ordinary screen: lines end there, and rows that change are gone up to.
+pub(crate) fn strangers_of_a_command(bytes: &[u8]) -> Vec<String> {
+    Audit::of(bytes, Audit { ordinary: true, command: true, ..Audit::default() }).found
 }
 
 #[derive(Default)]
@@ -19,9 +30,17 @@ struct Audit {
     before: String,
     /// On the ordinary screen lines end.
     ordinary: bool,
+    command: bool,
+    /// What was sent to the clipboard.
+    copied: Vec<String>,
 }
 
 impl Audit {
+    fn of(bytes: &[u8], mut audit: Self) -> Self {
+        Parser::new().advance(&mut audit, bytes);
+        audit
+    }
+
     fn stranger(&mut self, what: String) {
         let tail: String = self.before.chars().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect();
         self.found.push(format!("{what} after {tail:?}"));
@@ -50,6 +69,7 @@ impl Perform for Audit {
             (b"?", 'h' | 'l') => numbers.iter().all(|mode| MODES.contains(mode)),
             // Places, styles, erasing; rows that move, and between which rows.
             (b"", 'H' | 'm' | 'J' | 'K' | 'L' | 'M' | 'r') => true,
+            (b"", 'A' | 'B') => self.command,
             _ => false,
         };
         if intermediates == b"?" && numbers.contains(&1049) {
@@ -69,6 +89,11 @@ impl Perform for Audit {
     }
 
     fn osc_dispatch(&mut self, params: &[&[u8]], _: bool) {
+        if let [b"52", b"c", text] = params
+            && let Ok(text) = base64::engine::general_purpose::STANDARD.decode(text)
+        {
+            return self.copied.push(String::from_utf8_lossy(&text).into_owned());
+        }
         let words: Vec<_> = params.iter().map(|part| String::from_utf8_lossy(part).into_owned()).collect();
         self.stranger(format!("OSC {words:?}"));
     }

@@ -44,18 +44,42 @@ impl Client {
 
     /// On a terminal that does not control it: no signal tells when that goes away.
     pub(crate) fn start_uncontrolled(socket: &Path, rows: u16, columns: u16) -> Self {
-        Self::launch(socket, rows, columns, &new_state(), &[], false)
+        Self::launch(socket, rows, columns, &new_state(), &[], &[], false)
     }
 
     /// One that finds what another with the same name for its state has kept.
     pub(crate) fn again(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str]) -> Self {
-        Self::launch(socket, rows, columns, state, options, true)
+        Self::launch(socket, rows, columns, state, options, &[], true)
     }
 
-    fn launch(socket: &Path, rows: u16, columns: u16, state: &str, options: &[&str], controlled: bool) -> Self {
+    /// With more in its environment. `THROUGH` is what a shell does with it: `exec "$0" "$@"` and a redirection.
+    pub(crate) fn start_in(socket: &Path, rows: u16, columns: u16, environment: &[(&str, &str)]) -> Self {
+        Self::launch(socket, rows, columns, &new_state(), &[], environment, true)
+    }
+
+    fn launch(
+        socket: &Path,
+        rows: u16,
+        columns: u16,
+        state: &str,
+        options: &[&str],
+        environment: &[(&str, &str)],
+        controlled: bool,
+    ) -> Self {
         let pair = native_pty_system().openpty(size(rows, columns)).expect("a pseudo-terminal");
         let before = termios(&*pair.master);
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_windlass"));
+        let client = env!("CARGO_BIN_EXE_windlass");
+        let mut command = match environment.iter().find(|(name, _)| *name == "THROUGH") {
+            None => CommandBuilder::new(client),
+            Some((_, script)) => {
+                let mut shell = CommandBuilder::new("/bin/sh");
+                shell.args(["-c", *script, client]);
+                shell
+            }
+        };
+        for (name, value) in environment {
+            command.env(name, value);
+        }
         command.arg("--connect");
         command.arg(format!("unix:{}", socket.display()));
         command.args(options);
@@ -97,7 +121,14 @@ impl Client {
 
     /// Waits for the end of a command that never took the terminal over; the exit code.
     pub(crate) fn done(&mut self) -> u32 {
-        let code = self.child.wait().expect("its status").exit_code();
+        let end = Instant::now() + PATIENCE;
+        let code = loop {
+            self.within(Duration::from_millis(5));
+            if let Some(status) = self.child.try_wait().expect("our own child") {
+                break status.exit_code();
+            }
+            assert!(Instant::now() < end, "it does not end:\n{}", self.screen());
+        };
         self.until_still();
         assert_eq!(termios(&*self.master), self.before);
         code
