@@ -16,7 +16,9 @@ use windlass_daemon::config::docker_socket;
 use windlass_daemon::engine::docker::{DockerEngine, DockerSettings};
 use windlass_daemon::engine::local::{LocalEngine, LocalSettings};
 use windlass_daemon::engine::{Engine, FramePosition, Source};
-use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
+use windlass_daemon::plan::{
+    AttemptPlan, Command, JobPlan, Network, Pull, Reports, Resources, Retry, StepPlan, Transport,
+};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -120,6 +122,7 @@ fn plan(image: Option<&str>) -> AttemptPlan {
             finally_timeout_ms: 0,
             pull: Pull::default(),
             retry: Retry::default(),
+            reports: Reports::default(),
         },
         environment: BTreeMap::new(),
         grace_ms: 1000,

@@ -143,6 +143,7 @@ impl Daemon {
             tasks: tasks.clone(),
         };
         let app = App {
+            tested: crate::http::view::Remembered::default(),
             config: Arc::clone(&config),
             store: store.clone(),
             logs,

@@ -90,6 +90,8 @@ pub struct BuildRepository {
     pub full_name: String,
     pub id: u64,
     pub clone_url: String,
+    /// Its main branch, where the webhook names one.
+    pub default_branch: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +130,8 @@ pub struct BuildRequest {
     pub branch: Option<String>,
     pub tag: Option<String>,
     pub base_branch: Option<String>,
+    /// The repository's main branch, as the webhook names it.
+    pub default_branch: Option<String>,
     pub pull_request: Option<u64>,
     pub sha: String,
     pub title: String,
@@ -247,6 +251,7 @@ fn decide_push(push: &Push) -> Decision {
         branch,
         tag,
         base_branch: None,
+        default_branch: push.repository.default_branch.clone(),
         pull_request: None,
         sha: sha.as_str().to_owned(),
         title: title(&push.message),
@@ -279,6 +284,7 @@ fn decide_pull_request(pull: &PullRequest, action: Option<&str>) -> Decision {
         branch: Some(pull.head_branch.clone()),
         tag: None,
         base_branch: Some(pull.base_branch.clone()),
+        default_branch: pull.repository.default_branch.clone(),
         pull_request: Some(pull.number),
         sha: pull.head_sha.as_str().to_owned(),
         title: title(&pull.title),

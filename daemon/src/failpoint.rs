@@ -103,6 +103,7 @@ pub const POINTS: &[Point] = &[
     any("step.ended"),
     any("steps.before-commit"),
     any("steps.recorded"),
+    any("report.taken"),
     any("frame.last"),
     any("follow.exited"),
     any("follow.over"),

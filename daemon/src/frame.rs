@@ -12,12 +12,15 @@
 //! | 10..18 | sequence number |
 //! | 18..26 | time, milliseconds since the epoch |
 
+pub mod file; // files that a job left for its daemon
 pub mod text; // frames as lines of text, for transports that damage other bytes
 
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
+
+use self::file::FilePart;
 
 /// No payload is longer.
 pub const MAX_PAYLOAD: usize = 1 << 20;
@@ -65,6 +68,9 @@ pub enum Body {
     Notice {
         text: String,
     },
+    /// A piece of a file that the job left. All of them come after the last step's end, and no other frame but the last
+    /// comes after the first of them: whoever reads the frames again from where the log is has all of them again.
+    File(FilePart),
     /// Nothing follows.
     Finished {
         report: Report,
@@ -140,6 +146,7 @@ impl Frame {
             Body::Output { bytes, .. } => out.extend_from_slice(bytes),
             Body::StepEnded { end, .. } => out.extend_from_slice(&json(&end.with_bounded_words())),
             Body::Notice { text } => out.extend_from_slice(bounded(text).replace('\n', " ").as_bytes()),
+            Body::File(part) => part.encode_into(out),
             Body::Finished { report } => {
                 let decided_by = report.decided_by.as_ref().map(|(step, end)| (*step, end.with_bounded_words()));
                 out.extend_from_slice(&json(&Report { decided_by, ..report.clone() }));
@@ -284,6 +291,10 @@ enum Kind {
     StepEnded = 4,
     Notice = 5,
     Finished = 6,
+    FileBegins = 7,
+    FileBytes = 8,
+    FileEnds = 9,
+    FileRefused = 10,
 }
 
 impl Kind {
@@ -295,6 +306,10 @@ impl Kind {
             4 => Self::StepEnded,
             5 => Self::Notice,
             6 => Self::Finished,
+            7 => Self::FileBegins,
+            8 => Self::FileBytes,
+            9 => Self::FileEnds,
+            10 => Self::FileRefused,
             other => return Err(FrameError::UnknownKind(other)),
         })
     }
@@ -308,6 +323,10 @@ impl Body {
             Self::Output { step, .. } => (Kind::Output, *step),
             Self::StepEnded { step, .. } => (Kind::StepEnded, *step),
             Self::Notice { .. } => (Kind::Notice, 0),
+            Self::File(FilePart::Begins { .. }) => (Kind::FileBegins, 0),
+            Self::File(FilePart::Bytes(_)) => (Kind::FileBytes, 0),
+            Self::File(FilePart::Ends) => (Kind::FileEnds, 0),
+            Self::File(FilePart::Refused { .. }) => (Kind::FileRefused, 0),
             Self::Finished { .. } => (Kind::Finished, 0),
         }
     }
@@ -354,7 +373,7 @@ impl Head {
         }
         let kind = Kind::from_byte(rest[0])?;
         let length = u32::from_be_bytes(part(bytes, 6)) as usize;
-        let most = if matches!(kind, Kind::Output) { MAX_PAYLOAD } else { MAX_TOLD };
+        let most = if matches!(kind, Kind::Output | Kind::FileBytes) { MAX_PAYLOAD } else { MAX_TOLD };
         if length > most {
             return Err(FrameError::TooLong(length));
         }
@@ -386,7 +405,7 @@ fn header(kind: Kind, step: u16, length: usize, seq: u64, at: i64) -> [u8; HEADE
 fn body(head: &Head, payload: Vec<u8>) -> Result<Body, FrameError> {
     let step = head.step;
     match head.kind {
-        Kind::Ready | Kind::StepStarted if !payload.is_empty() => {
+        Kind::Ready | Kind::StepStarted | Kind::FileEnds if !payload.is_empty() => {
             Err(FrameError::BadPayload("a payload where none goes"))
         }
         Kind::Ready => Ok(Body::Ready),
@@ -399,6 +418,10 @@ fn body(head: &Head, payload: Vec<u8>) -> Result<Body, FrameError> {
             Ok(text) if !text.contains('\n') => Ok(Body::Notice { text }),
             _ => Err(FrameError::BadPayload("a notice that is not one line of text")),
         },
+        Kind::FileBegins => file::begins(&payload).map(Body::File),
+        Kind::FileBytes => Ok(Body::File(FilePart::Bytes(payload))),
+        Kind::FileEnds => Ok(Body::File(FilePart::Ends)),
+        Kind::FileRefused => file::refused(&payload).map(Body::File),
         Kind::Finished => serde_json::from_slice(&payload)
             .map(|report| Body::Finished { report })
             .map_err(|_| FrameError::BadPayload("the report is not readable")),

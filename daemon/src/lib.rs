@@ -9,6 +9,7 @@ pub mod spec; // what the repository asks for: .windlass.yml, every problem with
 pub mod plan; // what one attempt is to do: handed to engine and runner
 pub mod state; // where attempts and builds stand, and what may follow
 pub mod frame; // what a runner tells: frames, encoded and decoded
+pub mod results; // results of tests: read, kept, compared
 
 // Edges: one technology each.
 pub mod github; // webhook payloads and signatures

@@ -5,6 +5,8 @@
 mod finally;
 #[path = "runner/harness.rs"]
 mod harness;
+#[path = "runner/reports.rs"]
+mod reports;
 
 use std::fs;
 use std::io::Write;

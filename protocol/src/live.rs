@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cases::{CaseFilter, TestsPage};
 use crate::glance::{BuildResult, NodeView, RepositoryView};
 use crate::id::{AttemptId, BuildNumber};
 use crate::refusal::Refusal;
@@ -48,6 +49,16 @@ pub enum Topic {
     },
     /// One build, whole, at each change: [`ServerMessage::Build`].
     Build { number: BuildNumber },
+    /// A window of the tests of one build: [`ServerMessage::Tests`].
+    Tests {
+        number: BuildNumber,
+        #[serde(default)]
+        filter: CaseFilter,
+        #[serde(default)]
+        offset: u64,
+        /// At most 500.
+        limit: u32,
+    },
     /// What runs and what waits: [`ServerMessage::Queue`].
     Queue,
     /// A window of lines of one log: [`ServerMessage::LogHead`] and binary frames of lines. Replace the subscription to
@@ -231,6 +242,16 @@ pub enum Request {
     },
     /// The machines that jobs run on.
     Nodes,
+    /// A window of the tests of one build.
+    Tests {
+        number: BuildNumber,
+        #[serde(default)]
+        filter: CaseFilter,
+        #[serde(default)]
+        offset: u64,
+        /// At most 500.
+        limit: u32,
+    },
     /// Work on a stored delivery once more, as a new one: a build of the same event.
     Replay {
         delivery: String,
@@ -289,6 +310,10 @@ pub enum ServerMessage {
     Queue {
         sub: Sub,
         queue: QueueView,
+    },
+    Tests {
+        sub: Sub,
+        tests: TestsPage,
     },
     LogHead {
         sub: Sub,
@@ -420,6 +445,9 @@ pub enum Response {
     },
     Nodes {
         nodes: Vec<NodeView>,
+    },
+    Tests {
+        tests: TestsPage,
     },
     /// The new delivery: ask `deliveries` for what came of it.
     Replay {

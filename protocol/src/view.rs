@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cases::{TestCounts, TestsSummary};
 use crate::id::{BuildNumber, JobId};
 use crate::time::Timestamp;
 
@@ -200,6 +201,9 @@ pub struct BuildView {
     #[serde(flatten)]
     pub build: BuildHead,
     pub jobs: Vec<JobView>,
+    /// Its tests; missing where no job has reports, and in lists of builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestsSummary>,
 }
 
 /// What a build is, without its jobs.
@@ -286,6 +290,9 @@ pub struct AttemptView {
     pub cancelling: Option<Cancelling>,
     pub steps: Vec<StepView>,
     pub log: LogSummary,
+    /// What its reports say of its tests, once it ended; missing where its job has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestCounts>,
 }
 
 /// A cancel that was asked for and is not through yet.

@@ -7,6 +7,7 @@
 pub mod binaries; // where windlassd and windlass are
 pub mod chaos; // kills without end, and whether all is well after them
 pub mod cleanup; // nothing outlives a story
+pub mod cuts; // a connection that is cut again and again
 pub mod daemon; // windlassd on a data folder of its own
 pub mod database; // one of a story's own, on the Postgres that the tests share
 pub mod delivery; // webhooks as GitHub sends them
@@ -16,11 +17,14 @@ pub mod follow; // a log as a following client sees it
 pub mod http; // a small HTTP/1.1 client
 pub mod image; // the image without a registry
 pub mod live; // the live socket
+pub mod long_log; // a build that writes numbered lines
+pub mod numbered; // lines that carry their number
 pub mod postgres; // a Postgres that may be stopped
 pub mod proxy; // a way to a socket that can be blocked or cut
 pub mod repository; // git repositories
 pub mod robot; // a person in front of the client, who reads stories
 pub mod small_disk; // a disk that can be filled
+pub mod tail; // what `windlass logs -f` writes
 pub mod terminal; // the client in a pseudo-terminal
 pub mod under_load; // SIGTERM in the middle of much work
 pub mod view; // reading what the commands print as JSON

@@ -4,8 +4,8 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,7 +19,13 @@ pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
     writer: Arc<Mutex<Box<dyn Write + Send>>>,
     child: Box<dyn Child + Send + Sync>,
-    shown: Arc<Mutex<Shown>>,
+    watched: Arc<Watched>,
+}
+
+struct Watched {
+    shown: Mutex<Shown>,
+    /// Something came, or nothing comes any more.
+    changed: Condvar,
 }
 
 /// What has come out of the program so far.
@@ -27,6 +33,34 @@ struct Shown {
     parser: vt100::Parser,
     raw: Vec<u8>,
     ended: bool,
+    /// When the newest of it was read.
+    at: Instant,
+    /// Frames that came whole, and when the newest of them did.
+    frames: usize,
+    framed: Instant,
+    /// Between the two ends of a synchronized update: the screen is half of one picture and half of another.
+    painting: bool,
+}
+
+const FRAME_BEGINS: &[u8] = b"\x1b[?2026h";
+const FRAME_ENDS: &[u8] = b"\x1b[?2026l";
+
+impl Shown {
+    fn take(&mut self, bytes: &[u8], at: Instant) {
+        // A mark may have come in two pieces.
+        let from = self.raw.len().saturating_sub(FRAME_ENDS.len() - 1);
+        self.raw.extend_from_slice(bytes);
+        self.at = at;
+        for window in self.raw[from..].windows(FRAME_ENDS.len()) {
+            if window == FRAME_BEGINS {
+                self.painting = true;
+            } else if window == FRAME_ENDS {
+                (self.painting, self.framed) = (false, at);
+                self.frames += 1;
+            }
+        }
+        self.parser.process(bytes);
+    }
 }
 
 impl Terminal {
@@ -66,15 +100,75 @@ impl Terminal {
         drop(pair.slave); // so that reading ends when the program does
         let reader = pair.master.try_clone_reader().expect("a second handle");
         let writer = Arc::new(Mutex::new(pair.master.take_writer().expect("the only writer")));
-        let shown = Shown { parser: vt100::Parser::new(rows, columns, 0), raw: Vec::new(), ended: false };
-        let shown = Arc::new(Mutex::new(shown));
-        let (into, answers) = (Arc::clone(&shown), Arc::clone(&writer));
+        let now = Instant::now();
+        let parser = vt100::Parser::new(rows, columns, 0);
+        let shown = Shown { parser, raw: Vec::new(), ended: false, at: now, frames: 0, framed: now, painting: false };
+        let watched = Arc::new(Watched { shown: Mutex::new(shown), changed: Condvar::new() });
+        let (into, answers) = (Arc::clone(&watched), Arc::clone(&writer));
         std::thread::spawn(move || listen(reader, &into, &answers));
-        Self { master: pair.master, writer, child, shown }
+        Self { master: pair.master, writer, child, watched }
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
-        self.shown.lock().expect("the reading thread does not panic")
+        self.watched.shown.lock().expect("the reading thread does not panic")
+    }
+
+    /// Waits until `look` finds something on what came, looking at whole pictures only. Woken by what comes, so that
+    /// milliseconds can be told: the moment is the one at which that was read.
+    #[track_caller]
+    fn wait<T>(&self, what: &str, within: Duration, mut look: impl FnMut(&Shown) -> Option<T>) -> (T, Instant) {
+        let end = Instant::now() + within;
+        let mut shown = self.shown();
+        loop {
+            if !shown.painting
+                && let Some(found) = look(&shown)
+            {
+                return (found, shown.at);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || shown.ended {
+                let (screen, ended) = (shown.parser.screen().contents(), shown.ended);
+                drop(shown);
+                panic!("{what}: not within {within:?} (ended: {ended}); the screen:\n{screen}");
+            }
+            let woken = self.watched.changed.wait_timeout(shown, left);
+            shown = woken.expect("the reading thread does not panic").0;
+        }
+    }
+
+    /// Waits until the screen shows what is looked for; what was found, and the moment at which it was there.
+    #[track_caller]
+    pub fn until<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        mut look: impl FnMut(&vt100::Screen) -> Option<T>,
+    ) -> (T, Instant) {
+        self.wait(what, within, |shown| look(shown.parser.screen()))
+    }
+
+    /// Types, and says how long it took until the screen showed all of these words.
+    #[track_caller]
+    pub fn time_words(&self, keys: &str, within: Duration, words: &[&str]) -> Duration {
+        let start = Instant::now();
+        self.keys(keys);
+        let all = |screen: &vt100::Screen| {
+            let screen = screen.contents();
+            words.iter().all(|word| screen.contains(word)).then_some(())
+        };
+        let ((), at) = self.until(&format!("{words:?} on the screen"), within, all);
+        at.saturating_duration_since(start)
+    }
+
+    /// Types, and says how long it took until the next whole frame was there. For a program that has come to rest.
+    #[track_caller]
+    pub fn time_frame(&self, keys: &str) -> Duration {
+        let before = self.shown().frames;
+        let start = Instant::now();
+        self.keys(keys);
+        let next = |shown: &Shown| (shown.frames > before).then_some(shown.framed);
+        let (at, _) = self.wait("the next frame", SHORT, next);
+        at.saturating_duration_since(start)
     }
 
     /// The screen as text, a line per row.
@@ -144,11 +238,11 @@ impl Terminal {
     /// Waits until nothing was written for a while: the program has come to rest. Returns how much it has written.
     #[track_caller]
     pub fn wait_still(&self, quiet: Duration) -> usize {
-        let mut last = (self.written(), std::time::Instant::now());
+        let mut last = (self.written(), Instant::now());
         wait_for("the program comes to rest", SHORT, || {
             let now = self.written();
             if now != last.0 {
-                last = (now, std::time::Instant::now());
+                last = (now, Instant::now());
             }
             if last.1.elapsed() >= quiet { Ok(now) } else { Err(now) }
         })
@@ -163,9 +257,9 @@ impl Terminal {
     /// Waits for the program's end and for everything it wrote; its exit code.
     #[track_caller]
     pub fn wait_end(&mut self) -> u32 {
-        let (child, shown) = (&mut self.child, &self.shown);
+        let (child, watched) = (&mut self.child, &self.watched);
         wait_for("the program ends", SHORT, || {
-            let shown = shown.lock().expect("the reading thread does not panic");
+            let shown = watched.shown.lock().expect("the reading thread does not panic");
             let state = || Lines(shown.parser.screen().contents());
             let ended = child.try_wait().expect("our own child").ok_or_else(state)?;
             if shown.ended { Ok(ended.exit_code()) } else { Err(state()) }
@@ -206,19 +300,22 @@ fn size(rows: u16, cols: u16) -> PtySize {
 }
 
 /// Answers the two questions that programs ask a terminal at their start, as an ordinary terminal does.
-fn listen(mut reader: Box<dyn Read + Send>, shown: &Mutex<Shown>, answers: &Mutex<Box<dyn Write + Send>>) {
+fn listen(mut reader: Box<dyn Read + Send>, watched: &Watched, answers: &Mutex<Box<dyn Write + Send>>) {
     let mut buffer = [0; 16 * 1024];
     loop {
         let count = reader.read(&mut buffer).unwrap_or(0); // an error is how a pseudo-terminal says that it was closed
-        let bytes = &buffer[..count];
-        let Ok(mut shown) = shown.lock() else { return };
+        let (bytes, now) = (&buffer[..count], Instant::now());
+        let Ok(mut shown) = watched.shown.lock() else { return };
         if count == 0 {
             shown.ended = true;
+        } else {
+            shown.take(bytes, now);
+        }
+        drop(shown);
+        watched.changed.notify_all();
+        if count == 0 {
             return;
         }
-        shown.raw.extend_from_slice(bytes);
-        shown.parser.process(bytes);
-        drop(shown);
         let asks = |question: &[u8]| bytes.windows(question.len()).any(|window| window == question);
         if let Ok(mut answers) = answers.lock() {
             if asks(b"\x1b[c") {
@@ -266,6 +363,29 @@ mod tests {
         terminal.wait_end();
         let left = ["the alternate screen", "a hidden cursor", "mouse reports", "bracketed paste"];
         assert_eq!(terminal.left_behind(), left);
+    }
+
+    #[test]
+    fn frames_are_told_when_they_are_whole() {
+        let script = r"stty -echo; printf '\033[?2026h\033[2Jone\033[?2026l'; read word; printf '\033[?20'; \
+            printf '26h\033[2J\033[Htwo half'; read word; printf ' whole\033[?2026l'; read word";
+        let terminal = shell(script);
+        terminal.until("a whole frame", SHORT, |screen| screen.contents().contains("one").then_some(()));
+        terminal.keys("\n");
+        terminal.wait_words(&["two half"]);
+        let half = terminal.shown().painting;
+        assert!(half, "it is being painted");
+        let took = terminal.time_words("\n", SHORT, &["two half whole"]);
+        assert!(took < SHORT);
+        let shown = terminal.shown();
+        assert_eq!((shown.frames, shown.painting), (2, false));
+    }
+
+    #[test]
+    #[should_panic(expected = "the moon: not within")]
+    fn what_does_not_come_is_told_with_the_screen() {
+        let terminal = shell("echo only stars; read word");
+        terminal.until("the moon", Duration::from_millis(5), |_| None::<()>);
     }
 
     #[test]

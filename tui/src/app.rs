@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::failpoint;
 use crate::handover;
 use crate::hangup::Line;
-use crate::kept::Kept;
+use crate::kept::{self, Keeper, Kept};
 use crate::keymap::Key;
 use crate::link::target::{Target, Wishes};
 use crate::link::{Link, LinkEvent};
@@ -62,7 +62,7 @@ pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recor
     let notifier = Notifier::new(options.config.notify);
     let mut app = App {
         state: begun.state,
-        kept: begun.kept,
+        keeper: Keeper::new(begun.kept),
         recorder,
         notifier,
         options,
@@ -139,8 +139,8 @@ pub(crate) fn look_at(
 
 struct App {
     state: State,
-    /// Where this daemon's session is kept.
-    kept: Option<Kept>,
+    /// Of this daemon's session.
+    keeper: Keeper,
     recorder: Option<Recorder>,
     options: Options,
     link: Link,
@@ -196,6 +196,7 @@ impl App {
                         let event = event?;
                         if let Some(event) = self.translate(event) {
                             self.happen(event, terminal)?;
+                            self.keeper.touched();
                             dirty = true;
                         }
                         room -= 1;
@@ -221,9 +222,14 @@ impl App {
                     self.happen(Event::Deadline, terminal)?;
                     dirty = true;
                 }
+                woken = self.keeper.next() => match woken {
+                    kept::Woken::Due => self.keeper.keep(self.state.session()),
+                    kept::Woken::Failed(words) => self.told = Some(words),
+                },
             }
             if let Some(words) = self.told.take() {
                 self.happen(told(Err(words)), terminal)?;
+                dirty = true;
             }
             if let Some(exit) = self.quit {
                 return Ok(exit);
@@ -286,7 +292,7 @@ impl App {
                 let begun = look_at(target, &self.options, size, Some(profile), mouse);
                 self.record(&begun.begin);
                 self.told = self.told.take().or(begun.told);
-                (self.state, self.link, self.kept) = (begun.state, begun.link, begun.kept);
+                (self.state, self.link, self.keeper) = (begun.state, begun.link, Keeper::new(begun.kept));
             }
             Err(words) => self.told = Some(words),
         }
@@ -314,6 +320,10 @@ impl App {
             }
             Input::Mouse(mouse) => match mouse.kind {
                 MouseEventKind::Down(MouseButton::Left) => self.hits.at(mouse.column, mouse.row).map(Event::Click),
+                MouseEventKind::Drag(MouseButton::Left) if self.state.holds() => {
+                    Some(Event::Drag(mouse.column, mouse.row))
+                }
+                MouseEventKind::Up(MouseButton::Left) if self.state.holds() => Some(Event::Drop),
                 MouseEventKind::ScrollUp => Some(Event::Wheel(-WHEEL)),
                 MouseEventKind::ScrollDown => Some(Event::Wheel(WHEEL)),
                 _ => None,
@@ -334,8 +344,8 @@ impl App {
     }
 
     /// Keeps where we are in what we look at, for the next time.
-    fn keep(&self) -> Result<(), String> {
-        self.kept.as_ref().map_or(Ok(()), |kept| kept.write(self.state.session()))
+    fn keep(&mut self) -> Result<(), String> {
+        self.keeper.finish(self.state.session())
     }
 
     /// Leaving stops nothing; whoever leaves while something runs is told so.

@@ -1,12 +1,17 @@
-//! Where the client keeps what it wants to find again: one file for each daemon in this user's folder for state. What cannot
-//! be read is put aside and said, never trusted. Must not know what it means.
+//! Where the client keeps what it wants to find again: one file for each daemon in this user's folder for state, written now
+//! and then while something is done, and when one leaves. What cannot be read is put aside and said, never trusted. Must not
+//! know what it means.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::state::session::Session;
 
@@ -27,9 +32,81 @@ struct Version {
     version: u32,
 }
 
+/// From something being done until what is to be kept is looked at; a client that dies loses no more than this.
+const SOON: Duration = Duration::from_secs(3);
+
 /// The file of one daemon.
+#[derive(Clone)]
 pub(crate) struct Kept {
     path: PathBuf,
+    /// The newest order to write that was carried out; held while one is.
+    carried_out: Arc<Mutex<u64>>,
+}
+
+/// Keeps what changed while the client runs. Where nothing is done nothing is looked at, and nothing is written.
+pub(crate) struct Keeper {
+    kept: Option<Kept>,
+    orders: u64,
+    /// What was ordered to be written last.
+    last: Option<Session>,
+    due: Option<Instant>,
+    writing: Option<JoinHandle<Result<(), String>>>,
+    /// It went wrong and was said.
+    failed: bool,
+}
+
+/// What a keeper wakes up for.
+pub(crate) enum Woken {
+    /// Time to look at what is to be kept.
+    Due,
+    /// It could not be kept, for the first time.
+    Failed(String),
+}
+
+impl Keeper {
+    pub(crate) fn new(kept: Option<Kept>) -> Self {
+        Self { kept, orders: 0, last: None, due: None, writing: None, failed: false }
+    }
+
+    /// Somebody did something: what is to be kept may be another by now.
+    pub(crate) fn touched(&mut self) {
+        if self.kept.is_some() {
+            self.due.get_or_insert_with(|| Instant::now() + SOON);
+        }
+    }
+
+    pub(crate) async fn next(&mut self) -> Woken {
+        if let Some(writing) = &mut self.writing {
+            let written = writing.await.unwrap_or_else(|error| Err(format!("where you were is not kept: {error}")));
+            self.writing = None;
+            if let Err(words) = written
+                && !std::mem::replace(&mut self.failed, true)
+            {
+                return Woken::Failed(words);
+            }
+        }
+        match self.due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+        self.due = None;
+        Woken::Due
+    }
+
+    /// Writes it beside everything else, if it is another than before.
+    pub(crate) fn keep(&mut self, session: Session) {
+        let Some(kept) = self.kept.clone().filter(|_| self.last.as_ref() != Some(&session)) else { return };
+        self.orders += 1;
+        let number = self.orders;
+        self.last = Some(session.clone());
+        self.writing = Some(tokio::task::spawn_blocking(move || kept.carry_out(number, session)));
+    }
+
+    /// Writes it for good: what was ordered before and was not begun is not written any more.
+    pub(crate) fn finish(&mut self, session: Session) -> Result<(), String> {
+        self.due = None;
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.carry_out(u64::MAX, session))
+    }
 }
 
 impl Kept {
@@ -37,7 +114,21 @@ impl Kept {
     /// folder for such things.
     pub(crate) fn of(place: &str, profile: Option<&str>) -> Option<Self> {
         let folders = directories::ProjectDirs::from("", "", "windlass")?;
-        Some(Self { path: folders.state_dir()?.join(file_name(place, profile)) })
+        Some(Self::at(folders.state_dir()?.join(file_name(place, profile))))
+    }
+
+    fn at(path: PathBuf) -> Self {
+        Self { path, carried_out: Arc::default() }
+    }
+
+    /// Keeps it, unless something newer was kept meanwhile.
+    fn carry_out(&self, number: u64, session: Session) -> Result<(), String> {
+        let mut carried_out = self.carried_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if *carried_out > number {
+            return Ok(());
+        }
+        *carried_out = number;
+        self.write(session)
     }
 
     /// What was kept; nothing the first time. `Err`: it was of no use, and this is why.
@@ -113,12 +204,14 @@ fn file_name(place: &str, profile: Option<&str>) -> String {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn kept() -> (tempfile::TempDir, Kept) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("windlass").join("one.json");
-        (folder, Kept { path })
+        (folder, Kept::at(path))
     }
 
     #[test]
@@ -134,6 +227,51 @@ mod tests {
         let folder = kept.path.parent().expect("a folder");
         assert_eq!((mode(&kept.path), mode(folder)), (0o600, 0o700));
         assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 1, "nothing is left over");
+    }
+
+    fn at_view(view: &str) -> Session {
+        Session { view: view.to_owned(), ..Session::default() }
+    }
+
+    #[tokio::test]
+    async fn what_changes_is_kept_soon_and_only_once() {
+        let (_folder, kept) = kept();
+        let mut keeper = Keeper::new(Some(kept.clone()));
+        assert!(
+            keeper.due.is_none() && keeper.next().now_or_never().is_none(),
+            "where nothing is done nothing wakes it"
+        );
+        keeper.touched();
+        let due = keeper.due.expect("something was done");
+        assert!(due <= Instant::now() + SOON);
+        keeper.touched();
+        assert_eq!(keeper.due, Some(due), "it is not put off");
+        keeper.due = Some(Instant::now());
+        assert!(matches!(keeper.next().await, Woken::Due));
+        assert_eq!(keeper.due, None);
+        keeper.keep(at_view("Queue"));
+        let written = keeper.writing.take().expect("it is another").await.expect("it does not panic");
+        assert_eq!((written, kept.read()), (Ok(()), Ok(Some(at_view("Queue")))));
+        keeper.keep(at_view("Queue"));
+        assert!(keeper.writing.is_none(), "it is what was written last");
+        keeper.keep(at_view("Nodes"));
+        keeper.finish(at_view("Builds")).expect("it can be written");
+        keeper.writing.take().expect("it is another").await.expect("it does not panic").expect("it can be written");
+        assert_eq!(kept.read(), Ok(Some(at_view("Builds"))), "the last word is the last");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_kept_is_said_once() {
+        let (folder, kept) = kept();
+        std::fs::write(folder.path().join("windlass"), "a file where the folder should be").expect("a file");
+        let mut keeper = Keeper::new(Some(kept));
+        keeper.keep(at_view("Queue"));
+        let Woken::Failed(words) = keeper.next().await else { panic!("nothing was touched") };
+        assert!(words.contains("where you were is not kept"), "{words}");
+        keeper.keep(at_view("Nodes"));
+        keeper.due = Some(Instant::now());
+        assert!(matches!(keeper.next().await, Woken::Due), "it was said");
+        assert!(keeper.finish(at_view("Nodes")).is_err());
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub enum Mode {
     Build,
     /// The same as a graph.
     Graph,
+    /// The tests of a build.
+    Tests,
     Log,
     /// Text is being typed: what is no key of this mode is text.
     Prompt,
@@ -70,6 +72,7 @@ pub enum Action {
     Right,
     Into,
     Graph,
+    Tests,
     Details,
     NextFailed,
     PreviousFailed,
@@ -132,11 +135,11 @@ pub struct Binding {
 }
 
 use Key::{Char, Ctrl, Function};
-use Mode::{Build, Dialog, Graph, Help, List, Log, Prompt};
+use Mode::{Build, Dialog, Graph, Help, List, Log, Prompt, Tests};
 
-const EVERY: &[Mode] = &[List, Build, Graph, Log, Prompt, Dialog, Help];
-const PAGES: &[Mode] = &[List, Build, Graph, Log];
-const MOVES: &[Mode] = &[List, Build, Graph, Log, Help];
+const EVERY: &[Mode] = &[List, Build, Graph, Tests, Log, Prompt, Dialog, Help];
+const PAGES: &[Mode] = &[List, Build, Graph, Tests, Log];
+const MOVES: &[Mode] = &[List, Build, Graph, Tests, Log, Help];
 
 const fn bind(
     action: Action,
@@ -173,6 +176,17 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Into, &[Graph], &[Key::Enter], "open the log", Some("log")),
     bind(Action::Graph, &[Build], &[Char('D')], "the jobs as a graph", Some("graph")),
     bind(Action::Graph, &[Graph], &[Char('D')], "the jobs as a list", Some("list")),
+    bind(Action::Tests, &[Build, Graph], &[Char('T')], "the tests: failed first, new ones, flaky ones", Some("tests")),
+    bind(
+        Action::Into,
+        &[Tests],
+        &[Key::Enter, Char('l'), Key::Right],
+        "to its place in the log: its name, or what it says",
+        Some("log"),
+    ),
+    bind(Action::Details, &[Tests], &[Char('d')], "more room for what it says, or less", Some("message")),
+    bind(Action::Filter, &[Tests], &[Char('/')], "filter: words of job, suite, name or file", Some("filter")),
+    bind(Action::OnlyFailed, &[Tests], &[Char('!')], "only what failed", Some("failed")),
     bind(
         Action::Details,
         &[Build],
@@ -205,6 +219,7 @@ pub const TABLE: &[Binding] = &[
         "retry what did not pass; on a job, that job",
         Some("retry"),
     ),
+    bind(Action::RetryFailed, &[Tests], &[Char('r')], "retry the job of the test", Some("retry")),
     bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
     bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue or a repository, after a question", None),
@@ -214,11 +229,18 @@ pub const TABLE: &[Binding] = &[
     bind(Action::MarkAll, &[List], &[Char('*')], "mark all that the filter shows", None),
     bind(Action::ClearMarks, &[List], &[Char('\\')], "clear the marks", None),
     bind(Action::Undo, PAGES, &[Char('u')], "undo within 5 s: a mark, a filter, a cancel of what had not begun", None),
-    bind(Action::Watch, &[List, Build, Graph], &[Char('w')], "watch: be told when it ends, wherever you look", None),
-    bind(Action::NextFailed, &[List, Build, Graph], &[Char('e')], "next that did not pass", None),
-    bind(Action::PreviousFailed, &[List, Build, Graph], &[Char('E')], "one before that did not pass", None),
+    bind(
+        Action::Watch,
+        &[List, Build, Graph, Tests],
+        &[Char('w')],
+        "watch: be told when it ends, wherever you look",
+        None,
+    ),
+    bind(Action::NextFailed, &[List, Build, Graph, Tests], &[Char('e')], "next that did not pass", None),
+    bind(Action::PreviousFailed, &[List, Build, Graph, Tests], &[Char('E')], "one before that did not pass", None),
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),
     bind(Action::Copy, &[List, Build, Graph], &[Char('y')], "copy the address, through the terminal", None),
+    bind(Action::Copy, &[Tests], &[Char('y')], "copy the name of the test", None),
     bind(Action::Select, &[Log], &[Char('v')], "select lines, from here to the cursor", None),
     bind(Action::Copy, &[Log], &[Char('y')], "copy the selected lines, or this one", None),
     bind(Action::CopyLink, &[Log], &[Char('Y')], "copy a link to this line, or its address", None),
@@ -258,7 +280,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::HalfUp, MOVES, &[Ctrl('u')], "half a page up", None),
     bind(Action::HalfDown, MOVES, &[Ctrl('d')], "half a page down", None),
     bind(Action::First, MOVES, &[Char('g'), Key::Home], "to the beginning", None),
-    bind(Action::Last, &[List, Build, Graph, Help], &[Char('G'), Key::End], "to the end", None),
+    bind(Action::Last, &[List, Build, Graph, Tests, Help], &[Char('G'), Key::End], "to the end", None),
     bind(Action::Last, &[Log], &[Char('G'), Key::End], "to the end, and follow it", None),
     bind(Action::Left, &[Log], &[Char('h'), Key::Left], "to the left", None),
     bind(Action::Right, &[Log], &[Char('l'), Key::Right], "to the right", None),
@@ -273,6 +295,13 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Back, &[Graph], &[Key::Esc, Char('q'), Key::Backspace], "back to the list of jobs", Some("back")),
     bind(
         Action::Back,
+        &[Tests],
+        &[Key::Esc, Char('q'), Char('h'), Key::Left, Key::Backspace, Char('T')],
+        "end the filter, or back to the jobs",
+        Some("back"),
+    ),
+    bind(
+        Action::Back,
         &[Log],
         &[Key::Esc, Char('q'), Key::Backspace],
         "end selection, search or filter, or back",
@@ -283,12 +312,12 @@ pub const TABLE: &[Binding] = &[
     bind(Action::View(3), PAGES, &[Char('3')], "deliveries", None),
     bind(Action::View(4), PAGES, &[Char('4')], "repositories", None),
     bind(Action::View(5), PAGES, &[Char('5')], "nodes", None),
-    bind(Action::NextView, &[List, Build, Graph], &[Key::Tab, Char(']')], "next view", None),
+    bind(Action::NextView, &[List, Build, Graph, Tests], &[Key::Tab, Char(']')], "next view", None),
     bind(Action::NextView, &[Log], &[Key::Tab, Char(']')], "next view; of two logs, the other one", None),
     bind(Action::PreviousView, PAGES, &[Key::BackTab, Char('[')], "view before", None),
     bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
     bind(Action::Resync, PAGES, &[Ctrl('r'), Function(5)], "ask the daemon for everything anew", None),
-    bind(Action::Palette, PAGES, &[Char(':')], "every command by its name, and other daemons", None),
+    bind(Action::Palette, PAGES, &[Char(':')], "any command, a line by its number, other daemons", None),
     bind(Action::Menu, PAGES, &[Char('.')], "what can be done with this row, and why not", None),
     bind(Action::Redraw, EVERY, &[Ctrl('l')], "paint everything anew", None),
     bind(Action::Suspend, EVERY, &[Ctrl('z')], "suspend", None),
@@ -298,10 +327,11 @@ pub const TABLE: &[Binding] = &[
 ];
 
 /// The sections of the help, in order.
-pub const SECTIONS: [(Mode, &str); 7] = [
+pub const SECTIONS: [(Mode, &str); 8] = [
     (List, "In lists"),
     (Build, "In a build"),
     (Graph, "In the graph of a build"),
+    (Tests, "In the tests of a build"),
     (Log, "In a log"),
     (Prompt, "While typing"),
     (Dialog, "In a question"),

@@ -70,6 +70,8 @@ pub(crate) enum Happened {
     Paste(String),
     Click(Hit),
     Wheel(isize),
+    Drag(u16, u16),
+    Drop,
     Resize(u16, u16),
     Connected(Hello),
     Lost {
@@ -110,6 +112,8 @@ impl From<&Event> for Happened {
             Event::Paste(text) => Self::Paste(text.clone()),
             Event::Click(hit) => Self::Click(*hit),
             Event::Wheel(rows) => Self::Wheel(*rows),
+            Event::Drag(column, row) => Self::Drag(*column, *row),
+            Event::Drop => Self::Drop,
             Event::Resize(width, height) => Self::Resize(*width, *height),
             Event::Connected(hello) => Self::Connected(hello.clone()),
             Event::Lost { error, pause } => Self::Lost { error: error.clone(), pause: *pause },
@@ -129,6 +133,8 @@ impl Happened {
             Self::Paste(text) => Event::Paste(text),
             Self::Click(hit) => Event::Click(hit),
             Self::Wheel(rows) => Event::Wheel(rows),
+            Self::Drag(column, row) => Event::Drag(column, row),
+            Self::Drop => Event::Drop,
             Self::Resize(width, height) => Event::Resize(width, height),
             Self::Connected(hello) => Event::Connected(hello),
             Self::Lost { error, pause } => Event::Lost { error, pause },
@@ -254,6 +260,7 @@ mod tests {
     use windlass_protocol::log::LogLine;
 
     use super::*;
+    use crate::state::layout::Border;
 
     fn begin() -> Begin {
         Begin {
@@ -281,6 +288,9 @@ mod tests {
             Event::Wheel(-3),
             Event::Resize(200, 50),
             Event::Click(Hit::Row(3)),
+            Event::Click(Hit::Border(Border::Logs)),
+            Event::Drag(70, 9),
+            Event::Drop,
             Event::Log(LogFrame::Lines { sub: 4, first: 7, lines: vec![line] }),
             Event::Message(Box::new(ServerMessage::Unknown)),
             Event::Told { text: "saved".to_owned(), bad: false },

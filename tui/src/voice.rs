@@ -13,6 +13,7 @@ use crate::state::log::{Place, Shown};
 use crate::state::overview::NodeRow;
 use crate::state::{Connection, Page, State, Toast, View};
 use crate::teller::Teller;
+use crate::tested;
 use crate::waiting;
 use crate::words::{self, Standing};
 
@@ -204,6 +205,7 @@ fn read_out(rows: &[Shown<'_>], from: u64, said: &mut Vec<String>) {
 fn place(state: &State) -> String {
     match state.pages.last() {
         Some(Page::Log(page)) => format!("log of {}", page.id),
+        Some(Page::Build(page)) if page.cases.is_some() => format!("tests of build {}", page.number),
         Some(Page::Build(page)) => format!("build {}", page.number),
         None => {
             let mut place = state.view.name().to_owned();
@@ -225,6 +227,18 @@ fn row(state: &State) -> Option<(String, String)> {
     let numbered = |at: usize, length: usize, words: String| format!("{} of {length}: {words}", at + 1);
     match (state.pages.last(), state.view) {
         (Some(Page::Log(_)), _) => None,
+        (Some(Page::Build(page)), _) if page.cases.is_some() => {
+            let cases = page.cases.as_ref()?;
+            let known = cases.page.as_ref()?;
+            let Some(case) = cases.selected() else {
+                return known.cases.is_empty().then(|| (String::new(), "no tests".to_owned()));
+            };
+            let marks: String = tested::marks(case).into_iter().map(|mark| format!(", {mark}")).collect();
+            let said = tested::headline(case).map(|line| format!(": {line}")).unwrap_or_default();
+            let words = format!("{}, {}{marks}{said}", tested::name(case), tested::word(case.outcome));
+            let key = format!("{} {}", case.job, tested::name(case));
+            Some((key, numbered(cases.cursor.at, cases.len(), words)))
+        }
         (Some(Page::Build(page)), _) => {
             let view = page.view.as_deref()?;
             let words = match page.selected() {
@@ -263,11 +277,13 @@ fn row(state: &State) -> Option<(String, String)> {
             Some((key, numbered(state.builds.cursor.at, state.builds.len(), words)))
         }
         (None, View::Queue) => {
-            let jobs = &state.queue.as_ref()?.jobs;
-            let Some(job) = jobs.get(state.queue_cursor.at) else {
-                return Some((String::new(), "nothing runs and nothing waits".to_owned()));
+            let _ = state.queue.as_ref()?;
+            let Some(job) = state.queued_job() else {
+                let filtered = state.queue_filter.is_on();
+                let words = if filtered { "no job fits the filter" } else { "nothing runs and nothing waits" };
+                return Some((String::new(), words.to_owned()));
             };
-            Some((job.id.to_string(), numbered(state.queue_cursor.at, jobs.len(), queued(job, state))))
+            Some((job.id.to_string(), numbered(state.queue_cursor.at, state.queue_len(), queued(job, state))))
         }
         (None, View::Repositories) => {
             let all = state.overview.repositories.as_ref()?;

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use fake::cases::passed;
 use fake::{Fake, NOW, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
+use windlass_protocol::cases::{CaseOutcome, CaseView};
 use windlass_protocol::live::{Request, RetryWhat, Topic};
 use windlass_protocol::view::Outcome;
 
@@ -482,4 +484,42 @@ async fn repositories_and_nodes_are_told() {
     let output = stage.run(&["nodes", "--json"]).await;
     let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((list[0]["slots"].as_u64(), list[0]["jobs"][0]["id"]["build"].as_u64()), (Some(2), Some(2)));
+}
+
+#[tokio::test]
+async fn tests_are_listed_and_failing_ones_stand_in_the_digest() {
+    let stage = Stage::new();
+    let number = stage.failed();
+    let failed = CaseView {
+        name: "drains\u{1b}[31m".to_owned(),
+        outcome: CaseOutcome::Failed,
+        message: Some("\n  still 3 litres \u{202e}\nmore".to_owned()),
+        new: true,
+        file: Some("pump.py".to_owned()),
+        line: Some(7),
+        failed_before: 2,
+        ..passed("")
+    };
+    let flaky = CaseView { flaky: true, ..passed("spins") };
+    let cases = vec![failed, flaky, passed("fills")];
+    stage.fake.change(|world| world.tested(number, cases, &["slow.xml: left out: it ends in the middle (line 1)"]));
+
+    let shown = text(&stage.run(&["show", &number.to_string()]).await.stdout);
+    assert!(shown.contains("  tests: 1 failed (1 new), 1 flaky, 2 passed\n"), "{shown}");
+    assert!(shown.contains("report slow.xml: left out"), "{shown}");
+    let told = "tests.test_pump drains  12 ms  new  failed 2\u{d7} in the 10 before  (test#1)  pump.py:7\n";
+    assert!(shown.contains(told), "{shown}");
+    assert!(shown.contains("\n           still 3 litres"), "{shown}");
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}') && !shown.contains("more\n"), "{shown}");
+
+    let all = text(&stage.run(&["tests", &number.to_string()]).await.stdout);
+    assert!(all.contains("compared with build 40 of main"), "{all}");
+    assert_eq!(all.matches("tests.test_pump").count(), 3, "{all}");
+    let found = stage.run(&["tests", &number.to_string(), "--text", "PUMP spi", "--json"]).await;
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).expect("JSON");
+    assert_eq!((&found["total"], &found["cases"][0]["name"]), (&1.into(), &"spins".into()), "{found:#}");
+    let few = text(&stage.run(&["tests", &number.to_string(), "-n", "1"]).await.stdout);
+    assert!(few.ends_with("and 2 more: --limit 0 shows all\n"), "{few}");
+    let both = stage.run(&["tests", &number.to_string(), "--failed", "--new"]).await;
+    assert_eq!(both.status.code(), Some(2), "only one of them");
 }

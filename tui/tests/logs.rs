@@ -100,6 +100,34 @@ async fn only_errors_with_what_is_around_them() {
 }
 
 #[tokio::test]
+async fn a_line_is_gone_to_by_its_number() {
+    let mut driver = opened().await;
+    let go = async |driver: &mut Driver, number: &str| {
+        driver.press(&[Char(':')]);
+        driver.type_text(number);
+        let offered = driver.screen();
+        driver.press(&[Enter]);
+        settled(driver).await;
+        offered
+    };
+    assert!(go(&mut driver, "7").await.contains("line 7 "), "{}", driver.screen());
+    assert_eq!(log(&driver.state).cursor().0, 6);
+    go(&mut driver, "1_50").await;
+    assert_eq!(log(&driver.state).cursor().0, 149);
+    // What is not there is said, and nothing moves.
+    for (number, why) in [("0", "lines are counted from 1"), ("182", "this log has 181 lines")] {
+        let offered = go(&mut driver, number).await;
+        assert!(offered.contains(why), "{offered}");
+        driver.press(&[Esc]);
+        assert_eq!(log(&driver.state).cursor().0, 149);
+    }
+    // Outside of a log a number is a part of a name like any other.
+    driver.press(&[Esc, Char(':')]);
+    driver.type_text("7");
+    assert!(!driver.screen().contains("line 7 "), "{}", driver.screen());
+}
+
+#[tokio::test]
 async fn only_what_was_typed_and_everything_else() {
     let mut driver = opened().await;
     driver.press(&[Char('&')]);

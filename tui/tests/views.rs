@@ -207,6 +207,42 @@ fn history(driver: &Driver) {
 }
 
 #[tokio::test]
+async fn the_queue_is_filtered_as_one_types() {
+    let mut driver = Driver::start(SIZES[1]);
+    driver.fake.change(|world| {
+        for (repository, branch, title) in
+            [("acme/app", "main", "Parse"), ("octo/site", "topic", "Paint"), ("octo/site", "main", "Print")]
+        {
+            world.push(repository, branch, title, &[("build", &[], &["make"]), ("test", &["build"], &["go"])]);
+        }
+        world.start_step(1, "build", 0);
+    });
+    driver.until("the list", |state| state.builds.total() == 3).await;
+    driver.press(&[Char('2')]);
+    driver.until("the queue", |state| state.queue_len() == 6).await;
+    driver.press(&[Char('j'), Char('j'), Char('j'), Char('/')]);
+    driver.type_text("site test");
+    insta::assert_snapshot!("queue_filtered", driver.screen());
+    assert_eq!(driver.state.queue_len(), 2);
+    // The filter stays while the queue changes, and so does the selected job; keys speak of what is shown.
+    driver.press(&[Enter, Char('G')]);
+    let last = driver.state.queued_job().map(|job| job.id.clone()).expect("a job of the filter");
+    assert_eq!((last.build, last.job.as_str()), (3, "test"));
+    driver.fake.change(|world| {
+        world.push("octo/site", "main", "Later", &[("test", &[], &["go"])]);
+    });
+    driver.until("the new job", |state| state.queue_len() == 3).await;
+    assert_eq!(driver.state.queued_job().map(|job| &job.id), Some(&last));
+    driver.press(&[Char('x')]);
+    assert!(driver.screen().contains("3/test"), "{}", driver.screen());
+    driver.press(&[Esc, Char('/')]);
+    driver.type_text(" nothing like it");
+    assert!(driver.screen().contains("no job fits the filter"), "{}", driver.screen());
+    driver.press(&[Esc]);
+    assert_eq!(driver.state.queue_len(), 7);
+}
+
+#[tokio::test]
 async fn repositories_and_their_results() {
     let mut driver = Driver::start(SIZES[1]);
     history(&driver);

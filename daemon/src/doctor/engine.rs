@@ -328,6 +328,7 @@ async fn end_as_lost(data_dir: &Path, store: &Store, attempt: &Attempt) -> anyho
         steps: closed(attempt, now),
         log,
         image_digest: attempt.image_digest.clone(),
+        results: None,
     };
     store.finish_attempt(id, &finish).await?;
     Ok(())

@@ -7,7 +7,12 @@ use super::*;
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 
 fn repository() -> BuildRepository {
-    BuildRepository { full_name: "acme/app".into(), id: 7, clone_url: "https://git.example.org/acme/app.git".into() }
+    BuildRepository {
+        full_name: "acme/app".into(),
+        id: 7,
+        clone_url: "https://git.example.org/acme/app.git".into(),
+        default_branch: Some("main".into()),
+    }
 }
 
 fn push(full: &str, sha: Option<&str>, message: &str) -> Event {

@@ -14,8 +14,9 @@ use crate::failpoint::{self, Sabotage};
 use crate::frame::Report;
 use crate::logs::LogWriter;
 use crate::plan::JobPlan;
+use crate::results::{Results, kept};
 use crate::state::attempt::Verdict;
-use crate::store::{Attempt, Finish, StoreError};
+use crate::store::{Attempt, Finish, NewResults, StoreError};
 
 /// Before a failed write is tried again.
 pub(super) const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -27,6 +28,8 @@ pub(super) struct End {
     pub(super) log: LogSummary,
     /// The image that it really ran, where that is known.
     pub(super) image_digest: Option<String>,
+    /// What its reports say of its tests; `None`: it has none.
+    pub(super) results: Option<Results>,
 }
 
 /// Ends an attempt of which nothing ran.
@@ -44,7 +47,7 @@ pub(super) async fn end_unstarted(
     let mut steps = Steps::planned(job);
     steps.close(clock::now(), Outcome::Skipped);
     let log = close_log(id, writer).await;
-    finish(executor, id, End { verdict, steps: steps.views, log, image_digest: None }).await;
+    finish(executor, id, End { verdict, steps: steps.views, log, image_digest: None, results: None }).await;
 }
 
 /// Ends an attempt that ran, and of which nobody will ever know more than what was recorded of it. `writer` and `job`, where
@@ -69,14 +72,19 @@ pub(super) async fn end_recorded(
         None => attempt.log.clone(),
     };
     let image_digest = attempt.image_digest.clone();
-    finish(executor, id, End { verdict, steps: steps.views, log, image_digest }).await;
+    finish(executor, id, End { verdict, steps: steps.views, log, image_digest, results: None }).await;
 }
 
 /// Ends one of which nothing ran and whose log cannot be written.
 pub(super) async fn end_without_log(executor: &Executor, id: &AttemptId, job: &JobPlan, verdict: Verdict) {
     let mut steps = Steps::planned(job);
     steps.close(clock::now(), Outcome::Skipped);
-    finish(executor, id, End { verdict, steps: steps.views, log: LogSummary::default(), image_digest: None }).await;
+    finish(
+        executor,
+        id,
+        End { verdict, steps: steps.views, log: LogSummary::default(), image_digest: None, results: None },
+    )
+    .await;
 }
 
 /// A line of the daemon's own. Without room, or in a log that is finished, it is missing; nobody waits for it.
@@ -137,7 +145,11 @@ pub(super) async fn close_log(id: &AttemptId, mut writer: LogWriter) -> LogSumma
 
 /// Records the end; tried until it is recorded, or somebody else recorded one.
 pub(super) async fn finish(executor: &Executor, id: &AttemptId, end: End) {
-    let End { mut verdict, steps, log, image_digest } = end;
+    let End { mut verdict, steps, log, image_digest, results } = end;
+    let results = match results {
+        Some(results) => Some(packed(results).await),
+        None => None,
+    };
     if failpoint::is_sabotaged(Sabotage::ForgetFinish) && id.build.is_multiple_of(3) {
         return;
     }
@@ -146,7 +158,7 @@ pub(super) async fn finish(executor: &Executor, id: &AttemptId, end: End) {
     }
     let fault = verdict.fault;
     tracing::info!(attempt = %id, outcome = %verdict.outcome, reason = verdict.reason, ?fault, image_digest, "finished");
-    let finish = Finish { verdict, at: clock::now(), steps, log, image_digest };
+    let finish = Finish { verdict, at: clock::now(), steps, log, image_digest, results };
     loop {
         match executor.store.finish_attempt(id, &finish).await {
             Ok(None) => break,
@@ -167,6 +179,17 @@ pub(super) async fn finish(executor: &Executor, id: &AttemptId, end: End) {
     failpoint::reached!("finish.committed");
     executor.wake.wake();
     compress_later(executor, id.clone());
+}
+
+/// As they are kept. Some milliseconds of work where there are thousands of them.
+async fn packed(results: Results) -> NewResults {
+    let Results { counts, cases, .. } = results;
+    let pack = tokio::task::spawn_blocking(move || kept::pack(&cases));
+    let cases = pack.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "packing results of tests ended early");
+        kept::pack(&[])
+    });
+    NewResults { counts, cases }
 }
 
 /// Nobody waits for it, and what is not done when the daemon ends is done later.

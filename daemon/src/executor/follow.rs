@@ -8,6 +8,7 @@ use super::cancel::CancelWatch;
 use super::deadlines::{Deadlines, Due, Limits};
 use super::end::{self, End, note};
 use super::inflow::{Came, Inflow};
+use super::reports::{self, Reports};
 use super::steps::Steps;
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Exit, FramePosition, Stop};
@@ -38,6 +39,7 @@ pub(super) struct Following {
     /// A cancel that was carried out already.
     pub(super) cancel: Option<CancelAsked>,
     pub(super) image_digest: Option<String>,
+    pub(super) reports: Reports,
 }
 
 struct Follower<'e> {
@@ -50,6 +52,7 @@ struct Follower<'e> {
     limits: Limits,
     evidence: Evidence,
     image_digest: Option<String>,
+    reports: Reports,
     inflow: Inflow,
     deadlines: Deadlines,
     /// Up to here frames were given back to the disk.
@@ -65,7 +68,8 @@ struct Follower<'e> {
 
 /// Follows frames and process to their end, then records it.
 pub(super) async fn follow(executor: &Executor, following: Following) {
-    let Following { id, site, engine, writer, steps, limits, ready, mut evidence, cancel, image_digest } = following;
+    let Following { id, site, engine, writer, steps, limits, ready, mut evidence, cancel, image_digest, reports } =
+        following;
     failpoint::reached!("follow.begun");
     let mut deadlines = Deadlines::new(limits, ready);
     if let Some(cancel) = &cancel {
@@ -92,6 +96,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
         limits,
         evidence,
         image_digest,
+        reports,
         inflow,
         deadlines,
         released,
@@ -143,6 +148,11 @@ impl Follower<'_> {
     async fn take_frame(&mut self, frame: Frame, position: FramePosition) {
         self.deadlines.frame_came();
         failpoint::reached!("frame.came");
+        if let Body::File(part) = frame.body {
+            self.reports.take(part).await;
+            failpoint::reached!("report.taken");
+            return;
+        }
         // A step's end has to be recorded before the position passes it: after a restart it would not be told again. A start is
         // in the log, and can wait.
         if self.end_unrecorded && moves_position(&frame.body) && self.deadlines.take_record() {
@@ -185,7 +195,7 @@ impl Follower<'_> {
             other => other,
         };
         match &frame.body {
-            Body::Ready => Ok(false),
+            Body::Ready | Body::File(_) => Ok(false),
             Body::Output { step, bytes } => write(self.writer.append(*step, at, bytes, position)).map(|()| false),
             Body::StepStarted { step } => {
                 // Frames can be forged from inside the job: only what the plan has, and once each, costs anything.
@@ -290,9 +300,16 @@ impl Follower<'_> {
         let mut verdict = judge(&self.evidence, |step| self.steps.name(step));
         self.steps.close(clock::now(), verdict.outcome);
         end::compare(self.evidence.report.as_ref(), &mut self.writer, &mut verdict);
+        let results = self.reports.finish();
+        // An earlier daemon that had finished the log has said it there.
+        if let (Some(results), false) = (&results, self.writer.is_finished()) {
+            for line in reports::words(results) {
+                note(&mut self.writer, &line);
+            }
+        }
         failpoint::reached!("end.judged");
         let log = end::close_log(&self.id, self.writer).await;
-        let end = End { verdict, steps: self.steps.views, log, image_digest: self.image_digest };
+        let end = End { verdict, steps: self.steps.views, log, image_digest: self.image_digest, results };
         end::finish(self.executor, &self.id, end).await;
         self.executor.clean_later(self.engine, self.id);
     }

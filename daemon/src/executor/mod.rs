@@ -8,6 +8,7 @@ mod deadlines; // when the daemon acts by itself
 mod end; // log finished and compared, end recorded
 mod follow; // frames into the log, steps into the database, to the end
 mod inflow; // frames as they come
+mod reports; // files that a job left, read
 mod steps; // how far the steps are
 mod sweep; // what engines still have of attempts that are over
 

@@ -121,7 +121,7 @@ mod tests {
     use windlass_protocol::view::Status;
 
     use super::*;
-    use crate::plan::{Command, Network, Pull, Resources, Retry};
+    use crate::plan::{Command, Network, Pull, Reports, Resources, Retry};
 
     fn job(steps: usize, finally: usize) -> JobPlan {
         let step = |name: String| StepPlan { name, run: Command::Script("true".to_owned()), timeout_ms: None };
@@ -138,6 +138,7 @@ mod tests {
             finally_timeout_ms: 1000,
             pull: Pull::default(),
             retry: Retry::default(),
+            reports: Reports::default(),
         }
     }
 

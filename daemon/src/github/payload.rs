@@ -58,11 +58,15 @@ fn wrong(what: impl Into<String>) -> PayloadError {
     PayloadError::WrongShape { event: String::new(), what: what.into() }
 }
 
+/// No branch has a longer name.
+const MOST_BRANCH: usize = 255;
+
 #[derive(Deserialize)]
 struct RepositoryBody {
     id: u64,
     full_name: String,
     clone_url: String,
+    default_branch: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -141,14 +145,16 @@ struct LooseBody {
 
 impl RepositoryBody {
     fn checked(self) -> Result<BuildRepository, PayloadError> {
-        let Self { id, full_name, clone_url } = self;
+        let Self { id, full_name, clone_url, default_branch } = self;
         if !is_full_name(&full_name) {
             return Err(wrong(format!("{} is not a repository's full name", clean(&full_name, 100))));
         }
         if !is_clone_url(&clone_url) {
             return Err(wrong("clone_url is not an address to clone from"));
         }
-        Ok(BuildRepository { full_name, id, clone_url })
+        // Only compared with other branches' names: one that is none matches nothing.
+        let default_branch = default_branch.filter(|name| !name.is_empty() && name.len() <= MOST_BRANCH);
+        Ok(BuildRepository { full_name, id, clone_url, default_branch })
     }
 }
 

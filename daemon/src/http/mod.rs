@@ -36,6 +36,8 @@ pub struct App {
     pub inbox: Inbox,
     pub wake: Wake,
     pub tasks: Tasks,
+    /// Results of tests that were looked at lately.
+    pub tested: view::Remembered,
     /// Different at each start of the daemon.
     pub instance: Arc<str>,
     /// Where the public listener is reached, without a slash at its end.

@@ -1,5 +1,6 @@
 //! Domain -> wire types; the only place that does it. Reads the store; must not change anything.
 
+mod cases; // results of tests
 mod overview; // many builds at a glance
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -22,6 +23,7 @@ use crate::store::{
     self, Attempt, CancelAsked, PageFilter, StoreError, StoredBuild, StoredGroup, StoredJob, Summary, Turn,
 };
 
+pub use cases::{Remembered, tests_page};
 pub use overview::{nodes, repositories, results};
 
 /// The longest page of a list.
@@ -66,7 +68,9 @@ pub async fn build_view(app: &App, number: u64) -> Result<BuildView, StoreError>
     let build = app.store.build(number).await?;
     let jobs = app.store.jobs(number).await?;
     let queue = Snapshot::read(app, &[&build.facts.request.repository]).await?;
-    whole(app, build, jobs, &queue).await
+    let has_tests = jobs.iter().filter_map(newest).any(|attempt| attempt.tests.is_some());
+    let tests = if has_tests { Some(cases::tested(app, &build).await?.summary.clone()) } else { None };
+    Ok(BuildView { tests, ..whole(app, build, jobs, &queue).await? })
 }
 
 /// What runs and what waits.
@@ -290,6 +294,7 @@ async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>, queue: &Snap
             finished_at,
         },
         jobs: views,
+        tests: None,
     })
 }
 
@@ -351,6 +356,7 @@ fn attempt_view(app: &App, attempt: Attempt, finally_ms: u64) -> AttemptView {
         cancelling,
         steps: attempt.steps,
         log,
+        tests: attempt.tests,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::event::{BuildRequest, clean, skip_word};
 use crate::failpoint;
 use crate::git::{Commit, FileAtCommit, GitError};
 use crate::plan::group::{Facts, concurrency};
-use crate::plan::{JobPlan, Network, Pull, Resources, Retry};
+use crate::plan::{JobPlan, Network, Pull, Reports, Resources, Retry};
 use crate::spec;
 use crate::state::attempt::Verdict;
 use crate::store::{BuildFacts, FirstState, NewBuild, NewJob};
@@ -206,6 +206,7 @@ fn told(intake: &Intake, build: u64, unplanned: Unplanned) -> anyhow::Result<New
         finally_timeout_ms: 0,
         pull: Pull::default(),
         retry: Retry::default(),
+        reports: Reports::default(),
     };
     let verdict = Verdict::because(unplanned.outcome, unplanned.reason);
     Ok(NewJob { plan, first: FirstState::Finished { verdict, log } })

@@ -19,6 +19,7 @@ mod compress; // finished logs change their form
 mod files; // the three files of one attempt
 mod index;
 mod lines; // line by line, with step and time
+mod literals; // what a pattern cannot match without
 mod listing; // what is on the disk
 mod marks;
 mod packed; // the compressed form

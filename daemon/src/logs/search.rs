@@ -2,6 +2,7 @@
 //!
 //! Many lines are searched at once, as one text; only the line of a match is looked at by itself. A pattern that matches
 //! beyond a line's end (`\s+` does) is tried line by line from there on, so that no match of one line hides in another's.
+//! Where a pattern has texts without which nothing matches, only lines that hold one of them are looked at.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::files::Files;
 use super::index::{LineStart, REACH};
 use super::lines::start_of;
+use super::literals::Literals;
 use super::watch::Extent;
 
 /// Longer lines are searched as if they ended here; [`Found::cut_lines`] says how many there were.
@@ -25,6 +27,7 @@ pub struct Pattern {
     regex: Regex,
     /// Lines must be searched one by one: the pattern asks for the text's ends.
     by_line: bool,
+    literals: Option<Literals>,
 }
 
 /// Why a text is no pattern.
@@ -77,7 +80,27 @@ impl Pattern {
             .dfa_size_limit(4 << 20)
             .build()
             .map_err(|error| BadPattern { why: error.to_string() })?;
-        Ok(Self { regex, by_line: text.contains(r"\A") || text.contains(r"\z") })
+        let literals = Literals::of(text, !capital);
+        Ok(Self { regex, by_line: text.contains(r"\A") || text.contains(r"\z"), literals })
+    }
+
+    /// The same as [`Scanner::scan_all`], by a look at the lines that hold one of the literals.
+    fn scan_near(&self, literals: &Literals, text: &[u8], prepared: &[u8], first_line: u64, limit: usize) -> Vec<u64> {
+        let (mut found, mut at, mut line) = (Vec::new(), 0, first_line);
+        while at < text.len()
+            && found.len() < limit
+            && let Some(hit) = literals.next(prepared, at)
+        {
+            let start = memrchr(b'\n', &text[at..hit]).map_or(at, |feed| at + feed + 1);
+            let end = memchr(b'\n', &text[hit..]).map_or(text.len(), |feed| hit + feed);
+            line += memchr_iter(b'\n', &text[at..start]).count() as u64;
+            if self.matches(&text[start..end]) {
+                found.push(line);
+            }
+            at = end + 1;
+            line += 1;
+        }
+        found
     }
 
     /// Whether it matches one line, given without its line feed.
@@ -96,7 +119,7 @@ struct Block {
 
 pub(super) fn search(files: &Files, extent: &Extent, pattern: &Pattern, search: &Search<'_>) -> io::Result<Found> {
     let (mut found, mut buffer) = (Found::default(), Vec::new());
-    let mut scanner = Scanner { pattern, by_line: pattern.by_line };
+    let mut scanner = Scanner { pattern, by_line: pattern.by_line, buffer: Vec::new() };
     let mut budget = search.budget;
     let end = LineStart { line: extent.lines, offset: extent.bytes };
     // Forwards it is the next line to look at, backwards the one after.
@@ -189,11 +212,23 @@ fn read(files: &Files, block: Block, buffer: &mut Vec<u8>) -> io::Result<bool> {
 struct Scanner<'a> {
     pattern: &'a Pattern,
     by_line: bool,
+    /// A text prepared for the look for literals.
+    buffer: Vec<u8>,
 }
 
 impl Scanner<'_> {
     /// Numbers of the lines of `text` that match, at most `limit`.
     fn scan(&mut self, text: &[u8], first_line: u64, limit: usize) -> Vec<u64> {
+        let pattern = self.pattern;
+        if let Some(literals) = &pattern.literals
+            && let Some(prepared) = literals.prepared(text, &mut self.buffer)
+        {
+            return pattern.scan_near(literals, text, prepared, first_line, limit);
+        }
+        self.scan_all(text, first_line, limit)
+    }
+
+    fn scan_all(&mut self, text: &[u8], first_line: u64, limit: usize) -> Vec<u64> {
         let (mut found, mut at, mut line) = (Vec::new(), 0, first_line);
         while at < text.len() && found.len() < limit {
             let (start, hit) = if self.by_line {

@@ -189,7 +189,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::plan::{Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
+    use crate::plan::{Command, JobPlan, Network, Pull, Reports, Resources, Retry, StepPlan, Transport};
 
     fn plan() -> AttemptPlan {
         AttemptPlan {
@@ -207,6 +207,7 @@ mod tests {
                 finally_timeout_ms: 0,
                 pull: Pull::default(),
                 retry: Retry::default(),
+                reports: Reports::default(),
             },
             environment: BTreeMap::from([("CI".into(), "true".into())]),
             grace_ms: 100,

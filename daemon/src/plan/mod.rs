@@ -4,6 +4,7 @@
 pub mod feed; // plan and source as they go down a runner's standard input
 pub mod graph; // which jobs may run, which are skipped
 pub mod queue; // in which order what waits will start, and when
+pub mod pattern; // which files of a job's folder are meant
 pub mod group; // concurrency groups: their variables, and the default
 
 use std::collections::BTreeMap;
@@ -39,6 +40,28 @@ pub struct JobPlan {
     pub pull: Pull,
     #[serde(default)]
     pub retry: Retry,
+    #[serde(default, skip_serializing_if = "Reports::is_empty")]
+    pub reports: Reports,
+}
+
+/// No report is longer: such a file is refused as a whole.
+pub const MOST_FILE: u64 = 16 << 20;
+/// All reports of an attempt together.
+pub const MOST_FILE_BYTES: u64 = 64 << 20;
+/// … and how many.
+pub const MOST_FILES: usize = 2_000;
+
+/// Files that a job leaves for people to see what is in them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reports {
+    /// Results of tests as JUnit's XML: paths below the job's folder, or patterns of them; see [`pattern`].
+    pub junit: Vec<String>,
+}
+
+impl Reports {
+    fn is_empty(&self) -> bool {
+        self.junit.is_empty()
+    }
 }
 
 /// What `finally` steps may take together where the spec says nothing.

@@ -11,12 +11,14 @@ use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::collect::{self, Found};
 use super::family::{self, Family};
 use super::memory::Memory;
 use super::outlet::Outlet;
 use super::pump::{Pump, pipe};
 use super::script::{self, Scripts};
 use super::{Event, Failure, code, trouble};
+use crate::frame::file::FilePart;
 use crate::frame::{Body, How, StepEnd};
 use crate::plan::{AttemptPlan, StepPlan};
 
@@ -106,6 +108,9 @@ impl Job<'_> {
             let out_of_memory = decided_by.as_ref().is_some_and(|(_, end)| end.out_of_memory);
             self.finally(if out_of_memory { "out_of_memory" } else { outcome })?;
         }
+        if ready {
+            self.reports()?;
+        }
         self.pump.finish(decided_by, cancelled, self.memory.peak());
         self.wait_for(|event| matches!(event, Event::Done))?;
         Ok(code)
@@ -157,6 +162,37 @@ impl Job<'_> {
         // The last one may have been left out, and then nobody has ended what earlier ones left behind.
         self.family.kill_all();
         Ok(())
+    }
+
+    /// Tells what is in the files that the spec names as reports, whatever became of the steps: nothing of the job runs any
+    /// more. Not when the job is to end at once.
+    fn reports(&mut self) -> Result<(), Failure> {
+        let mut room = collect::Room::default();
+        for pattern in &self.plan.job.reports.junit {
+            let mut told = Ok(());
+            collect::find(self.plan.workspace.as_ref(), pattern, &mut room, &mut |found| {
+                told = self.tell_of(found);
+                told.is_ok() && self.terms < 2
+            });
+            told?;
+        }
+        Ok(())
+    }
+
+    fn tell_of(&mut self, found: Found) -> Result<(), Failure> {
+        if self.terms > 1 {
+            return Ok(());
+        }
+        match found {
+            Found::File { path, file } => {
+                self.pump.carry(path, file);
+                self.wait_for(|event| matches!(event, Event::Settled))
+            }
+            Found::Nothing { path, why } => {
+                self.pump.say(Body::File(FilePart::Refused { path, why }));
+                Ok(())
+            }
+        }
     }
 
     /// Waits for the source. `false`: TERM came first.

@@ -6,6 +6,7 @@
 //! Works as process 1 of a container and as an ordinary process (then as its descendants' reaper). Three threads besides
 //! the one that unpacks: signals become [`Event`]s, [`job`] decides, [`pump`] carries bytes. Exit codes: [`code`].
 
+mod collect; // files of the job's folder that the spec wants to keep
 mod family; // the step's processes: start, reap, stop, kill all
 mod job; // one step after the other; limits and cancellation
 mod memory; // what the kernel says of memory: kills, peak

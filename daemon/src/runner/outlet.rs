@@ -15,6 +15,9 @@ use crate::plan::Transport;
 /// Output waits this long for more to come, where each frame has its price.
 const HOLD: Duration = Duration::from_millis(30);
 
+/// Bytes of a file in one frame.
+const FILE_PIECE: usize = 64 << 10;
+
 /// Between attempts to write to a full disk: at first, and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
@@ -101,6 +104,14 @@ impl Outlet {
                 write_patiently(file, buffer)
             }
             Way::Stdout { .. } => self.hold(step, bytes),
+        }
+    }
+
+    /// How many bytes of a file fit into one frame here.
+    pub(super) fn most_at_once(&self) -> usize {
+        match self.way {
+            Way::File(_) => FILE_PIECE,
+            Way::Stdout { .. } => text::MAX_OUTPUT,
         }
     }
 

@@ -6,6 +6,7 @@
 //! *earlier* step write belongs to the step that runs at that time; their pipe stays open until the job ends. Between
 //! two steps nothing is carried. Must not know processes.
 
+use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -16,8 +17,11 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Event;
+use super::collect::too_large;
 use super::outlet::Outlet;
+use crate::frame::file::FilePart;
 use crate::frame::{Body, HEADER, StepEnd};
+use crate::plan::MOST_FILE;
 
 /// What is asked of a pipe, so that a step rarely waits for us.
 const PIPE_SIZE: i32 = 1 << 20;
@@ -38,6 +42,11 @@ enum Order {
     /// Answered by [`Event::Settled`].
     Settle {
         all: bool,
+    },
+    /// All that is in a file. Answered by [`Event::Settled`].
+    Carry {
+        path: String,
+        file: File,
     },
     /// Answered by [`Event::Done`]; nothing is carried any more.
     Finish {
@@ -84,6 +93,11 @@ impl Pump {
     /// The same for all pipes that are still open; they are closed then.
     pub(super) fn settle_all(&mut self) {
         self.order(Order::Settle { all: true });
+    }
+
+    /// Tells what is in a file, then [`Event::Settled`].
+    pub(super) fn carry(&mut self, path: String, file: File) {
+        self.order(Order::Carry { path, file });
     }
 
     /// Tells the report, then [`Event::Done`].
@@ -175,6 +189,10 @@ impl Carrier {
                     pipe.owed = usize::try_from(size).unwrap_or(usize::MAX);
                 }
             }
+            Order::Carry { path, file } => {
+                self.carry_file(path, &file)?;
+                let _ = self.tell.send(Event::Settled);
+            }
             Order::Finish { decided_by, cancelled, peak_memory_bytes } => {
                 self.outlet.finish(decided_by, cancelled, peak_memory_bytes)?;
                 let _ = self.tell.send(Event::Done);
@@ -182,6 +200,27 @@ impl Carrier {
             }
         }
         Ok(false)
+    }
+
+    /// Tells no more than a daemon would take, also of a file that grows meanwhile.
+    fn carry_file(&mut self, path: String, file: &File) -> io::Result<()> {
+        self.outlet.say(Body::File(FilePart::Begins { path: path.clone() }))?;
+        let mut left = MOST_FILE + 1;
+        let mut piece = vec![0; self.outlet.most_at_once()];
+        let why = loop {
+            let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            match (&*file).read(&mut piece[..most]) {
+                Ok(0) => return self.outlet.say(Body::File(FilePart::Ends)),
+                Ok(n) if n as u64 == left => break too_large(),
+                Ok(n) => {
+                    left -= n as u64;
+                    self.outlet.say(Body::File(FilePart::Bytes(piece[..n].to_vec())))?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break format!("cannot be read: {error}"),
+            }
+        };
+        self.outlet.say(Body::File(FilePart::Refused { path, why }))
     }
 
     /// Says so when what had to be carried is carried.

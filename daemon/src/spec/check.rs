@@ -8,12 +8,15 @@ use super::report::{Problems, nearest, shown};
 use super::value::{self, Piece, Wrong};
 use super::{MOST_JOBS, MOST_STEPS, Options, Spec};
 use crate::plan::{
-    self, CancelOlder, Command, Concurrency, FINALLY_TIMEOUT_MS, Facts, JobPlan, Network, Pull, Resources, Retry,
-    StepPlan,
+    self, CancelOlder, Command, Concurrency, FINALLY_TIMEOUT_MS, Facts, JobPlan, Network, Pull, Reports, Resources,
+    Retry, StepPlan,
 };
 
 /// What a job's variables may amount to, names and values together.
 const MOST_ENVIRONMENT: usize = 64 << 10;
+
+/// Patterns of reports in one job.
+const MOST_REPORTS: usize = 32;
 
 /// An unnamed step is called by that much of its first line.
 const NAME_FROM_SCRIPT: usize = 60;
@@ -251,12 +254,28 @@ fn job(raw: &RawJob, common: &BTreeMap<String, String>, options: &Options, probl
             .and_then(|text| word(text, "when an image is pulled", &PULLS, problems))
             .unwrap_or_default(),
         retry: retry(&raw.retry, problems),
+        reports: reports(&raw.junit, problems),
     }
 }
 
 fn retry(raw: &RawRetry, problems: &mut Problems<'_>) -> Retry {
     let mut times = |text: &Option<Text>| text.as_ref().and_then(|text| understand(text, value::times, problems));
     Retry { infrastructure: times(&raw.infrastructure), failure: times(&raw.failure).unwrap_or_default() }
+}
+
+fn reports(junit: &[Text], problems: &mut Problems<'_>) -> Reports {
+    if let Some(more) = junit.get(MOST_REPORTS) {
+        problems.add_with_hint(
+            more.at,
+            format!("more than {MOST_REPORTS} reports"),
+            "one pattern means many files: `build/**/TEST-*.xml`",
+        );
+    }
+    let junit = junit.iter().take(MOST_REPORTS);
+    for text in junit.clone() {
+        understand(text, value::report, problems);
+    }
+    Reports { junit: junit.map(|text| text.text.clone()).collect() }
 }
 
 fn step(raw: &RawStep, problems: &mut Problems<'_>) -> StepPlan {

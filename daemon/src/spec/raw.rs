@@ -43,6 +43,8 @@ pub(super) struct RawJob {
     pub(super) cpu: Option<Text>,
     pub(super) memory: Option<Text>,
     pub(super) pids: Option<Text>,
+    /// Patterns of files with results of tests.
+    pub(super) junit: Vec<Text>,
     /// Values of a wrong shape are left out above; their absence is no second problem.
     pub(super) has_image: bool,
     pub(super) has_execute: bool,
@@ -83,8 +85,8 @@ struct Keys {
 }
 
 /// What belongs to a job: under `jobs`, or at the top level of the short form.
-const OF_A_JOB: [&str; 9] =
-    ["execute", "finally", "image", "needs", "network", "pull", "resources", "retry", "timeout"];
+const OF_A_JOB: [&str; 10] =
+    ["execute", "finally", "image", "needs", "network", "pull", "reports", "resources", "retry", "timeout"];
 
 const TOP: Keys = Keys {
     place: "at the top level",
@@ -97,11 +99,12 @@ const TOP: Keys = Keys {
         "jobs",
         "network",
         "pull",
+        "reports",
         "resources",
         "retry",
         "timeout",
     ],
-    later: &["approve", "artifacts", "cache", "matrix", "on", "reports", "secrets", "services", "when"],
+    later: &["approve", "artifacts", "cache", "matrix", "on", "secrets", "services", "when"],
     alike: &[
         ("commands", "execute"),
         ("after_script", "finally"),
@@ -119,8 +122,20 @@ const TOP: Keys = Keys {
 
 const JOB: Keys = Keys {
     place: "in a job",
-    known: &["environment", "execute", "finally", "image", "needs", "network", "pull", "resources", "retry", "timeout"],
-    later: &["approve", "artifacts", "cache", "matrix", "reports", "secrets", "services", "when"],
+    known: &[
+        "environment",
+        "execute",
+        "finally",
+        "image",
+        "needs",
+        "network",
+        "pull",
+        "reports",
+        "resources",
+        "retry",
+        "timeout",
+    ],
+    later: &["approve", "artifacts", "cache", "matrix", "secrets", "services", "when"],
     alike: &[
         ("after_script", "finally"),
         ("always", "finally"),
@@ -156,6 +171,13 @@ const RETRY: Keys = Keys {
     known: &["failure", "infrastructure"],
     later: &[],
     alike: &[("fail", "failure"), ("failed", "failure"), ("lost", "infrastructure"), ("max", "failure")],
+};
+
+const REPORTS: Keys = Keys {
+    place: "in `reports`",
+    known: &["junit"],
+    later: &["coverage"],
+    alike: &[("tests", "junit"), ("xml", "junit"), ("xunit", "junit")],
 };
 
 const CONCURRENCY: Keys = Keys {
@@ -292,6 +314,25 @@ fn take_retry(entry: &Entry, problems: &mut Problems<'_>) -> RawRetry {
     raw
 }
 
+fn take_reports(entry: &Entry, problems: &mut Problems<'_>) -> Vec<Text> {
+    let Value::Map(entries) = &entry.value.value else {
+        problems.add_with_hint(
+            entry.at,
+            format!("`reports` is a map of keys, not {}", entry.value.kind()),
+            "write `reports: { junit: report.xml }`: the files in which the job's tests leave their results",
+        );
+        return Vec::new();
+    };
+    check_keys(entries, &REPORTS, problems);
+    let junit = entries.iter().find(|entry| entry.key == "junit");
+    if entries.is_empty()
+        || junit.is_some_and(|entry| matches!(&entry.value.value, Value::List(items) if items.is_empty()))
+    {
+        problems.add_with_hint(entry.at, "`reports` names no files", "write `reports: { junit: report.xml }`");
+    }
+    junit.map(|entry| texts(entry, problems)).unwrap_or_default()
+}
+
 fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
     let mut raw = RawJob {
         name,
@@ -307,6 +348,7 @@ fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
         cpu: None,
         memory: None,
         pids: None,
+        junit: Vec::new(),
         has_image: false,
         has_execute: false,
     };
@@ -327,6 +369,7 @@ fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
             "retry" => raw.retry = take_retry(entry, problems),
             "timeout" => raw.timeout = text(entry, problems),
             "network" => raw.network = text(entry, problems),
+            "reports" => raw.junit = take_reports(entry, problems),
             "resources" => {
                 let Value::Map(entries) = &entry.value.value else {
                     problems.add_with_hint(

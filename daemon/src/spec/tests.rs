@@ -1,5 +1,7 @@
 //! What specs mean, what is wrong with wrong ones, and that hostile ones cost nothing.
 
+mod reports; // files that a job leaves
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -377,13 +379,13 @@ fn each_mistake_has_its_words() {
 
 #[test]
 fn what_a_later_version_will_do_is_not_called_unknown() {
-    for key in ["on", "matrix", "services", "cache", "reports", "artifacts", "when", "approve"] {
+    for key in ["on", "matrix", "services", "cache", "artifacts", "when", "approve"] {
         assert_eq!(
             told(&format!("image: a\nexecute: b\n{key}: x")),
             [format!("3:1 `{key}` is not supported yet by this version of Windlass")]
         );
     }
-    assert_eq!(told("jobs:\n  a: {image: x, execute: x, secrets: [A], reports: {junit: x}}").len(), 2);
+    assert_eq!(told("jobs:\n  a: {image: x, execute: x, secrets: [A], artifacts: [x]}").len(), 2);
 }
 
 #[test]
@@ -417,7 +419,7 @@ fn hints_show_the_way_out() {
         ),
         (
             "image: a\nexecute: b\nbanana: {}",
-            "known here: concurrency, environment, execute, finally, image, jobs, network, pull, resources, retry, timeout",
+            "known here: concurrency, environment, execute, finally, image, jobs, network, pull, reports, resources, retry, timeout",
         ),
         ("image: a\nexecute: [{run: a, tmeout: 5m}]", "did you mean `timeout`?"),
         ("image: a\nexecute: [{script: a}]", "did you mean `run`?"),

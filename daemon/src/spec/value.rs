@@ -3,6 +3,7 @@
 
 use super::report::nearest;
 use crate::plan::group::VARIABLES;
+use crate::plan::pattern::{NoPattern, Pattern};
 
 /// Why a text is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +171,19 @@ pub(super) fn step_name(name: &str) -> Result<(), Wrong> {
         return wrong("not usable as the name of a step", "a name is one line of up to 100 characters");
     }
     Ok(())
+}
+
+/// A file of the job's folder, or a pattern of such files.
+pub(super) fn report(text: &str) -> Result<(), Wrong> {
+    const FORM: &str =
+        "write a path below the job's folder; `*` and `?` stand for parts of a name, `**` for any folders";
+    match Pattern::parse(text) {
+        Ok(_) => Ok(()),
+        Err(NoPattern::Empty) => wrong("no file", FORM),
+        Err(NoPattern::TooLong) => wrong("too long", "the most is 500 bytes"),
+        Err(NoPattern::Outside) => wrong("not below the job's folder", FORM),
+        Err(NoPattern::Folder) => wrong("a folder or an empty name, not a file", FORM),
+    }
 }
 
 /// The name of an environment variable that a spec may set.

@@ -11,7 +11,8 @@ use windlass_protocol::view::{LogSummary, Outcome, StepView};
 use super::builds::{NewAttempt, insert_attempt};
 use super::rows::AttemptRow;
 use super::{
-    Attempt, FirstState, Store, StoreError, groups, next, orders, signed, sql, text, touch, unsigned, waiting,
+    Attempt, FirstState, NewResults, Store, StoreError, cases, groups, next, orders, signed, sql, text, touch,
+    unsigned, waiting,
 };
 use crate::failpoint;
 use crate::plan::{JobPlan, Site};
@@ -35,6 +36,8 @@ pub struct Finish {
     pub log: LogSummary,
     /// The image that it really ran; `None` leaves what its start knew.
     pub image_digest: Option<String>,
+    /// What its reports say of its tests; `None`: it has none.
+    pub results: Option<NewResults>,
 }
 
 /// An unfinished attempt with what lists say of its build.
@@ -227,11 +230,15 @@ impl Store {
             .bind(finish.log.sha256.clone())
             .bind(signed(finish.log.dropped_bytes))
             .bind(finish.image_digest.as_deref().map(text))
+            .bind(finish.results.as_ref().map(NewResults::counts_as_text))
             .fetch_optional(&mut **tx)
             .await
             .map_err(StoreError::at("attempt_finish"))?;
         if row.is_none() {
             return Err(StoreError::Conflict { why: format!("{id} is finished already, or did not run") });
+        }
+        if let Some(results) = &finish.results {
+            cases::put(tx, id, results).await?;
         }
         let followed = if verdict.outcome == Outcome::Passed || verdict.fault != Fault::None {
             follow(tx, id, finish).await?

@@ -110,6 +110,14 @@ pub struct PageFilter {
     pub text: Option<String>,
 }
 
+impl PageFilter {
+    /// It asks for something besides words.
+    fn has_facts(&self) -> bool {
+        let names = [&self.repository, &self.branch, &self.event, &self.author];
+        names.iter().any(|name| name.is_some()) || self.status.is_some() || self.outcome.is_some()
+    }
+}
+
 /// Beyond this spread of numbers a page asks for each build by itself instead of for the whole range.
 const DENSE: u64 = 2_000;
 
@@ -166,9 +174,15 @@ impl Store {
             .bind(facts.created_at.0)
             .bind(build.priority)
             .bind(build.concurrency.as_ref().map(|concurrency| text(&concurrency.group)))
+            .bind(&request.default_branch)
             .execute(&mut **tx)
             .await
             .map_err(StoreError::at("build_insert"))?;
+        sqlx::query(sql!("build_words"))
+            .bind(number)
+            .execute(&mut **tx)
+            .await
+            .map_err(StoreError::at("build_words"))?;
         let lane = Lane { repository: request.repository.to_ascii_lowercase(), priority: build.priority };
         sqlx::query(sql!("repository_known"))
             .bind(&lane.repository)
@@ -280,22 +294,25 @@ impl Store {
 
     async fn page_rows(&self, filter: &PageFilter, offset: u64, limit: u32) -> Result<Vec<BuildRow>, StoreError> {
         let mut words = patterns(&text(filter.text.as_deref().unwrap_or(""))).into_iter();
-        let mut word = || words.next();
-        sqlx::query_as(sql!("build_page"))
-            .bind(filter.repository.as_deref().map(text))
-            .bind(filter.branch.as_deref().map(text))
-            .bind(filter.event.as_deref().map(text))
-            .bind(filter.author.as_deref().map(text))
-            .bind(filter.status.map(|status| status.to_string()))
-            .bind(filter.outcome.map(Outcome::word))
-            .bind(word())
-            .bind(word())
-            .bind(word())
-            .bind(i64::from(limit))
-            .bind(signed(offset))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(StoreError::at("build_page"))
+        let (name, statement) = match (words.len(), filter.has_facts()) {
+            (0, false) => ("build_newest", sql!("build_newest")),
+            (0, true) => ("build_page", sql!("build_page")),
+            _ => ("build_found", sql!("build_found")),
+        };
+        let mut query = sqlx::query_as(statement);
+        if name != "build_newest" {
+            query = query
+                .bind(filter.repository.as_deref().map(text))
+                .bind(filter.branch.as_deref().map(text))
+                .bind(filter.event.as_deref().map(text))
+                .bind(filter.author.as_deref().map(text))
+                .bind(filter.status.map(|status| status.to_string()))
+                .bind(filter.outcome.map(Outcome::word));
+        }
+        if name == "build_found" {
+            query = query.bind(words.next()).bind(words.next()).bind(words.next());
+        }
+        query.bind(i64::from(limit)).bind(signed(offset)).fetch_all(&self.pool).await.map_err(StoreError::at(name))
     }
 
     async fn summaries(&self, from: u64, to: u64, into: &mut BTreeMap<u64, Vec<Summary>>) -> Result<(), StoreError> {
@@ -409,6 +426,7 @@ impl From<BuildRow> for StoredBuild {
             branch: row.branch,
             tag: row.tag,
             base_branch: row.base_branch,
+            default_branch: row.default_branch,
             pull_request: row.pull_request.map(unsigned),
             sha: row.sha,
             title: row.title,

@@ -132,9 +132,11 @@ impl Store {
                 .await
                 .map_err(StoreError::at("keeper_drop_attempts"))?;
             dropped.extend(attempts.into_iter().map(|row| id(build, row.job, row.number)));
-            for (name, statement) in
-                [("keeper_drop_jobs", sql!("keeper_drop_jobs")), ("keeper_drop_build", sql!("keeper_drop_build"))]
-            {
+            for (name, statement) in [
+                ("keeper_drop_cases", sql!("keeper_drop_cases")),
+                ("keeper_drop_jobs", sql!("keeper_drop_jobs")),
+                ("keeper_drop_build", sql!("keeper_drop_build")),
+            ] {
                 sqlx::query(statement).bind(build).execute(&mut *writing.tx).await.map_err(StoreError::at(name))?;
             }
         }

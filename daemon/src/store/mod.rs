@@ -5,6 +5,7 @@ mod alone; // one daemon a database
 mod attempts; // claim, start, steps, finish
 mod belongs; // one data folder a database
 mod builds; // create, read
+mod cases; // results of tests
 mod checkpoint; // what was committed, into SQLite's file
 mod deliveries; // webhooks
 mod groups; // builds that run one at a time
@@ -31,6 +32,7 @@ pub use attempts::{Claimed, Finish, OpenAttempt, QueueCounts};
 pub use builds::{
     BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredGroup, StoredJob, Turn,
 };
+pub use cases::{NewResults, StoredCases};
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
 pub use health::{Health, newest_schema};
 pub use keeper::{Counts, FinishedLog, KeptBuild, RemovedLog};

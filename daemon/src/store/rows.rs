@@ -1,6 +1,7 @@
 //! What comes out of the database: rows by column name, and the domain values made of them.
 
 use sqlx::FromRow;
+use windlass_protocol::cases::TestCounts;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{LogSummary, Outcome, StepView};
@@ -37,6 +38,7 @@ pub(super) struct AttemptRow {
     not_before: i64,
     because: Option<String>,
     image_digest: Option<String>,
+    tests: Option<String>,
 }
 
 /// One attempt as the database has it.
@@ -63,6 +65,8 @@ pub struct Attempt {
     pub because: Option<String>,
     /// The image that it really ran.
     pub image_digest: Option<String>,
+    /// What its reports say of its tests.
+    pub tests: Option<TestCounts>,
 }
 
 /// Somebody wants it stopped.
@@ -174,6 +178,7 @@ impl TryFrom<AttemptRow> for Attempt {
             not_before: Timestamp(row.not_before),
             because: row.because,
             image_digest: row.image_digest,
+            tests: row.tests.map(|tests| json("tests", &tests)).transpose()?,
         })
     }
 }
@@ -215,6 +220,7 @@ pub(super) struct BuildRow {
     pub(super) branch: Option<String>,
     pub(super) tag: Option<String>,
     pub(super) base_branch: Option<String>,
+    pub(super) default_branch: Option<String>,
     pub(super) pull_request: Option<i64>,
     pub(super) sha: String,
     pub(super) title: String,

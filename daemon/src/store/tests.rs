@@ -4,6 +4,7 @@
 mod attempts; // the life of one attempt
 mod belongs; // one data folder a database
 mod builds; // create, read, the list and its filters
+mod cases; // results of tests
 mod deliveries; // webhooks, and tokens
 mod groups; // builds that run one at a time
 mod keeper; // what is removed when it is old
@@ -29,7 +30,7 @@ use windlass_protocol::view::{LogSummary, Outcome};
 
 use super::*;
 use crate::event::BuildRequest;
-use crate::plan::{Command, JobPlan, Network, Pull, Resources, Retry, Site, StepPlan};
+use crate::plan::{Command, JobPlan, Network, Pull, Reports, Resources, Retry, Site, StepPlan};
 use crate::state::attempt::{State, Verdict};
 
 /// Two tests of each story, which takes a fresh store.
@@ -137,6 +138,7 @@ fn plan(name: &str, needs: &[&str]) -> JobPlan {
         finally_timeout_ms: 0,
         pull: Pull::default(),
         retry: Retry::default(),
+        reports: Reports::default(),
     }
 }
 
@@ -151,6 +153,7 @@ fn request() -> BuildRequest {
         branch: Some("main".to_owned()),
         tag: None,
         base_branch: None,
+        default_branch: Some("main".to_owned()),
         pull_request: None,
         sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
         title: "Fix the pump".to_owned(),
@@ -207,7 +210,7 @@ pub(crate) fn ended(outcome: Outcome) -> Finish {
         Outcome::Passed => Verdict::passed(),
         other => Verdict::because(other, format!("it {other}")),
     };
-    Finish { verdict, at: at(4_000), steps: Vec::new(), log: LogSummary::default(), image_digest: None }
+    Finish { verdict, at: at(4_000), steps: Vec::new(), log: LogSummary::default(), image_digest: None, results: None }
 }
 
 /// Takes the oldest that waits through its whole life.

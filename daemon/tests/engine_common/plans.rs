@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use windlass_daemon::engine::Source;
-use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
+use windlass_daemon::plan::{
+    AttemptPlan, Command, JobPlan, Network, Pull, Reports, Resources, Retry, StepPlan, Transport,
+};
 
 /// A job with these scripts as its steps.
 pub(crate) fn plan(job: &str, image: Option<&str>, scripts: &[&str]) -> AttemptPlan {
@@ -28,6 +30,7 @@ pub(crate) fn plan(job: &str, image: Option<&str>, scripts: &[&str]) -> AttemptP
             finally_timeout_ms: 0,
             pull: Pull::default(),
             retry: Retry::default(),
+            reports: Reports::default(),
         },
         environment: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
         grace_ms: 2000,

@@ -497,6 +497,7 @@ fn build(plan: &AttemptPlan) -> NewBuild {
         branch: Some("main".to_owned()),
         tag: None,
         base_branch: None,
+        default_branch: Some("main".to_owned()),
         pull_request: None,
         sha: sha.clone(),
         title: "a job".to_owned(),

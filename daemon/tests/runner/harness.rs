@@ -16,7 +16,9 @@ use tempfile::TempDir;
 use windlass_daemon::frame::text::TextDecoder;
 use windlass_daemon::frame::{Body, Decoder, Frame, Report};
 use windlass_daemon::plan::feed::{SourceEncoder, encode_plan};
-use windlass_daemon::plan::{AttemptPlan, Command, JobPlan, Network, Pull, Resources, Retry, StepPlan, Transport};
+use windlass_daemon::plan::{
+    AttemptPlan, Command, JobPlan, Network, Pull, Reports, Resources, Retry, StepPlan, Transport,
+};
 
 /// What never takes this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,6 +38,8 @@ pub(crate) struct Run {
     pub(crate) inherited: Vec<(&'static str, &'static str)>,
     /// A tar archive.
     pub(crate) source: Vec<u8>,
+    /// Patterns of JUnit files.
+    pub(crate) reports: Vec<&'static str>,
     /// Elsewhere than usual.
     pub(crate) frame_file: Option<String>,
 }
@@ -98,6 +102,7 @@ pub(crate) fn kind(body: &Body) -> String {
         Body::Output { step, .. } => format!("output {step}"),
         Body::StepEnded { step, .. } => format!("end {step}"),
         Body::Notice { .. } => "notice".into(),
+        Body::File(_) => "file".into(),
         Body::Finished { .. } => "finished".into(),
     }
 }
@@ -129,6 +134,7 @@ impl Run {
             environment: vec![],
             inherited: vec![],
             source: tar::Builder::new(Vec::new()).into_inner().expect("into memory"),
+            reports: vec![],
             frame_file: None,
         }
     }
@@ -213,6 +219,7 @@ impl Run {
                 finally_timeout_ms: self.finally_timeout_ms,
                 pull: Pull::default(),
                 retry: Retry::default(),
+                reports: Reports { junit: self.reports.iter().map(|text| (*text).to_owned()).collect() },
             },
             environment: self.environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             grace_ms: self.grace_ms,

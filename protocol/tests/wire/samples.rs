@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use windlass_protocol::cases::{CaseFilter, CaseKind, CaseOutcome};
 use windlass_protocol::id::{AttemptId, JobId};
 use windlass_protocol::live::{
     BuildFilter, ClientMessage, ExcerptLine, Hello, LineRun, LogHead, LogView, LogWindow, Request, Response, RetryWhat,
@@ -69,6 +70,8 @@ pub(crate) fn all() -> Vec<Sample> {
     refusal_codes(&mut samples);
     statuses(&mut samples);
     outcomes(&mut samples);
+    case_outcomes(&mut samples);
+    case_kinds(&mut samples);
     delivery_states(&mut samples);
     reasons_to_wait(&mut samples);
     samples.push(record("BuildFilter", "", BuildFilter::default()));
@@ -105,6 +108,10 @@ variants!(topics, Topic, {
         "filter" Topic::Builds { filter: full_filter(), offset: 100, limit: 500 },
     ],
     Topic::Build { .. } => "build" ["" Topic::Build { number: 42 }],
+    Topic::Tests { .. } => "tests" [
+        "" Topic::Tests { number: 42, filter: CaseFilter::default(), offset: 0, limit: 100 },
+        "filter" Topic::Tests { number: 42, filter: case_filter(), offset: 200, limit: 500 },
+    ],
     Topic::Queue => "queue" ["" Topic::Queue],
     Topic::Log { .. } => "log" [
         "" Topic::Log { log: attempt(), window: LogWindow::Tail { count: 40 } },
@@ -164,6 +171,9 @@ variants!(requests, Request, {
     ],
     Request::Repositories { .. } => "repositories" ["" Request::Repositories { results: 40 }],
     Request::Nodes => "nodes" ["" Request::Nodes],
+    Request::Tests { .. } => "tests" [
+        "" Request::Tests { number: 42, filter: case_filter(), offset: 0, limit: 500 },
+    ],
     Request::Replay { .. } => "replay" [
         "" Request::Replay { delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into() },
     ],
@@ -200,6 +210,7 @@ variants!(server_messages, ServerMessage, {
         "" ServerMessage::Build { sub: 2, seq: 1_207, build: Box::new(build_view()) },
     ],
     ServerMessage::Queue { .. } => "queue" ["" ServerMessage::Queue { sub: 3, queue: queue() }],
+    ServerMessage::Tests { .. } => "tests" ["" ServerMessage::Tests { sub: 5, tests: views::tests_page() }],
     ServerMessage::LogHead { .. } => "log_head" ["" ServerMessage::LogHead { sub: 4, head: log_head() }],
     ServerMessage::LogRows { .. } => "log_rows" [
         "" ServerMessage::LogRows {
@@ -237,6 +248,7 @@ variants!(responses, Response, {
         "" Response::Repositories { repositories: vec![views::repository()], total: 1 },
     ],
     Response::Nodes { .. } => "nodes" ["" Response::Nodes { nodes: vec![views::node()] }],
+    Response::Tests { .. } => "tests" ["" Response::Tests { tests: views::tests_page() }],
     Response::Replay { .. } => "replay" ["" Response::Replay { delivery: "replay-9f86d081884c7d65".into() }],
     Response::Excerpt { .. } => "excerpt" [
         "" Response::Excerpt {
@@ -284,6 +296,21 @@ variants!(outcomes, Outcome, {
     Outcome::Lost => "lost" ["" Outcome::Lost],
     Outcome::Broken => "broken" ["" Outcome::Broken],
     Outcome::Skipped => "skipped" ["" Outcome::Skipped],
+});
+
+variants!(case_outcomes, CaseOutcome, {
+    CaseOutcome::Failed => "failed" ["" CaseOutcome::Failed],
+    CaseOutcome::Error => "error" ["" CaseOutcome::Error],
+    CaseOutcome::Passed => "passed" ["" CaseOutcome::Passed],
+    CaseOutcome::Skipped => "skipped" ["" CaseOutcome::Skipped],
+});
+
+variants!(case_kinds, CaseKind, {
+    CaseKind::Failed => "failed" ["" CaseKind::Failed],
+    CaseKind::New => "new" ["" CaseKind::New],
+    CaseKind::Flaky => "flaky" ["" CaseKind::Flaky],
+    CaseKind::Skipped => "skipped" ["" CaseKind::Skipped],
+    CaseKind::Passed => "passed" ["" CaseKind::Passed],
 });
 
 variants!(delivery_states, DeliveryState, {
@@ -363,6 +390,10 @@ pub(crate) fn file(of: &str, variant: &str, ending: &str, kind: &str) -> String 
 
 fn attempt() -> AttemptId {
     AttemptId { build: 42, job: "test (3.13)".into(), attempt: 2 }
+}
+
+fn case_filter() -> CaseFilter {
+    CaseFilter { text: Some("parser overflow".into()), only: Some(CaseKind::New) }
 }
 
 fn full_filter() -> BuildFilter {

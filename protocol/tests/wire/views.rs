@@ -1,5 +1,6 @@
 //! Samples of what messages carry: a build that waits, runs and has been tried before, its row, the queue, deliveries.
 
+use windlass_protocol::cases::{CaseOutcome, CaseView, TestCounts, TestsPage, TestsSummary};
 use windlass_protocol::glance::{BuildResult, Disk, Machine, NodeJob, NodeView, PriorityView, RepositoryView};
 use windlass_protocol::id::JobId;
 use windlass_protocol::time::Timestamp;
@@ -27,6 +28,7 @@ pub(crate) fn records() -> Vec<Sample> {
         record("BuildResult", "", results().remove(1)),
         record("RepositoryView", "", repository()),
         record("NodeView", "", node()),
+        record("TestsPage", "", tests_page()),
         record("EngineView", "", EngineView { kind: "docker".into(), version: Some("27.1.1".into()), trouble: None }),
     ]
 }
@@ -84,6 +86,7 @@ pub(crate) fn build_view() -> BuildView {
             finished_at: None,
         },
         jobs: vec![passed_job(), running_job(), waiting_job()],
+        tests: Some(summary()),
     }
 }
 
@@ -236,6 +239,14 @@ fn running_job() -> JobView {
         reason: Some("step \"pytest\" ended with exit code 1".into()),
         exit_code: Some(1),
         log: LogSummary { lines: 900, bytes: 70_000, sha256: Some("2c26b46b68ffc68f".repeat(4)), dropped_bytes: 5_000 },
+        tests: Some(TestCounts {
+            passed: 1_204,
+            failed: 2,
+            errors: 1,
+            skipped: 3,
+            duration_ms: 61_500,
+            troubles: troubles(),
+        }),
         ..attempt(1, Outcome::Failed)
     };
     let second = AttemptView {
@@ -275,6 +286,60 @@ fn running_job() -> JobView {
     }
 }
 
+fn troubles() -> Vec<String> {
+    vec!["slow.xml: left out: it ends in the middle (line 90)".into()]
+}
+
+fn summary() -> TestsSummary {
+    TestsSummary {
+        passed: 1_204,
+        failed: 2,
+        errors: 1,
+        skipped: 3,
+        duration_ms: 61_500,
+        new: 2,
+        flaky: 1,
+        base: Some(40),
+        base_branch: Some("main".into()),
+    }
+}
+
+pub(crate) fn tests_page() -> TestsPage {
+    let failed = CaseView {
+        job: "test (3.13)".into(),
+        attempt: 2,
+        suite: "tests.test_parser".into(),
+        name: "test_overflow[2**64]".into(),
+        file: Some("tests/test_parser.py".into()),
+        line: Some(17),
+        outcome: CaseOutcome::Failed,
+        duration_ms: 12,
+        message: Some("assert 0 == 18446744073709551616\ntests/test_parser.py:20: AssertionError".into()),
+        new: true,
+        flaky: true,
+        failed_before: 3,
+    };
+    let passed = CaseView {
+        name: "test_small".into(),
+        file: None,
+        line: None,
+        outcome: CaseOutcome::Passed,
+        message: None,
+        new: false,
+        flaky: false,
+        failed_before: 0,
+        ..failed.clone()
+    };
+    TestsPage {
+        build: 42,
+        summary: summary(),
+        total: 1_210,
+        offset: 0,
+        cases: vec![failed, passed],
+        troubles: troubles(),
+    }
+}
+
 fn waiting_job() -> JobView {
     let needs = vec!["test (3.13)".to_owned()];
     JobView {
@@ -308,6 +373,7 @@ fn attempt(number: u32, outcome: Outcome) -> AttemptView {
         cancelling: None,
         steps: vec![],
         log: LogSummary::default(),
+        tests: None,
     }
 }
 

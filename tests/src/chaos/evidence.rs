@@ -52,6 +52,8 @@ pub struct Attempt {
     pub cancel_by: Option<String>,
     pub log_bytes: i64,
     pub log_sha256: Option<String>,
+    /// What its report says, as JSON.
+    pub tests: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -100,7 +102,7 @@ impl Evidence {
             );
             let attempts = sqlx::query_as(
                 "select build, job, number, current, state, outcome, reason, exit_code, because, cancel_by, log_bytes, \
-                 log_sha256 from attempt order by build, job, number",
+                 log_sha256, tests from attempt order by build, job, number",
             );
             Ok((
                 deliveries.fetch_all(&mut *connection).await?,

@@ -3,6 +3,7 @@
 
 mod builds;
 mod cancel;
+mod cases;
 mod complete;
 mod deliveries;
 mod lint;
@@ -128,6 +129,7 @@ enum Asking {
     Deliveries(deliveries::Args),
     Repositories(repositories::Args),
     Nodes(nodes::Args),
+    Tests(cases::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -289,6 +291,7 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
         Asking::Deliveries(args) => deliveries::run(args, &mut session, output).await,
         Asking::Repositories(args) => repositories::run(args, &mut session, output).await,
         Asking::Nodes(args) => nodes::run(args, &mut session, output).await,
+        Asking::Tests(args) => cases::run(args, &mut session, output).await,
     }?;
     output.flush()?;
     Ok(exit)

@@ -1,17 +1,23 @@
 //! `windlass show`: what happened to one build, and what to do. Must not know how it is watched.
 
+use windlass_protocol::cases::{CaseFilter, CaseKind, CaseView};
 use windlass_protocol::id::{Address, AttemptId};
 use windlass_protocol::live::{LogWindow, ServerMessage, Topic};
 use windlass_protocol::log::{LogFrame, LogLine};
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
+use super::cases;
 use super::output::Output;
 use super::session::{Session, find_job};
 use crate::exit::{Exit, Failure};
 use crate::link::LinkEvent;
 use crate::safe_text::{Sgr, log_line};
+use crate::tested;
 use crate::waiting;
 use crate::words::{self, Standing};
+
+/// So many failing tests are named.
+const FAILING: u32 = 20;
 
 /// Shows one build: its jobs and steps, what failed and its last lines, and how to try again.
 #[derive(Debug, clap::Args)]
@@ -44,6 +50,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
     for job in &view.jobs {
         describe(job, args.address.attempt, session, output)?;
     }
+    failing_tests(&view, session, output).await?;
     if args.lines > 0 {
         for job in view.jobs.iter().filter(|job| words::is_bad(job.outcome)) {
             if let Some(attempt) = job.attempts.last() {
@@ -70,6 +77,9 @@ fn head(view: &BuildView, standing: Standing, session: &Session, output: &mut Ou
     output.line(format!("  {}", what.join("  ")))?;
     if let Some(reason) = &build.reason {
         output.line(format!("  {reason}"))?;
+    }
+    if let Some(tests) = &view.tests {
+        output.line(format!("  {}", tested::in_a_line(tests)))?;
     }
     output.line("")
 }
@@ -126,7 +136,28 @@ fn facts(attempt: &AttemptView) -> Vec<String> {
         let kept = words::bytes(attempt.log.bytes);
         format!("{} of its log were left out, beyond the cap; {kept} are kept", words::bytes(attempt.log.dropped_bytes))
     });
-    [because, digest, dropped].into_iter().flatten().collect()
+    let troubles = attempt.tests.iter().flat_map(tested::troubles);
+    [because, digest, dropped].into_iter().flatten().chain(troubles).collect()
+}
+
+/// Which tests failed, and the first line of what each says.
+async fn failing_tests(view: &BuildView, session: &mut Session, output: &mut Output) -> Result<(), Failure> {
+    let shown_jobs = view.jobs.iter().filter_map(|job| job.attempts.last()?.tests.as_ref());
+    if shown_jobs.map(|tests| tests.failed + tests.errors).sum::<u64>() == 0 {
+        return Ok(());
+    }
+    let filter = CaseFilter { only: Some(CaseKind::Failed), ..CaseFilter::default() };
+    let tests = cases::all(view.build.number, &filter, FAILING, session).await?;
+    output.line("")?;
+    let of_shown = |case: &&CaseView| view.jobs.iter().any(|job| job.name == case.job);
+    for case in tests.cases.iter().filter(of_shown) {
+        cases::tell(case, output)?;
+    }
+    if tests.total > u64::from(FAILING) {
+        let more = words::count(tests.total - u64::from(FAILING));
+        output.line(format!("and {more} more: windlass tests {} --failed", view.build.number))?;
+    }
+    Ok(())
 }
 
 /// The last lines of the step that failed, or of the whole log when no step did.

@@ -257,6 +257,7 @@ impl Task {
                 known.is_some_and(|known| known.after.is_none_or(|after| *seq >= after))
             }
             ServerMessage::Queue { sub, .. }
+            | ServerMessage::Tests { sub, .. }
             | ServerMessage::LogHead { sub, .. }
             | ServerMessage::LogRows { sub, .. }
             | ServerMessage::Ended { sub, .. } => self.subscriptions.contains_key(sub),
@@ -323,6 +324,7 @@ fn only_looks(request: &Request) -> bool {
         | Request::Results { .. }
         | Request::Repositories { .. }
         | Request::Nodes
+        | Request::Tests { .. }
         | Request::MapLog { .. } => true,
         Request::Cancel { .. }
         | Request::Retry { .. }

@@ -8,10 +8,12 @@ use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::builds::standing_words;
 use super::log::clock_or_day;
-use super::{Hits, details, graph, log, overlay};
+use super::{Hits, cases, details, graph, log, overlay};
 use crate::keymap::Mode;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
+use crate::state::layout::Border;
+use crate::tested;
 use crate::theme::{Theme, Tone, tone_of};
 use crate::waiting;
 use crate::widgets::bar;
@@ -29,6 +31,10 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
     };
     let layout = state.layout();
     head(state, view, page.job(), theme, Rect { height: layout.build_head(), ..area }, buffer);
+    if let Some(cases) = &page.cases {
+        let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
+        return cases::paint(state, cases, theme, below, hits, buffer);
+    }
     if let Some(picture) = &page.picture {
         let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
         return graph::paint(state, (page, view, picture), theme, below, hits, buffer);
@@ -65,6 +71,7 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
         for y in beside.y..beside.bottom() {
             buffer.set_string(jobs.right(), y, "│", theme.style(Tone::Dim));
         }
+        hits.border(Rect { x: jobs.right(), width: 1, ..beside }, Border::Jobs);
         preview(state, page, view, theme, beside, buffer);
     }
     if let Some((width, height)) = layout.details() {
@@ -73,6 +80,9 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
             for y in jobs.y..jobs.y + height {
                 buffer.set_string(jobs.right(), y, "│", theme.style(Tone::Dim));
             }
+            hits.border(Rect { x: jobs.right(), y: jobs.y, width: 1, height }, Border::Jobs);
+        } else {
+            hits.border(Rect { y: jobs.bottom(), height: 1, ..area }, Border::Details);
         }
         let place = match beside {
             true => Rect { x: jobs.right() + 2, y: jobs.y, width, height },
@@ -145,7 +155,8 @@ fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Them
     let jobs = words::plural(view.jobs.len() as u64, "job");
     let needs = selected.filter(|job| state.mode() == Mode::Graph && !job.needs.is_empty());
     let needs = needs.map(|job| format!("; {} needs {}", job.name, job.needs.join(", "))).unwrap_or_default();
-    overlay::rule(&format!("{jobs}{needs}"), theme, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
+    let tests = view.tests.as_ref().map(|tests| format!("; {}", tested::in_a_line(tests))).unwrap_or_default();
+    overlay::rule(&format!("{jobs}{needs}{tests}"), theme, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
 }
 
 fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {

@@ -165,7 +165,7 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
         let sign = match prompt.kind {
             PromptKind::Search => "search / ",
             PromptKind::Only => "only & ",
-            PromptKind::Filter => "filter / ",
+            PromptKind::Filter | PromptKind::Tests => "filter / ",
             PromptKind::Command => "command : ",
         };
         let words = Words::new().and(Tone::Accent, sign).plain(&prompt.text).and(Tone::Accent, "▏");
@@ -204,8 +204,9 @@ fn possible(state: &State, action: Action) -> bool {
     match (action, state.pages.last()) {
         (Action::NextMatch, Some(Page::Log(log))) => log.search.is_some(),
         (Action::Filter, None) => {
-            matches!(state.view, View::Builds | View::Deliveries | View::Repositories)
+            matches!(state.view, View::Builds | View::Queue | View::Deliveries | View::Repositories)
         }
+        (Action::Tests, Some(Page::Build(page))) => page.view.as_ref().is_some_and(|view| view.tests.is_some()),
         (Action::Replay, _) => state.view == View::Deliveries,
         (Action::Pause, _) => matches!(state.view, View::Queue | View::Repositories),
         (Action::Cancel, None) => !matches!(state.view, View::Deliveries | View::Repositories),

@@ -12,6 +12,7 @@ use super::overlay;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
 use crate::state::digest::Digest;
+use crate::tested;
 use crate::theme::{Theme, Tone};
 use crate::waiting;
 use crate::widgets::text::Words;
@@ -76,7 +77,7 @@ fn facts(job: &JobView, shown: &[AttemptView], first: usize, chosen: usize, now:
     let each = |cell: &dyn Fn(usize, &AttemptView) -> Words| {
         shown.iter().enumerate().map(|(index, attempt)| cell(first + index, attempt)).collect::<Vec<_>>()
     };
-    let all: [(&'static str, Vec<Words>); 8] = [
+    let all: [(&'static str, Vec<Words>); 9] = [
         (
             "",
             each(&|index, attempt| {
@@ -95,6 +96,18 @@ fn facts(job: &JobView, shown: &[AttemptView], first: usize, chosen: usize, now:
             }),
         ),
         ("why", each(&|_, attempt| reason(job, attempt, now))),
+        (
+            "tests",
+            each(&|_, attempt| {
+                let Some(tests) = &attempt.tests else { return Words::new() };
+                let tone = if tests.failed + tests.errors > 0 { Tone::Bad } else { Tone::Plain };
+                let words = Words::from((tone, tested::counts(tests)));
+                match tested::troubles(tests).next() {
+                    Some(trouble) => words.and(Tone::Warn, format!("  {trouble}")),
+                    None => words,
+                }
+            }),
+        ),
         (
             "ran on",
             each(&|_, attempt| {

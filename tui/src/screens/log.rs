@@ -13,6 +13,7 @@ use super::overlay;
 use crate::state::State;
 use crate::state::compare::{COMPARED, Compare};
 use crate::state::kept_lines::KeptLines;
+use crate::state::layout::Border;
 use crate::state::log::{LogPage, Looking, Shown, TickMark, Times};
 use crate::theme::{Theme, Tone, tone_of};
 use crate::waiting;
@@ -35,6 +36,12 @@ pub(super) fn paint(state: &State, page: &LogPage, theme: Theme, area: Rect, hit
             }
         }
     }
+    let [_, (x, y, width, height)] = state.layout().logs();
+    let border = match x {
+        0 => Rect { x: area.x, y: area.y + y, width, height: 1 },
+        _ => Rect { x: area.x + x - 1, y: area.y, width: 1, height: height + 1 },
+    };
+    hits.border(border.intersection(area), Border::Logs);
 }
 
 /// What is to be said of a log because another one is beside it.

@@ -3,6 +3,7 @@
 pub(crate) mod ascii;
 mod build;
 mod builds;
+mod cases;
 mod chrome;
 mod deliveries;
 mod details;
@@ -25,6 +26,7 @@ use ratatui::layout::{Position, Rect};
 
 pub use replayed::{as_text, draw_replayed, rows_of};
 
+use crate::state::layout::Border;
 use crate::state::{Hit, Page, State, View};
 use crate::theme::Theme;
 
@@ -42,6 +44,12 @@ impl Hits {
 
     fn add(&mut self, area: Rect, hit: Hit) {
         self.0.push((area, hit));
+    }
+
+    /// A border: it is caught also by who is a column beside it.
+    fn border(&mut self, area: Rect, border: Border) {
+        let area = if area.width == 1 { Rect { x: area.x.saturating_sub(1), width: 2, ..area } } else { area };
+        self.add(area, Hit::Border(border));
     }
 
     fn rows(&mut self, places: Vec<(Rect, usize)>) {

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use windlass_protocol::view::{QueuedJob, Status};
+use windlass_protocol::view::{QueueView, QueuedJob, Status};
 
 use super::builds::{standing_words, watched_words};
 use super::{Hits, overlay};
@@ -29,6 +29,10 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         let lines = [slots.as_str(), "", trouble.as_deref().unwrap_or(retry)];
         return overlay::empty(&lines, theme, area, buffer);
     }
+    let shown = state.queue_len();
+    if shown == 0 {
+        return overlay::empty(&["no job fits the filter", "", "Esc clears it"], theme, area, buffer);
+    }
     let layout = state.layout();
     let fixed = |title, width, right| Column { title, width: Width::Fixed(width), right };
     let mut columns = vec![fixed("state", 11, false)];
@@ -47,12 +51,12 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         columns.push(fixed("for", 7, true));
     }
     let row = |index: usize| {
-        let job = queue.jobs.get(index)?;
+        let job = state.queued(index)?;
         Some(Row { cells: columns.iter().map(|column| cell(column.title, job, state)).collect(), marked: false })
     };
     let table = Table {
         columns: &columns,
-        length: queue.jobs.len(),
+        length: shown,
         top: state.queue_cursor.top,
         selected: Some(state.queue_cursor.at),
         row: &row,
@@ -64,21 +68,28 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         return;
     }
     let strip = Rect { y: list.bottom(), height: 1, ..area };
-    let counts = format!(
+    let counts = match state.queue_filter.is_on() {
+        true => format!("{shown} shown of {}, filter \"{}\"", queue.jobs.len(), state.queue_filter.text.trim()),
+        false => slots(queue),
+    };
+    overlay::rule(&counts, theme, strip, buffer);
+    if let Some(job) = state.queued_job() {
+        let line = |y: u16| Rect { x: area.x + 1, y: strip.y + y, width: area.width.saturating_sub(2), height: 1 };
+        let words = Words::new().and(Tone::Strong, format!("{}#{} ", job.id, job.attempt)).plain(&job.title);
+        words.paint(line(1), Style::new(), theme, buffer);
+        Words::from((Tone::Dim, at_length(job, state))).paint(line(2), Style::new(), theme, buffer);
+    }
+}
+
+fn slots(queue: &QueueView) -> String {
+    format!(
         "{} {} of {} slots taken, {} waiting, {} blocked",
         bar::slots(queue.running, queue.limit),
         queue.running,
         queue.limit,
         queue.waiting,
         queue.blocked
-    );
-    overlay::rule(&counts, theme, strip, buffer);
-    if let Some(job) = queue.jobs.get(state.queue_cursor.at) {
-        let line = |y: u16| Rect { x: area.x + 1, y: strip.y + y, width: area.width.saturating_sub(2), height: 1 };
-        let words = Words::new().and(Tone::Strong, format!("{}#{} ", job.id, job.attempt)).plain(&job.title);
-        words.paint(line(1), Style::new(), theme, buffer);
-        Words::from((Tone::Dim, at_length(job, state))).paint(line(2), Style::new(), theme, buffer);
-    }
+    )
 }
 
 fn cell(title: &str, job: &QueuedJob, state: &State) -> Words {

@@ -49,7 +49,7 @@ impl State {
             Mode::Prompt => self.act_in_prompt(action, effects),
             Mode::Dialog => self.act_in_dialog(action, effects),
             Mode::Help => self.act_in_help(action),
-            Mode::List | Mode::Build | Mode::Graph | Mode::Log => self.act_on_page(action, effects),
+            Mode::List | Mode::Build | Mode::Graph | Mode::Tests | Mode::Log => self.act_on_page(action, effects),
         }
     }
 
@@ -97,6 +97,7 @@ impl State {
             },
             _ => match self.pages.last_mut() {
                 Some(Page::Log(_)) => self.act_in_log(action, effects),
+                Some(Page::Build(page)) if page.cases.is_some() => self.act_in_tests(action, effects),
                 Some(Page::Build(page)) if page.picture.is_some() => self.act_in_graph(action, effects),
                 Some(Page::Build(_)) => self.act_in_build(action, effects),
                 None => self.act_in_list(action, effects),
@@ -121,7 +122,7 @@ impl State {
                 Some(text) => {
                     self.prompt = Some(Prompt { kind: PromptKind::Filter, text: text.to_owned(), older: None });
                 }
-                None => self.toast("builds, deliveries and repositories can be filtered".to_owned(), true),
+                None => self.toast("builds, the queue, deliveries and repositories can be filtered".to_owned(), true),
             },
             Action::Pause if matches!(self.view, View::Queue | View::Repositories) => self.pause_menu(),
             Action::Pause => self.toast("the queue (press 2) is where it is paused".to_owned(), true),
@@ -159,7 +160,7 @@ impl State {
         match self.view {
             View::Builds => self.builds.go(step, height),
             View::Queue => {
-                let length = self.queue.as_ref().map_or(0, |queue| queue.jobs.len());
+                let length = self.queue_len();
                 self.queue_cursor.go(step, length, height);
             }
             View::Deliveries => {
@@ -188,6 +189,7 @@ impl State {
             Action::NextFailed | Action::PreviousFailed => page.go_to_failed(action == Action::NextFailed, height),
             Action::Into => self.open_log(effects),
             Action::Graph => self.toggle_graph(),
+            Action::Tests => self.toggle_tests(effects),
             Action::Details => self.toggle_details(),
             Action::Back => self.back(effects),
             _ => {}
@@ -276,6 +278,7 @@ impl State {
             Some(Page::Build(page)) => {
                 leave(page.sub);
                 page.preview.iter().for_each(|log| leave(log.sub));
+                page.cases.iter().for_each(|cases| leave(cases.sub));
             }
             Some(Page::Log(log)) => {
                 log.subs().for_each(leave);
@@ -289,10 +292,7 @@ impl State {
     pub(super) fn open(&mut self, effects: &mut Vec<Effect>) {
         let target = match self.view {
             View::Builds => self.builds.selected().map(|row| (row.number, None)),
-            View::Queue => {
-                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                job.map(|job| (job.id.build, Some(job.id.job.clone())))
-            }
+            View::Queue => self.queued_job().map(|job| (job.id.build, Some(job.id.job.clone()))),
             View::Deliveries => {
                 let all = self.deliveries.as_ref();
                 let delivery = all.and_then(|all| all.get(self.deliveries_cursor.at));
@@ -335,10 +335,7 @@ impl State {
                 let rows = self.builds.targets().into_iter().filter_map(|number| self.builds.get(number));
                 rows.map(|row| Target::of_row(row, self.is_stopping(row))).collect()
             }
-            (None, View::Queue) => {
-                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                job.map(Target::of_queued).into_iter().collect()
-            }
+            (None, View::Queue) => self.queued_job().map(Target::of_queued).into_iter().collect(),
             (None, View::Nodes) => {
                 let queued = self.queue.iter().flat_map(|queue| &queue.jobs);
                 let job = self.overview.node_job().and_then(|id| queued.into_iter().find(|job| job.id == *id));
@@ -386,7 +383,7 @@ impl State {
         };
         let repository = match self.view {
             View::Repositories => self.overview.repository().map(|repository| repository.name.as_str()),
-            _ => queue.jobs.get(self.queue_cursor.at).map(|job| job.repository.as_str()),
+            _ => self.queued_job().map(|job| job.repository.as_str()),
         };
         let role = match &self.connection {
             Connection::Up(hello) => Some(hello.role),
@@ -407,13 +404,14 @@ impl State {
                 Page::Log(log) => log.forget_window(),
             }
         }
+        self.resync_tests(effects);
         self.look_again();
         self.toast("asked for everything anew".to_owned(), false);
     }
 }
 
 /// The move that an action means in a list of this height.
-fn step(action: Action, height: usize) -> Option<Move> {
+pub(super) fn step(action: Action, height: usize) -> Option<Move> {
     let page = isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(isize::MAX);
     Some(match action {
         Action::Up => Move::By(-1),

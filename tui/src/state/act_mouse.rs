@@ -26,10 +26,12 @@ impl State {
                 }
             }
             _ if self.dialog.is_some() || self.help.is_some() || self.menu.is_some() => {}
+            Hit::Border(border) => self.held = Some(border),
             Hit::View(view) => self.show_view(view, effects),
             Hit::Row(index) => {
                 let to = |cursor: Cursor| Move::By(index as isize - cursor.at as isize);
                 match (self.pages.last_mut(), self.view) {
+                    (Some(Page::Build(page)), _) if page.cases.is_some() => self.click_test(index, effects),
                     (Some(Page::Build(page)), _) if page.cursor.at == index => self.act_in_build(Action::Into, effects),
                     (Some(Page::Build(page)), _) => page.go(to(page.cursor), usize::from(layout.jobs())),
                     (Some(Page::Log(log)), _) => log.click(index),
@@ -53,6 +55,19 @@ impl State {
         }
     }
 
+    /// A border that is held follows the mouse.
+    pub(super) fn drag(&mut self, column: u16, row: u16) {
+        if let Some(border) = self.held {
+            self.split = self.layout().moved(border, column, row);
+        }
+    }
+
+    /// Whether something is held, so that it matters where the mouse goes.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+
     pub(super) fn wheel(&mut self, rows: isize) {
         let layout = self.layout();
         let (list, jobs) = (usize::from(layout.list()), usize::from(layout.jobs()));
@@ -70,6 +85,12 @@ impl State {
         match (self.pages.last_mut(), self.view) {
             (Some(Page::Log(log)), _) if rows < 0 => log.go(Motion::Up(rows.unsigned_abs())),
             (Some(Page::Log(log)), _) => log.go(Motion::Down(rows.unsigned_abs())),
+            (Some(Page::Build(page)), _) if page.cases.is_some() => {
+                if let Some(cases) = &mut page.cases {
+                    let height = usize::from(super::cases::rows(layout, cases.large).0);
+                    cases.cursor.scroll(rows, cases.len(), height);
+                }
+            }
             (Some(Page::Build(page)), _) if page.picture.is_some() => {
                 let action = if rows < 0 { Action::Up } else { Action::Down };
                 self.act_in_graph(action, &mut Vec::new()); // a move asks nothing of anybody
@@ -77,7 +98,8 @@ impl State {
             (Some(Page::Build(page)), _) => page.cursor.scroll(rows, page.rows.len(), jobs),
             (None, View::Builds) => self.builds.scroll(rows, list),
             (None, View::Queue) => {
-                self.queue_cursor.scroll(rows, self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+                let length = self.queue_len();
+                self.queue_cursor.scroll(rows, length, list);
             }
             (None, View::Deliveries) => {
                 self.deliveries_cursor.scroll(rows, self.deliveries.as_ref().map_or(0, Vec::len), list);

@@ -61,6 +61,11 @@ impl State {
                 self.filter(String::new(), effects);
                 self.typed_filter();
             }
+            (Action::Accept, PromptKind::Tests) => self.prompt = None,
+            (Action::Close, PromptKind::Tests) => {
+                self.prompt = None;
+                self.filter_tests(String::new(), effects);
+            }
             (Action::Accept, PromptKind::Search) => {
                 let text = std::mem::take(&mut prompt.text);
                 self.prompt = None;
@@ -95,13 +100,15 @@ impl State {
     pub(super) fn typed(&mut self, effects: &mut Vec<Effect>) {
         let height = usize::from(self.layout().menu());
         let narrows = self.narrowed_by().is_some();
+        let item = self.prompt.as_ref().and_then(|prompt| self.typed_item(&prompt.text));
         match (&self.prompt, &mut self.menu) {
             (Some(Prompt { kind: PromptKind::Filter, text, .. }), _) if narrows => {
                 let text = text.clone();
                 self.narrow(text);
             }
             (Some(Prompt { kind: PromptKind::Filter, text, .. }), _) => self.filter(text.clone(), effects),
-            (Some(Prompt { kind: PromptKind::Command, text, .. }), Some(menu)) => menu.narrow(text, height),
+            (Some(Prompt { kind: PromptKind::Tests, text, .. }), _) => self.filter_tests(text.clone(), effects),
+            (Some(Prompt { kind: PromptKind::Command, text, .. }), Some(menu)) => menu.narrow(text, item, height),
             _ => {}
         }
     }

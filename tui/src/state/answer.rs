@@ -29,7 +29,10 @@ impl State {
                 let errors = ask.pattern == search::ERRORS;
                 let Some(search) = (if errors { &mut log.errors } else { &mut log.search }) else { return };
                 let next = search.found(&ask, &found, next, lines);
-                if errors && log.opening.is_some() {
+                if !errors && next == Next::Nothing && self.search_instead(sub, effects) {
+                    return;
+                }
+                if errors && self.log_of(sub).is_some_and(|log| log.opening.is_some()) {
                     self.follow_opening(sub, next, effects);
                 } else {
                     self.follow_search(sub, next, effects);
@@ -107,6 +110,10 @@ impl State {
             log.refused = Some(refusal);
             return;
         }
+        if let Some(cases) = self.page_of_tests(sub).and_then(|page| page.cases.as_mut()) {
+            cases.refused = Some(refusal);
+            return;
+        }
         if self.watch_ended(sub, &refusal) {
             return;
         }
@@ -129,9 +136,9 @@ impl State {
             return self.follow_search(sub, next, effects);
         }
         let step = log.opening.take();
-        match next {
-            Next::Show { line, wrapped: false } if step.is_some_and(|step| step.contains(&line)) => {
-                log.begin_around(line);
+        match &next {
+            Next::Show { line, wrapped: false, .. } if step.is_some_and(|step| step.contains(line)) => {
+                log.begin_around(*line);
             }
             _ => {
                 if let Some(errors) = &mut log.errors {
@@ -139,16 +146,22 @@ impl State {
                 }
             }
         }
+        if let Next::Show { count: Some(ask), .. } = next {
+            self.follow_search(sub, Next::Ask(ask), effects);
+        }
     }
 
     /// Carries out what a search needs next: shows a hit, or asks the daemon on.
     pub(super) fn follow_search(&mut self, sub: Sub, next: Next, effects: &mut Vec<Effect>) {
         let Some(log) = self.log_of(sub) else { return };
         match next {
-            Next::Show { line, wrapped } => {
+            Next::Show { line, wrapped, count } => {
                 self.go_to_line(sub, line, effects);
                 if wrapped {
                     self.toast("search wrapped".to_owned(), false);
+                }
+                if let Some(ask) = count {
+                    self.follow_search(sub, Next::Ask(ask), effects);
                 }
             }
             Next::Ask(ask) => {
@@ -157,7 +170,7 @@ impl State {
                     pattern: ask.pattern.clone(),
                     from: ask.from,
                     backwards: ask.backwards,
-                    limit: search::LIMIT,
+                    limit: ask.limit,
                 };
                 self.ask(request, Pending::Search { sub, ask }, effects);
             }

@@ -24,12 +24,14 @@ impl State {
         let height = usize::from(self.layout().list());
         match message {
             ServerMessage::Queue { queue, .. } => {
-                let length = queue.jobs.len();
                 let news = self.queue.as_ref().map(|before| others::in_queue(&before.pauses, &queue.pauses));
+                let filtered = self.queue_filter.is_on();
+                let selected = self.queued_job().filter(|_| filtered).map(|job| job.id.clone());
                 self.queue = Some(queue);
+                self.show_queue(selected.as_ref());
                 self.others_paused(news.unwrap_or_default());
                 self.overview.something_changed();
-                self.queue_cursor.settle(length, height);
+                self.queue_cursor.settle(self.queue_len(), height);
             }
             ServerMessage::Builds { sub, total, offset, order, changed, .. } => {
                 self.overview.changed(changed.iter());
@@ -66,6 +68,7 @@ impl State {
             ServerMessage::Response { id, response } => self.answered(id, response, effects),
             ServerMessage::Refused { id, refusal } => self.refused(id, &refusal),
             ServerMessage::Ended { sub, refusal } => self.ended(sub, refusal),
+            ServerMessage::Tests { sub, tests } => self.take_tests(sub, tests),
             ServerMessage::Hello(_) | ServerMessage::Unknown => {}
         }
     }

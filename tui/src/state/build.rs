@@ -8,6 +8,7 @@ use windlass_protocol::live::Sub;
 use windlass_protocol::refusal::Refusal;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Outcome, Status};
 
+use super::cases::Cases;
 use super::cursor::{Cursor, Move};
 use super::digest::Digest;
 use super::log::{LogPage, Start};
@@ -29,6 +30,8 @@ pub struct BuildPage {
     pub preview: Option<LogPage>,
     /// The jobs are shown as a graph.
     pub picture: Option<Picture>,
+    /// Its tests are shown instead of its jobs.
+    pub cases: Option<Box<Cases>>,
     /// The details of the selected job were wished, or not; without a word they are shown where there is room.
     pub details: Option<bool>,
     /// The last errors of attempts, as far as they were asked for.
@@ -59,6 +62,7 @@ impl BuildPage {
             wanted,
             preview: None,
             picture: None,
+            cases: None,
             details: None,
             digests: BTreeMap::new(),
         }

@@ -5,6 +5,7 @@ use windlass_protocol::id::AttemptId;
 use super::overview::NodeRow;
 use super::{Effect, Page, Reader, State, View};
 use crate::safe_text::label;
+use crate::tested;
 
 impl State {
     /// The address of what is selected goes to the clipboard. Nobody tells whether it arrived, so only the sending is said.
@@ -14,15 +15,15 @@ impl State {
                 return self.copy_lines(effects);
             }
             (Some(Page::Log(log)), _) => Some(log.id.to_string()),
+            (Some(Page::Build(page)), _) if page.cases.is_some() => {
+                page.cases.as_ref().and_then(|cases| cases.selected()).map(tested::name)
+            }
             (Some(Page::Build(page)), _) => match page.job() {
                 Some(job) => Some(format!("{}/{}", page.number, job.name)),
                 None => Some(page.number.to_string()),
             },
             (None, View::Builds) => self.builds.selected().map(|row| row.number.to_string()),
-            (None, View::Queue) => {
-                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                job.map(|job| job.id.to_string())
-            }
+            (None, View::Queue) => self.queued_job().map(|job| job.id.to_string()),
             (None, View::Repositories) => self.overview.repository().map(|repository| repository.name.clone()),
             (None, View::Nodes) => match self.overview.node_row() {
                 Some(NodeRow::Job(job)) => Some(job.id.to_string()),

@@ -49,6 +49,8 @@ pub struct LogPage {
     /// Something else is wanted than what `kept` speaks of, and nothing of it has come yet.
     pub(super) outdated: bool,
     pub search: Option<Search>,
+    /// What is to be looked for when that is nowhere.
+    pub(super) instead: Option<String>,
     /// The lines that speak of an error, once they were asked for.
     pub errors: Option<Search>,
     pub bookmarks: BTreeSet<u64>,
@@ -171,6 +173,7 @@ impl LogPage {
             kept: None,
             outdated: false,
             search: None,
+            instead: None,
             errors: None,
             bookmarks: BTreeSet::new(),
             long: None,

@@ -15,6 +15,8 @@ use crate::keymap::{Action, Key, Mode};
 pub struct Menu {
     pub title: &'static str,
     all: Vec<Item>,
+    /// What is there only because of what was typed, before everything else.
+    typed: Option<Item>,
     /// Those that fit what was typed, the best first.
     shown: Vec<usize>,
     pub cursor: Cursor,
@@ -49,35 +51,50 @@ impl Item {
         let name = format!("line {}", crate::words::count(line + 1));
         Self { name, help: text, keys: String::new(), why_not: None, does: Does::Line(line) }
     }
+
+    /// The line of a log whose number was typed, counted from 1, with or without separators.
+    fn typed_line(text: &str, lines: u64) -> Option<Self> {
+        let digits: String = text.trim().chars().filter(|c| !matches!(c, ',' | '_')).collect();
+        let number = digits.parse::<u64>().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let why_not = match number {
+            0 => Some("lines are counted from 1".to_owned()),
+            _ if number > lines => Some(format!("this log has {}", crate::words::plural(lines, "line"))),
+            _ => None,
+        };
+        Some(Self { why_not, ..Self::line(number.saturating_sub(1), "go there".to_owned()) })
+    }
 }
 
 impl Menu {
     pub(super) fn new(title: &'static str, all: Vec<Item>) -> Self {
         let shown = (0..all.len()).collect();
-        Self { title, all, shown, cursor: Cursor::default() }
+        Self { title, all, typed: None, shown, cursor: Cursor::default() }
     }
 
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shown.len()
+        self.shown.len() + usize::from(self.typed.is_some())
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.shown.is_empty()
+        self.len() == 0
     }
 
     #[must_use]
     pub fn item(&self, index: usize) -> Option<&Item> {
-        self.shown.get(index).and_then(|at| self.all.get(*at))
+        match (&self.typed, index) {
+            (Some(typed), 0) => Some(typed),
+            (typed, _) => self.shown.get(index - usize::from(typed.is_some())).and_then(|at| self.all.get(*at)),
+        }
     }
 
     pub(super) fn go(&mut self, step: Move, height: usize) {
-        self.cursor.go(step, self.shown.len(), height);
+        self.cursor.go(step, self.len(), height);
     }
 
-    /// Only what fits the text. Without one everything, in the table's order.
-    pub(super) fn narrow(&mut self, text: &str, height: usize) {
+    /// Only what fits the text, after what the text itself is. Without one everything, in the table's order.
+    pub(super) fn narrow(&mut self, text: &str, typed: Option<Item>, height: usize) {
         let pattern = Pattern::parse(text, CaseMatching::Smart, Normalization::Smart);
         let mut matcher = Matcher::new(Config::DEFAULT);
         let mut buffer = Vec::new();
@@ -93,15 +110,18 @@ impl Menu {
             scored.sort();
         }
         self.shown = scored.into_iter().map(|(_, at)| at).collect();
-        self.cursor = Cursor::default();
-        self.cursor.settle(self.shown.len(), height);
+        (self.typed, self.cursor) = (typed, Cursor::default());
+        self.cursor.settle(self.len(), height);
     }
 }
+
+const COMMANDS: &str = "Commands";
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
 const ABOUT_ROW: &[Action] = &[
     Action::Into,
     Action::Graph,
+    Action::Tests,
     Action::Details,
     Action::Cancel,
     Action::Kill,
@@ -151,7 +171,19 @@ impl State {
             why_not: (self.profile.as_ref() == Some(profile)).then(|| "it is the one you look at".to_owned()),
             does: Does::Switch(profile.clone()),
         }));
-        self.open_list(Menu::new("Commands", items));
+        self.open_list(Menu::new(COMMANDS, items));
+    }
+
+    /// What the text typed into the palette is, besides a part of a name.
+    pub(super) fn typed_item(&self, text: &str) -> Option<Item> {
+        let palette = self.menu.as_ref().is_some_and(|menu| menu.title == COMMANDS);
+        if palette { self.line_item(text) } else { None }
+    }
+
+    /// A line of the log that is looked at, by its number.
+    pub(super) fn line_item(&self, text: &str) -> Option<Item> {
+        let Some(Page::Log(log)) = self.pages.last() else { return None };
+        Item::typed_line(text, log.lines())
     }
 
     pub(super) fn open_menu(&mut self) {
@@ -242,6 +274,17 @@ impl State {
             {
                 self.no_view(action)
             }
+            Action::Tests => self.no_tests(),
+            Action::Into
+            | Action::Copy
+            | Action::Filter
+            | Action::OnlyFailed
+            | Action::NextFailed
+            | Action::PreviousFailed
+                if mode == Mode::Tests =>
+            {
+                None
+            }
             Action::Filter if self.narrowed_by().is_some() => None,
             Action::Filter | Action::Mark | Action::MarkRange | Action::MarkAll | Action::OnlyFailed => only_builds,
             Action::Watch => self.why_no_watch(),
@@ -251,7 +294,7 @@ impl State {
             Action::Into if mode == Mode::List => self.nothing_selected(),
             Action::Copy if mode == Mode::List => self.nothing_selected(),
             Action::Into | Action::Pager | Action::Editor | Action::Save
-                if matches!(mode, Mode::Build | Mode::Graph) =>
+                if matches!(mode, Mode::Build | Mode::Graph | Mode::Tests) =>
             {
                 let log =
                     self.pages.last().is_some_and(|page| matches!(page, Page::Build(page) if page.log().is_some()));
@@ -268,7 +311,7 @@ impl State {
     fn nothing_selected(&self) -> Option<String> {
         let empty = match self.view {
             View::Builds => self.builds.selected().is_none(),
-            View::Queue => self.queue.as_ref().is_none_or(|queue| queue.jobs.is_empty()),
+            View::Queue => self.queued_job().is_none(),
             View::Deliveries => self.deliveries.as_ref().is_none_or(Vec::is_empty),
             View::Repositories => self.overview.repository().is_none(),
             View::Nodes => self.overview.node_job().is_none(),

@@ -13,6 +13,7 @@ mod batch;
 pub mod build;
 pub mod builds;
 pub mod cache;
+pub mod cases;
 pub mod compare;
 pub mod cursor;
 pub mod dialog;
@@ -64,9 +65,10 @@ use build::BuildPage;
 use builds::Builds;
 use cursor::Cursor;
 use dialog::Dialog;
-use layout::Layout;
+use layout::{Border, Layout, Split};
 use log::LogPage;
 use menu::Menu;
+use narrow::QueueFilter;
 use others::Ours;
 use overview::Overview;
 use patience::Patience;
@@ -82,6 +84,10 @@ pub enum Event {
     Click(Hit),
     /// Rows, downwards positive.
     Wheel(isize),
+    /// What was clicked is held and moved to this column and row.
+    Drag(u16, u16),
+    /// It is let go.
+    Drop,
     Resize(u16, u16),
     Connected(Hello),
     /// There is no connection; the next try comes after this many milliseconds.
@@ -136,6 +142,8 @@ pub enum Hit {
     Answer(usize),
     /// A row of the palette or the menu.
     Item(usize),
+    /// Between two panes.
+    Border(Border),
 }
 
 /// What can be looked at without opening anything.
@@ -175,6 +183,8 @@ pub enum PromptKind {
     Search,
     /// Only these lines of a log.
     Only,
+    /// Only these tests of a build.
+    Tests,
     /// A command by its name: the palette or the menu is open.
     Command,
 }
@@ -257,11 +267,15 @@ pub struct State {
     pub place: String,
     pub connection: Connection,
     size: (u16, u16),
+    /// Where borders were moved to, and the one that is held.
+    split: Split,
+    pub(super) held: Option<Border>,
     pub view: View,
     pub pages: Vec<Page>,
     pub builds: Builds,
     pub queue: Option<QueueView>,
     pub queue_cursor: Cursor,
+    pub queue_filter: QueueFilter,
     pub deliveries: Option<Vec<DeliveryView>>,
     pub deliveries_cursor: Cursor,
     pub overview: Overview,
@@ -304,11 +318,14 @@ impl State {
             place,
             connection: Connection::Connecting,
             size,
+            split: Split::default(),
+            held: None,
             view: View::Builds,
             pages: Vec::new(),
             builds: Builds::default(),
             queue: None,
             queue_cursor: Cursor::default(),
+            queue_filter: QueueFilter::default(),
             deliveries: None,
             deliveries_cursor: Cursor::default(),
             overview: Overview::default(),
@@ -352,6 +369,8 @@ impl State {
             Event::Paste(text) => self.paste(&text, &mut effects),
             Event::Click(hit) => self.click(hit, &mut effects),
             Event::Wheel(rows) => self.wheel(rows),
+            Event::Drag(column, row) => self.drag(column, row),
+            Event::Drop => self.held = None,
             Event::Resize(width, height) => {
                 self.size = (width, height);
                 // Also when it is the size that we know: it may have been another for a moment, and what stood there is gone.
@@ -390,9 +409,10 @@ impl State {
         let banner = !matches!(self.connection, Connection::Up(_));
         let on_queue = self.view == View::Queue && self.pages.is_empty();
         let notice = on_queue && self.queue.as_ref().is_some_and(|queue| !queue.pauses.is_empty());
-        let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None };
+        let split = self.split;
+        let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None, split };
         match self.pages.last() {
-            Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() => {
+            Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() && page.cases.is_none() => {
                 let rows = u16::try_from(page.rows.len()).unwrap_or(u16::MAX);
                 let shown = page.details.unwrap_or_else(|| layout.fits_details(rows));
                 Layout { details: shown.then_some(rows), ..layout }
@@ -413,6 +433,7 @@ impl State {
             (Some(_), ..) => Mode::Dialog,
             (_, Some(_), ..) => Mode::Help,
             (_, _, Some(_), _) => Mode::Prompt,
+            (.., Some(Page::Build(page))) if page.cases.is_some() => Mode::Tests,
             (.., Some(Page::Build(page))) if page.picture.is_some() => Mode::Graph,
             (.., Some(Page::Build(_))) => Mode::Build,
             (.., Some(Page::Log(_))) => Mode::Log,

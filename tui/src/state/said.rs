@@ -47,6 +47,9 @@ impl State {
         if name == "daemon" && self.profiles.iter().any(|profile| profile == rest) {
             return effects.push(Effect::Switch(rest.to_owned()));
         }
+        if let ("line", Some(item)) = (name, self.line_item(rest)) {
+            return self.do_item(item, "", effects);
+        }
         let commands = self.commands();
         let exact = commands.iter().find(|item| item.name == name);
         let begun: Vec<&Item> = commands.iter().filter(|item| item.name.starts_with(name)).collect();

@@ -7,7 +7,9 @@ use std::ops::Range;
 use regex::{Regex, RegexBuilder};
 
 /// Line numbers asked for at once.
-pub(super) const LIMIT: u32 = 10_000;
+const LIMIT: u32 = 10_000;
+/// Of a longer log the first hit is asked for by itself, so that it does not wait for all the others.
+const AT_ONCE: u64 = 200_000;
 
 /// A line that speaks of an error, in most languages' tools: the whole word, or the name of an exception. Colours may stand
 /// right before it.
@@ -27,7 +29,12 @@ pub struct Search {
     /// The log ended here when it was last asked about.
     lines: u64,
     goal: Option<Goal>,
+    /// What was asked because of the goal, and what so that hits can be counted.
     asked: Option<Ask>,
+    counting: Option<Ask>,
+    /// As soon as the first hit is shown, all are to be counted.
+    count: bool,
+    at_once: u64,
 }
 
 /// The hit that is looked for: the first from a line on, upwards or downwards.
@@ -44,6 +51,8 @@ pub(super) struct Ask {
     pub(super) pattern: String,
     pub(super) from: u64,
     pub(super) backwards: bool,
+    /// Line numbers that are asked for.
+    pub(super) limit: u32,
     /// Lines that the log had.
     lines: u64,
 }
@@ -54,6 +63,8 @@ pub(super) enum Next {
     Show {
         line: u64,
         wrapped: bool,
+        /// To be asked besides.
+        count: Option<Ask>,
     },
     Ask(Ask),
     /// An answer is to come, or there is no hit.
@@ -66,7 +77,9 @@ impl Search {
         let ignore_case = !pattern.chars().any(char::is_uppercase);
         let regex = RegexBuilder::new(&pattern).case_insensitive(ignore_case).size_limit(1 << 20).build()?;
         let (matches, known) = (BTreeSet::new(), 0..0);
-        Ok(Self { pattern, regex, matches, current: None, known, lines: 0, goal: None, asked: None })
+        let (current, goal, asked, counting) = (None, None, None, None);
+        let (lines, count, at_once) = (0, true, AT_ONCE);
+        Ok(Self { pattern, regex, matches, current, known, lines, goal, asked, counting, count, at_once })
     }
 
     /// The lines that speak of an error.
@@ -74,11 +87,15 @@ impl Search {
         Self::new(ERRORS.to_owned()).expect("it is a pattern: a test makes one")
     }
 
-    /// Shows the first hit from a line on. All of the log is asked about, from its beginning, so that hits can be counted;
-    /// where that is too much, from the line on.
+    /// Shows the first hit from a line on. All of the log is asked about, from its beginning, so that hits can be counted: of
+    /// a short log at once, of a long one when the first hit is there.
     pub(super) fn begin(&mut self, from: u64, lines: u64) -> Next {
         self.goal = Some(Goal { from, backwards: false, wrapped: false });
-        self.ask(0, false, lines)
+        if lines > self.at_once {
+            return self.advance(lines);
+        }
+        (self.lines, self.count) = (lines, false);
+        Next::Ask(self.ask(0, false))
     }
 
     /// Looks for a hit from a line on; `None` is beyond the log's end in this direction.
@@ -86,6 +103,7 @@ impl Search {
         if self.asked.is_some() {
             return Next::Nothing;
         }
+        self.count &= lines > self.at_once;
         let goal = Goal { from: from.unwrap_or(0), backwards, wrapped: false };
         self.goal = if from.is_some() { Some(goal) } else { wrap(goal, lines) };
         self.advance(lines)
@@ -93,19 +111,29 @@ impl Search {
 
     /// Takes an answer in. One to an older question changes nothing.
     pub(super) fn found(&mut self, ask: &Ask, found: &[u64], next: Option<u64>, lines: u64) -> Next {
-        if self.asked.as_ref() != Some(ask) {
+        let counted = self.counting.as_ref() == Some(ask);
+        if !counted && self.asked.as_ref() != Some(ask) {
             return Next::Nothing;
         }
-        self.asked = None;
+        *(if counted { &mut self.counting } else { &mut self.asked }) = None;
         self.matches.extend(found);
+        // At least one line further, whatever the daemon says: never the same question again.
         if ask.backwards {
-            // At least one line further, whatever the daemon says: never the same question again.
-            self.known.start = next.map_or(0, |next| next + 1).min(ask.from);
+            self.learn(next.map_or(0, |next| next + 1).min(ask.from)..ask.from + 1);
         } else {
             let end = found.last().map_or(ask.lines, |last| ask.lines.max(last + 1));
-            self.known.end = next.unwrap_or(end).max(ask.from + 1);
+            self.learn(ask.from..next.unwrap_or(end).max(ask.from + 1));
         }
-        self.advance(lines)
+        // What is still asked for comes later, and then it is looked what it was for.
+        if self.asked.is_some() { Next::Nothing } else { self.advance(lines) }
+    }
+
+    /// Every hit of these lines is known; of what lies elsewhere that is forgotten.
+    fn learn(&mut self, lines: Range<u64>) {
+        self.known = match lines.start <= self.known.end && self.known.start <= lines.end {
+            true => self.known.start.min(lines.start)..self.known.end.max(lines.end),
+            false => lines,
+        };
     }
 
     fn advance(&mut self, lines: u64) -> Next {
@@ -119,7 +147,7 @@ impl Search {
             if !at_hand && from < lines {
                 let edge = from + u64::from(backwards);
                 self.known = edge..edge;
-                return self.ask(from, backwards, lines);
+                return Next::Ask(self.ask(from, backwards));
             }
             let hit = match backwards {
                 true => self.matches.range(self.known.start.min(from + 1)..from + 1).next_back(),
@@ -127,23 +155,40 @@ impl Search {
             };
             if let (true, Some(&line)) = (at_hand, hit) {
                 (self.current, self.goal) = (Some(line), None);
-                return Next::Show { line, wrapped };
+                return Next::Show { line, wrapped, count: self.count_all() };
             }
             if at_hand && backwards && self.known.start > 0 {
-                return self.ask(self.known.start - 1, true, lines);
+                return Next::Ask(self.ask(self.known.start - 1, true));
             }
             if at_hand && !backwards && self.known.end < lines {
-                return self.ask(self.known.end, false, lines);
+                return Next::Ask(self.ask(self.known.end, false));
             }
             self.goal = wrap(goal, lines);
         }
         Next::Nothing
     }
 
-    fn ask(&mut self, from: u64, backwards: bool, lines: u64) -> Next {
-        let ask = Ask { pattern: self.pattern.clone(), from, backwards, lines };
+    /// The first time, unless all is known already.
+    fn count_all(&mut self) -> Option<Ask> {
+        if !std::mem::take(&mut self.count) || (self.known.start == 0 && self.known.end >= self.lines) {
+            return None;
+        }
+        let ask = Ask { pattern: self.pattern.clone(), from: 0, backwards: false, limit: LIMIT, lines: self.lines };
+        self.counting = Some(ask.clone());
+        Some(ask)
+    }
+
+    /// While all hits are still to be counted, only for the one that is looked for.
+    fn ask(&mut self, from: u64, backwards: bool) -> Ask {
+        let limit = if self.count || self.counting.is_some() { 1 } else { LIMIT };
+        let ask = Ask { pattern: self.pattern.clone(), from, backwards, limit, lines: self.lines };
         self.asked = Some(ask.clone());
-        Next::Ask(ask)
+        ask
+    }
+
+    /// All of the log was searched, and there is no hit.
+    pub(super) fn found_nothing(&self) -> bool {
+        self.asked.is_none() && self.matches.is_empty()
     }
 
     pub fn is_match(&self, line: u64) -> bool {
@@ -160,7 +205,10 @@ impl Search {
                 let more = if self.known.end < self.lines { "+" } else { "" };
                 format!("{}/{}{more}", count(0..line + 1), count(self.known.clone()))
             }
-            (None, Some(line)) => format!("in line {}", crate::words::count(line + 1)),
+            (None, Some(line)) => {
+                let counting = if self.counting.is_some() { ", counting" } else { "" };
+                format!("in line {}{counting}", crate::words::count(line + 1))
+            }
         }
     }
 }
@@ -216,17 +264,67 @@ mod tests {
         hits: &BTreeSet<u64>,
         lines: u64,
         limit: usize,
+        waiting: &mut Vec<Ask>,
     ) -> Option<(u64, bool)> {
         loop {
             match next {
-                Next::Show { line, wrapped } => return Some((line, wrapped)),
+                Next::Show { line, wrapped, count } => {
+                    waiting.extend(count);
+                    return Some((line, wrapped));
+                }
                 Next::Nothing => return None,
                 Next::Ask(ask) => {
-                    let (found, more) = answer(hits, lines, &ask, limit, 7);
+                    let (found, more) = answer(hits, lines, &ask, limit.min(ask.limit as usize), 7);
                     next = search.found(&ask, &found, more, lines);
                 }
             }
         }
+    }
+
+    fn shown(line: u64, wrapped: bool) -> Next {
+        Next::Show { line, wrapped, count: None }
+    }
+
+    #[test]
+    fn of_a_long_log_the_first_hit_does_not_wait_for_the_others() {
+        let lines = 1_000_000;
+        let mut search = Search::new("error".to_owned()).expect("a pattern");
+        let Next::Ask(near) = search.begin(500, lines) else { panic!("nothing is known yet") };
+        assert_eq!((near.from, near.limit), (500, 1));
+        let Next::Show { line: 700, wrapped: false, count: Some(all) } = search.found(&near, &[700], Some(701), lines)
+        else {
+            panic!("it is shown, and all are counted");
+        };
+        assert_eq!((all.from, all.limit, search.words().as_str()), (0, LIMIT, "in line 701, counting"));
+        // The next one is not kept waiting either.
+        let Next::Ask(near) = search.go(Some(701), false, lines) else { panic!("it is not known yet") };
+        assert_eq!((near.from, near.limit), (701, 1));
+        assert_eq!(search.found(&near, &[900], Some(901), lines), shown(900, false));
+        let Next::Ask(near) = search.go(Some(901), false, lines) else { panic!("it is not known yet") };
+        assert_eq!(search.found(&all, &[30, 700, 900, 999_999], None, lines), Next::Nothing);
+        assert_eq!(search.found(&near, &[999_999], None, lines), shown(999_999, false));
+        assert_eq!(search.words(), "4/4");
+        assert_eq!(search.go(Some(999_998), true, lines), shown(900, false));
+        assert_eq!(search.words(), "3/4");
+    }
+
+    #[test]
+    fn a_long_log_without_a_hit_after_the_reader_is_gone_around() {
+        let lines = 1_000_000;
+        let mut search = Search::new("error".to_owned()).expect("a pattern");
+        let Next::Ask(near) = search.begin(500, lines) else { panic!("nothing is known yet") };
+        let Next::Ask(around) = search.found(&near, &[], None, lines) else { panic!("it goes around") };
+        assert_eq!((around.from, around.limit), (0, 1));
+        let next = search.found(&around, &[30], Some(31), lines);
+        let Next::Show { line: 30, wrapped: true, count: Some(all) } = next else { panic!("{next:?}") };
+        assert_eq!(search.found(&all, &[30, 31], None, lines), Next::Nothing);
+        assert_eq!(search.words(), "1/2");
+        // And one without any.
+        let mut search = Search::new("nowhere".to_owned()).expect("a pattern");
+        let Next::Ask(near) = search.begin(500, lines) else { panic!("nothing is known yet") };
+        let Next::Ask(around) = search.found(&near, &[], None, lines) else { panic!("it goes around") };
+        assert_eq!(search.found(&around, &[], None, lines), Next::Nothing);
+        assert_eq!(search.words(), "no match");
     }
 
     #[test]
@@ -238,16 +336,16 @@ mod tests {
         let stale = Ask { pattern: "other".to_owned(), ..ask.clone() };
         assert_eq!(search.found(&stale, &[1], None, 100), Next::Nothing);
         let all: Vec<u64> = hits.iter().copied().collect();
-        assert_eq!(search.found(&ask, &all, None, 100), Next::Show { line: 60, wrapped: false });
+        assert_eq!(search.found(&ask, &all, None, 100), shown(60, false));
         assert_eq!(search.words(), "2/3");
-        assert_eq!(search.go(Some(61), false, 100), Next::Show { line: 70, wrapped: false });
-        assert_eq!(search.go(Some(71), false, 100), Next::Show { line: 10, wrapped: true });
-        assert_eq!(search.go(Some(9), true, 100), Next::Show { line: 70, wrapped: true });
-        assert_eq!(search.go(None, true, 100), Next::Show { line: 70, wrapped: true });
+        assert_eq!(search.go(Some(61), false, 100), shown(70, false));
+        assert_eq!(search.go(Some(71), false, 100), shown(10, true));
+        assert_eq!(search.go(Some(9), true, 100), shown(70, true));
+        assert_eq!(search.go(None, true, 100), shown(70, true));
         // The log grew: only what is new is asked about.
         let Next::Ask(ask) = search.go(Some(71), false, 200) else { panic!("the end is not known") };
         assert_eq!((ask.from, ask.backwards), (100, false));
-        assert_eq!(search.found(&ask, &[150], None, 200), Next::Show { line: 150, wrapped: false });
+        assert_eq!(search.found(&ask, &[150], None, 200), shown(150, false));
         assert_eq!(search.words(), "4/4");
     }
 
@@ -257,15 +355,24 @@ mod tests {
             hits in proptest::collection::btree_set(0u64..60, 0..12),
             steps in proptest::collection::vec((0u64..60, any::<bool>()), 1..12),
             limit in 1usize..4,
+            long: bool,
+            late in proptest::collection::vec(any::<bool>(), 12),
         ) {
             let lines = 60;
             let mut search = Search::new("x".to_owned()).expect("a pattern");
+            search.at_once = if long { 0 } else { lines };
+            let mut waiting = Vec::new();
             let next = search.begin(steps[0].0, lines);
-            let first = settle(&mut search, next, &hits, lines, limit);
+            let first = settle(&mut search, next, &hits, lines, limit, &mut waiting);
             prop_assert_eq!(first.map(|hit| hit.0), hits.range(steps[0].0..).next().or(hits.first()).copied());
-            for (from, backwards) in steps {
+            for ((from, backwards), late) in steps.into_iter().zip(late) {
+                // What counts them all may come at any time.
+                if let Some(ask) = waiting.pop_if(|_| !late) {
+                    let (found, more) = answer(&hits, lines, &ask, limit, 50);
+                    prop_assert_eq!(search.found(&ask, &found, more, lines), Next::Nothing);
+                }
                 let next = search.go(Some(from), backwards, lines);
-                let got = settle(&mut search, next, &hits, lines, limit);
+                let got = settle(&mut search, next, &hits, lines, limit, &mut waiting);
                 let (ahead, around) = match backwards {
                     true => (hits.range(..=from).next_back(), hits.last()),
                     false => (hits.range(from..).next(), hits.first()),

@@ -5,6 +5,7 @@ use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::live::Topic;
 
 use super::build::BuildPage;
+use super::layout::Split;
 use super::log::{LogPage, Start};
 use super::{Effect, Page, State, View, subscribe};
 
@@ -23,6 +24,9 @@ pub struct Session {
     /// What was open over the view.
     pub build: Option<OpenBuild>,
     pub log: Option<OpenLog>,
+    /// Where borders between panes were moved to.
+    #[serde(default, skip_serializing_if = "Split::is_usual")]
+    pub split: Split,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +68,14 @@ impl State {
             watched: self.watches.numbers().collect(),
             build,
             log,
+            split: self.split,
         }
     }
 
     /// Goes back to where somebody was, before anything is known of the daemon; in place of [`State::begin`].
     pub fn restore(&mut self, session: &Session) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.split = session.split;
         let height = usize::from(self.layout().list());
         self.view = View::ALL.into_iter().find(|view| view.name() == session.view).unwrap_or(self.view);
         self.look_again();

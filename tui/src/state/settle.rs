@@ -14,7 +14,8 @@ impl State {
         let list = usize::from(layout.list());
         let length = self.builds.len();
         self.builds.cursor.settle(length, list);
-        self.queue_cursor.settle(self.queue.as_ref().map_or(0, |queue| queue.jobs.len()), list);
+        let queued = self.queue_len();
+        self.queue_cursor.settle(queued, list);
         self.deliveries_cursor.settle(self.deliveries.as_ref().map_or(0, Vec::len), list);
         if std::mem::take(&mut self.builds.lost_range) {
             self.toast("too far for one stretch: it ended, what it had is marked".to_owned(), true);
@@ -24,6 +25,7 @@ impl State {
         }
         self.settle_preview(layout, effects);
         self.settle_digest(effects);
+        self.settle_tests(effects);
         self.overview.settle(list);
         self.settle_overview(effects);
         let now = self.now;

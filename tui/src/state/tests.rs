@@ -397,6 +397,28 @@ fn clicks_select_and_a_second_one_opens() {
 }
 
 #[test]
+fn a_border_follows_the_mouse_until_it_is_dropped_and_is_found_again() {
+    let mut state = with_builds(3);
+    happen(&mut state, Event::Resize(200, 50));
+    press(&mut state, &[Enter]);
+    let before = state.layout().jobs_width();
+    happen(&mut state, Event::Drag(90, 20));
+    assert_eq!(state.layout().jobs_width(), before, "nothing is held");
+    happen(&mut state, Event::Click(Hit::Border(Border::Jobs)));
+    assert!(state.holds());
+    happen(&mut state, Event::Drag(90, 20));
+    happen(&mut state, Event::Drag(101, 3));
+    happen(&mut state, Event::Drop);
+    happen(&mut state, Event::Drag(30, 3));
+    assert_eq!(state.layout().jobs_width(), 101);
+    let session = state.session();
+    let mut again = with_builds(3);
+    happen(&mut again, Event::Resize(200, 50));
+    again.restore(&session);
+    assert_eq!(again.layout().jobs_width(), 101);
+}
+
+#[test]
 fn q_goes_back_and_quits_only_at_the_root() {
     let mut state = with_builds(3);
     press(&mut state, &[Enter]);

@@ -113,10 +113,7 @@ impl State {
             }
             (Some(Page::Log(log)), _) => vec![(log.id.build, ended(log.id.build))],
             (None, View::Builds) => self.builds.targets().into_iter().map(|number| (number, ended(number))).collect(),
-            (None, View::Queue) => {
-                let job = self.queue.as_ref().and_then(|queue| queue.jobs.get(self.queue_cursor.at));
-                job.map(|job| (job.id.build, false)).into_iter().collect()
-            }
+            (None, View::Queue) => self.queued_job().map(|job| (job.id.build, false)).into_iter().collect(),
             (None, View::Deliveries) => {
                 let all = self.deliveries.as_ref();
                 let builds = all.and_then(|all| all.get(self.deliveries_cursor.at)).map(|delivery| &delivery.builds);

@@ -1,6 +1,7 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
+pub(crate) mod cases;
 mod glance;
 mod views;
 mod world;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request as Upgrade, Response as Upgraded};
+use windlass_protocol::cases::TestsPage;
 use windlass_protocol::live::{ClientMessage, Hello, LogHead, LogWindow, Request, Role, ServerMessage, Sub, Topic};
 use windlass_protocol::log::{LogFrame, LogLine};
 use windlass_protocol::time::Timestamp;
@@ -57,6 +59,7 @@ impl Fake {
             looked_up: Vec::new(),
             subscribed: Vec::new(),
             seq: 0,
+            tests: BTreeMap::new(),
         };
         let world = Arc::new(Mutex::new(world));
         let listener = UnixListener::bind(path).expect("a free path for the socket");
@@ -126,6 +129,7 @@ struct Subscription {
     has: HashMap<u64, u64>,
     order: Option<Vec<u64>>,
     queue: Option<QueueView>,
+    tests: Option<TestsPage>,
     /// Lines or bytes sent so far.
     sent: u64,
     head: Option<LogHead>,
@@ -148,7 +152,7 @@ impl Connection {
                 protocol: world.protocol,
                 version: world.version.clone(),
                 instance: "fake".to_owned(),
-                capabilities: vec!["log_view".to_owned()],
+                capabilities: vec!["log_view".to_owned(), "tests".to_owned()],
                 role: Role::Admin,
                 now: world.now,
                 webhook: Some(world.webhook.clone()),
@@ -188,7 +192,8 @@ impl Connection {
                     let known = world.builds.values().filter(|view| view.build.seq <= after);
                     has.extend(known.map(|view| (view.build.number, view.build.seq)));
                 }
-                self.subs.insert(sub, Subscription { topic, has, order: None, queue: None, sent, head: None });
+                self.subs
+                    .insert(sub, Subscription { topic, has, order: None, queue: None, tests: None, sent, head: None });
             }
             ClientMessage::Unsubscribe { sub } => {
                 self.subs.remove(&sub);
@@ -264,6 +269,13 @@ impl Subscription {
                 }
                 _ => {}
             },
+            Topic::Tests { number, filter, offset, limit } => {
+                let tests = world.tests_page(*number, filter, *offset, *limit);
+                if self.tests.as_ref() != Some(&tests) {
+                    self.tests = Some(tests.clone());
+                    out.push(Due::Message(ServerMessage::Tests { sub, tests }));
+                }
+            }
             Topic::Queue => {
                 let queue = world.queue();
                 if self.queue.as_ref() != Some(&queue) {

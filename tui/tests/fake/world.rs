@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::glance::result;
+use windlass_protocol::cases::CaseView;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{BuildFilter, ExcerptLine, LogHead, Request, Response, RetryWhat, StepMark, Topic};
 use windlass_protocol::log::{LINE_CAP, LogLine, NO_STEP};
@@ -43,6 +44,8 @@ pub(crate) struct World {
     /// Every subscription that came, in order.
     pub(crate) subscribed: Vec<(Topic, Option<u64>)>,
     pub(super) seq: u64,
+    /// The tests of builds, with what could not be taken of their reports.
+    pub(super) tests: BTreeMap<u64, (Vec<CaseView>, Vec<String>)>,
 }
 
 #[derive(Default, Clone)]
@@ -87,7 +90,7 @@ impl World {
             started_at: None,
             finished_at: None,
         };
-        self.builds.insert(number, BuildView { build: head, jobs });
+        self.builds.insert(number, BuildView { build: head, jobs, tests: None });
         self.touch(number);
         number
     }
@@ -318,6 +321,9 @@ impl World {
                 let repositories = self.repositories(results);
                 Ok(Response::Repositories { total: repositories.len() as u64, repositories })
             }
+            Request::Tests { number, filter, offset, limit } => {
+                Ok(Response::Tests { tests: self.tests_page(number, &filter, offset, limit) })
+            }
             Request::Nodes => Ok(Response::Nodes { nodes: vec![self.node()] }),
             Request::Replay { delivery } => {
                 let found = self.deliveries.iter().find(|known| known.delivery == delivery);
@@ -518,6 +524,7 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
             cancelling: None,
             steps: steps.iter().map(step).collect(),
             log: LogSummary::default(),
+            tests: None,
         }],
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use windlass_protocol::cases::CaseFilter;
 use windlass_protocol::live::{BuildFilter, ServerMessage, Sub};
 use windlass_protocol::view::{BuildRow, Status};
 
@@ -83,6 +84,29 @@ pub(super) async fn build(app: &App, outbox: &Outbox, sub: Sub, number: u64, aft
         let moving = build.jobs.iter().filter_map(|job| job.waiting_for.as_ref()).any(moves_by_itself);
         sent = Some(build);
         rest(&mut woken, looked, moving).await;
+    }
+}
+
+pub(super) async fn tests(
+    app: &App,
+    outbox: &Outbox,
+    sub: Sub,
+    number: u64,
+    filter: &CaseFilter,
+    offset: u64,
+    limit: u32,
+) -> Result<(), End> {
+    let mut woken = app.wake.subscribe();
+    let mut sent = None;
+    loop {
+        woken.mark_seen();
+        let looked = Instant::now();
+        let tests = view::tests_page(app, number, filter, offset, limit).await?;
+        if sent.as_ref() != Some(&tests) {
+            outbox.say(&ServerMessage::Tests { sub, tests: tests.clone() }).await?;
+        }
+        sent = Some(tests);
+        rest(&mut woken, looked, false).await;
     }
 }
 

@@ -121,7 +121,7 @@ impl Connection {
         let (sender, mut backlog) = mpsc::channel::<Message>(BACKLOG);
         let outbox = Outbox { sender };
         let pages = self.app.config.public.pages.then_some("pages");
-        let capabilities = ["log_search", "log_view"].into_iter().chain(pages).map(str::to_owned).collect();
+        let capabilities = ["log_search", "log_view", "tests"].into_iter().chain(pages).map(str::to_owned).collect();
         let hello = ServerMessage::Hello(Hello {
             protocol: PROTOCOL_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -276,6 +276,9 @@ impl Connection {
                     feeds::builds(&app, &outbox, sub, &filter, offset, limit, after).await
                 }
                 Topic::Build { number } => feeds::build(&app, &outbox, sub, number, after).await,
+                Topic::Tests { number, filter, offset, limit } => {
+                    feeds::tests(&app, &outbox, sub, number, &filter, offset, limit).await
+                }
                 Topic::Queue => feeds::queue(&app, &outbox, sub).await,
                 Topic::Log { log, window } => logs::window(&app, &outbox, sub, &log, window).await,
                 Topic::LogView { log, view, window } => {

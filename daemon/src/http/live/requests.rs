@@ -56,6 +56,9 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             Ok(Response::Repositories { repositories, total })
         }
         Request::Nodes => Ok(Response::Nodes { nodes: view::nodes(app).await? }),
+        Request::Tests { number, filter, offset, limit } => {
+            Ok(Response::Tests { tests: view::tests_page(app, number, &filter, offset, limit).await? })
+        }
         Request::Replay { delivery } => {
             caller.still_needs(app, Role::Operator, "replay").await?;
             Ok(actions::replay(app, &delivery, &caller.name).await?)

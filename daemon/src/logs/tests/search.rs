@@ -26,6 +26,8 @@ proptest! {
         text in prop_oneof![
             Just("error"), Just("17"), Just("things$"), Just("^error"), Just(r"\s+"), Just("^$"), Just("[^q]*"),
             Just(r"x\b"), Just(r"\Aerror"), Just(r"\d+|x{9}"), Just("."), Just(""), Just("(?s)x.*e"), Just("nowhere"),
+            Just("error|17"), Just(r"(^|[^a-z0-9_])(things|x+|erro[rs])([^a-z0-9_]|$)"), Just("ERROR|thing"),
+            Just(r"error\s+"), Just(r"\Aerror\z"), Just("(error)+|(1){2,}"),
         ],
         from in 0.0f64..1.0,
         limit in 1usize..2000,
@@ -71,6 +73,18 @@ fn case_counts_only_with_a_capital() {
     assert_eq!(lines(r"\Arror|\Serror|er\Sor"), [0, 1, 2]);
     assert_eq!(lines(r"\\Error|ERR"), [2]);
     assert_eq!(lines("ärger"), [3]);
+    assert_eq!(lines("error|ärger"), [0, 1, 2, 3]);
+}
+
+#[test]
+fn letters_that_are_others_without_regard_to_case_are_found() {
+    let (_dir, store) = store();
+    written(&store, "miss\nMI\u{17f}S\nbroken\nBRO\u{212a}EN\nneither\n".as_bytes());
+    let reader = store.reader(&id()).expect("a reader");
+    let lines = |text| reader.search(&pattern(text), &all(0)).expect("searched").lines;
+    assert_eq!(lines("miss|broken"), [0, 1, 2, 3]);
+    assert_eq!(lines("roken"), [2, 3]);
+    assert_eq!(lines("(?-i)miss"), [0]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
--- A window of the builds that a filter lets through, newest first. `total` counts all that it lets through: over their
--- numbers only, because all of them are kept until the last one is counted.
+-- A window of the builds with certain facts, newest first. `total` counts all that have them: over their numbers only,
+-- because all of them are kept until the last one is counted.
 -- Status and outcome are derived from the newest attempts, as state::build does.
 with chosen as materialized (
     select b.number
@@ -23,19 +23,13 @@ with chosen as materialized (
                            from attempt a where a.build = b.number and a.current = 1)
                when 8 then 'failed' when 7 then 'out_of_memory' when 6 then 'timed_out' when 5 then 'broken'
                when 4 then 'lost' when 3 then 'cancelled' when 2 then 'passed' else 'skipped' end))
-       and (cast($7 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
-          b.title || ' ' || b.author || ' ' || b.sha) like lower($7) escape '\')
-       and (cast($8 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
-          b.title || ' ' || b.author || ' ' || b.sha) like lower($8) escape '\')
-       and (cast($9 as text) is null or lower(b.number || ' ' || b.repository || ' ' || coalesce(b.branch, b.ref) || ' ' ||
-          b.title || ' ' || b.author || ' ' || b.sha) like lower($9) escape '\')
 )
-select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch,
+select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch, b.default_branch,
        b.pull_request, b.sha, b.title, b.author, b.commit_count, b.from_fork, b.created_at, b.priority,
        b.group_name, b.group_state,
        case when b.group_state = 'waits' then (select h.number from build h
          where h.group_state = 'holds' and h.group_name = b.group_name and lower(h.repository) = lower(b.repository)) end as held_by,
        (select count(*) from chosen) as total
   from build b
- where b.number in (select number from chosen order by number desc limit $10 offset $11)
+ where b.number in (select number from chosen order by number desc limit $7 offset $8)
  order by b.number desc

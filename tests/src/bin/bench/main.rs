@@ -3,11 +3,13 @@
 //!
 //! Read ratios, not milliseconds: machines differ. Where a goal is an absolute number, that number is the reference.
 
-mod client; // the terminal client, and a daemon with nothing to do
 mod containers; // against the engine's own API
+mod idle; // a daemon with nothing to do
 mod intake; // deliveries
 mod jobs; // processes of this host, and logs
+mod process; // what the system says of a running process
 mod queue; // twenty thousand jobs that wait
+mod terminal; // the terminal client, through a pseudo-terminal
 
 use std::time::{Duration, Instant};
 
@@ -31,12 +33,22 @@ struct Row {
 enum Goal {
     AtMost(f64),
     AtLeast(f64),
+    /// It is another's, shown beside ours: there is nothing for it to reach.
+    Beside,
 }
 
 impl Row {
+    /// Held against the goal itself.
+    fn of(what: &'static str, measured: f64, unit: &'static str, goal: Goal) -> Self {
+        Self { what, measured, unit, reference: None, goal }
+    }
+
     /// To the reference, else to the goal; a goal of nothing has no ratio.
     fn ratio(&self) -> f64 {
-        let (Goal::AtMost(goal) | Goal::AtLeast(goal)) = self.goal;
+        let goal = match self.goal {
+            Goal::AtMost(goal) | Goal::AtLeast(goal) => goal,
+            Goal::Beside => 0.0,
+        };
         let reference = self.reference.map_or(goal, |(_, reference)| reference);
         if reference == 0.0 { self.measured } else { self.measured / reference }
     }
@@ -46,13 +58,14 @@ impl Row {
         match self.goal {
             Goal::AtMost(most) => number <= most,
             Goal::AtLeast(least) => number >= least,
+            Goal::Beside => true,
         }
     }
 }
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 10] = [
+const BENCHES: [(&str, Bench); 15] = [
     ("container", containers::no_op),
     ("lines", containers::million_lines),
     ("process", jobs::no_op),
@@ -60,38 +73,54 @@ const BENCHES: [(&str, Bench); 10] = [
     ("deliveries", intake::deliveries),
     ("storm", intake::storm),
     ("queue", queue::twenty_thousand),
-    ("idle", client::idle_daemon),
-    ("frame", client::first_frame),
-    ("still", client::idle_client),
+    ("idle", idle::idle_daemon),
+    ("frame", terminal::first_frame),
+    ("key", terminal::key_to_frame),
+    ("still", terminal::idle_client),
+    ("big", terminal::big_log),
+    ("follow", terminal::following),
+    ("cuts", terminal::reconnections),
+    ("filter", terminal::many_builds),
 ];
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints its table")]
-fn main() {
+/// What is going on now.
+#[expect(clippy::print_stderr, reason = "the table is for standard output")]
+fn progress(words: &str) {
+    eprintln!("… {words}");
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its table")]
+fn main() -> std::io::Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
-    println!("{:44} {:>12}  {:>26}  {:>7}  {:>9}", "", "measured", "reference", "ratio", "goal");
+    if wanted.first().is_some_and(|word| word == "write") {
+        return terminal::writer::run(&wanted[1..]);
+    }
+    println!("{:48} {:>12}  {:>26}  {:>7}  {:>9}", "", "measured", "reference", "ratio", "goal");
     let mut missed = 0;
     for (name, bench) in BENCHES {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| name.contains(wanted.as_str())) {
             continue;
         }
-        eprintln!("… {name}");
+        progress(name);
         for row in bench() {
             let reference = match row.reference {
                 Some((name, value)) => format!("{name} {}", number(value)),
                 None => "the goal".to_owned(),
             };
-            let (sign, goal) = match row.goal {
-                Goal::AtMost(goal) => ("<=", goal),
-                Goal::AtLeast(goal) => (">=", goal),
+            let goal = match row.goal {
+                Goal::AtMost(goal) => format!("<= {:>6}", number(goal)),
+                Goal::AtLeast(goal) => format!(">= {:>6}", number(goal)),
+                Goal::Beside => format!("{:>9}", "-"),
             };
             let measured = format!("{} {}", number(row.measured), row.unit);
             let verdict = if row.reached() { "" } else { "  MISSED" };
             missed += usize::from(!row.reached());
             let (what, ratio) = (row.what, row.ratio());
-            println!("{what:44} {measured:>12}  {reference:>26}  {ratio:>6.2}x  {sign} {:>6}{verdict}", number(goal));
+            println!("{what:48} {measured:>12}  {reference:>26}  {ratio:>6.2}x  {goal}{verdict}");
         }
     }
     println!("{missed} missed");
+    Ok(())
 }
 
 fn number(value: f64) -> String {
@@ -187,5 +216,7 @@ mod tests {
         assert!(!row(14.0, Some(("x", 10.0)), Goal::AtMost(1.3)).reached());
         assert!(row(29.0, None, Goal::AtMost(30.0)).reached());
         assert!(!row(999.0, None, Goal::AtLeast(1000.0)).reached());
+        let other = row(30.0, Some(("ours", 10.0)), Goal::Beside);
+        assert_eq!((other.ratio(), other.reached()), (3.0, true));
     }
 }
