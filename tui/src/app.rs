@@ -194,6 +194,9 @@ impl App {
                     let mut room = BATCH;
                     while let Some(event) = next {
                         let event = event?;
+                        if matches!(event, Input::Resize(..)) {
+                            line.look_again();
+                        }
                         if let Some(event) = self.translate(event) {
                             self.happen(event, terminal)?;
                             self.keeper.touched();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 use tokio::sync::Notify;
 
 /// What the client has for its own, orderly end once the terminal is gone.
@@ -32,6 +33,16 @@ enum Source {
 }
 
 impl Line {
+    /// Has the kernel tell once more that something was typed. The library that reads keys is told only once, and forgets it
+    /// when the terminal's size changes in the same moment: the key would be read together with the next one. Settings that
+    /// are set, to whatever, wake everybody who waits for the terminal.
+    pub(crate) fn look_again(&self) {
+        let terminal = self.0.source.as_fd();
+        if let Ok(settings) = tcgetattr(terminal) {
+            let _ = tcsetattr(terminal, SetArg::TCSANOW, &settings); // a key is late, as it would have been
+        }
+    }
+
     /// Watches it from a thread of its own, which costs nothing until it goes away.
     pub(crate) fn watched() -> io::Result<Self> {
         let stdin = io::stdin();

@@ -251,6 +251,26 @@ async fn the_client_is_found_again_as_it_was_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_together_with_a_change_of_size_does_not_wait_for_the_next_key() {
+    let (folder, _fake) = stage();
+    beside(&folder, |socket| {
+        let mut client = Client::start(&socket, 30, 100);
+        client.until_shown("Enter open");
+        for round in 0..60 {
+            client.resize(24 + round % 5, 90 + round % 7);
+            client.type_keys(b"?");
+            client.until_shown("Enter l →");
+            client.resize(25 + round % 5, 91 + round % 7);
+            client.type_keys(b"q");
+            client.until_shown("Enter open");
+        }
+        client.type_keys(b"q");
+        assert_eq!(client.ended(), 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recording_shows_the_same_without_the_daemon() {
     let (folder, fake) = stage();
     fake.change(|world| {
