@@ -118,8 +118,10 @@ impl PageFilter {
     }
 }
 
-/// Beyond this spread of numbers a page asks for each build by itself instead of for the whole range.
+/// Beyond this spread of numbers a page asks for its builds by their numbers instead of for the whole range.
 const DENSE: u64 = 2_000;
+/// So many at once: what `summary_of_some` has room for.
+const SOME: usize = 50;
 
 impl Store {
     /// Takes the next number; it stays unused when the build is never made.
@@ -277,8 +279,8 @@ impl Store {
             if newest.number - oldest.number <= DENSE {
                 self.summaries(oldest.number, newest.number, &mut summaries).await?;
             } else {
-                for build in &builds {
-                    self.summaries(build.number, build.number, &mut summaries).await?;
+                for some in builds.chunks(SOME) {
+                    self.summaries_of(some, &mut summaries).await?;
                 }
             }
         }
@@ -322,12 +324,29 @@ impl Store {
             .fetch_all(&self.pool)
             .await
             .map_err(StoreError::at("summary_of_builds"))?;
-        for row in rows {
-            let summary = Summary::try_from(row)?;
-            into.entry(summary.build).or_default().push(summary);
-        }
-        Ok(())
+        take_summaries(rows, into)
     }
+
+    /// The same of at most [`SOME`] builds, wherever they are.
+    async fn summaries_of(
+        &self,
+        builds: &[StoredBuild],
+        into: &mut BTreeMap<u64, Vec<Summary>>,
+    ) -> Result<(), StoreError> {
+        // What is left over is no build's number.
+        let numbers = builds.iter().map(|build| signed(build.number)).chain(std::iter::repeat(-1)).take(SOME);
+        let query = numbers.fold(sqlx::query_as(sql!("summary_of_some")), |query, number| query.bind(number));
+        let rows: Vec<SummaryRow> = query.fetch_all(&self.pool).await.map_err(StoreError::at("summary_of_some"))?;
+        take_summaries(rows, into)
+    }
+}
+
+fn take_summaries(rows: Vec<SummaryRow>, into: &mut BTreeMap<u64, Vec<Summary>>) -> Result<(), StoreError> {
+    for row in rows {
+        let summary = Summary::try_from(row)?;
+        into.entry(summary.build).or_default().push(summary);
+    }
+    Ok(())
 }
 
 /// Where a new attempt belongs.

@@ -33,6 +33,9 @@ const MESSAGE_CAP: usize = 256 * 1024;
 const SUBSCRIPTIONS: usize = 64;
 /// Searches at once of one connection.
 const SEARCHES: usize = 4;
+/// Maps of logs that wait for their turn: each looks through a whole log, for a column beside it, so they come one after the
+/// other, and hold up nothing that somebody asked for.
+const MAPS: usize = 16;
 /// Messages that wait for a slow client, over all its subscriptions; whoever wants to send more waits.
 const BACKLOG: usize = 8;
 /// So often a client is pinged, and its token looked up again.
@@ -93,6 +96,9 @@ struct Connection {
     subscriptions: HashMap<Sub, JoinHandle<()>>,
     /// Searches under way; dropped with the connection, which ends them.
     searches: JoinSet<()>,
+    maps: JoinSet<()>,
+    /// The turn to look through a log for a map.
+    map_turn: Arc<Semaphore>,
     /// The same for subscriptions that have to look through logs.
     turns: Arc<Semaphore>,
 }
@@ -112,6 +118,8 @@ impl Connection {
             caller,
             subscriptions: HashMap::new(),
             searches: JoinSet::new(),
+            maps: JoinSet::new(),
+            map_turn: Arc::new(Semaphore::new(1)),
             turns: Arc::new(Semaphore::new(SEARCHES)),
         }
     }
@@ -200,12 +208,10 @@ impl Connection {
             Ok(message) => message,
             Err(error) => return self.misheard(text, &error, outbox).await,
         };
-        let takes_long = matches!(
+        let is_map = matches!(&message, ClientMessage::Request { request: Request::MapLog { .. }, .. });
+        let is_search = matches!(
             &message,
-            ClientMessage::Request {
-                request: Request::SearchLog { .. } | Request::MapLog { .. } | Request::Excerpt { .. },
-                ..
-            }
+            ClientMessage::Request { request: Request::SearchLog { .. } | Request::Excerpt { .. }, .. }
         );
         match message {
             ClientMessage::Subscribe { sub, topic, after } => self.subscribe(sub, topic, after, outbox).await,
@@ -221,15 +227,21 @@ impl Connection {
                         Err(failure) => ServerMessage::Refused { id, refusal: failure.refusal },
                     }
                 };
-                if !takes_long {
+                if !is_map && !is_search {
                     return outbox.say(&answer.await).await;
                 }
                 // Beside everything else; one more than allowed makes the client wait for one of them.
-                if self.searches.len() >= SEARCHES {
-                    self.searches.join_next().await;
+                let (under_way, most) = if is_map { (&mut self.maps, MAPS) } else { (&mut self.searches, SEARCHES) };
+                while under_way.try_join_next().is_some() {}
+                if under_way.len() >= most {
+                    under_way.join_next().await;
                 }
-                let outbox = outbox.clone();
-                self.searches.spawn(async move {
+                let (outbox, turn) = (outbox.clone(), is_map.then(|| Arc::clone(&self.map_turn)));
+                under_way.spawn(async move {
+                    let _turn = match turn {
+                        Some(turn) => turn.acquire_owned().await.ok(), // never closed
+                        None => None,
+                    };
                     let _ = outbox.say(&answer.await).await;
                 });
                 Ok(())

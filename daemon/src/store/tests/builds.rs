@@ -14,6 +14,7 @@ on_each!(
     numbers_are_never_given_twice,
     each_filter_lets_through_what_it_names,
     words_are_looked_for_as_they_are_written,
+    what_is_made_while_something_is_looked_for_is_found,
     pages_are_windows_of_one_order,
     a_page_far_apart_has_its_jobs,
     the_list_derives_what_the_states_derive,
@@ -160,6 +161,28 @@ async fn words_are_looked_for_as_they_are_written(store: Store) {
     }
     let by_number = PageFilter { text: Some(format!("{umlaut} öl").replace('ö', "Ö")), ..PageFilter::default() };
     assert_eq!(numbers(&store, &by_number).await, [umlaut]);
+}
+
+async fn what_is_made_while_something_is_looked_for_is_found(store: Store) {
+    let titled = async |title: &str| {
+        let mut build = sketch(&store, &[("test", &[])]).await;
+        build.facts.request.title = title.to_owned();
+        build
+    };
+    let zebra = PageFilter { text: Some("zebra".to_owned()), ..PageFilter::default() };
+    assert!(numbers(&store, &zebra).await.is_empty());
+    // Numbers are taken before builds are made, so an older number may be made later.
+    let (first, second, third) = (titled("a zebra").await, titled("the ZEBRA").await, titled("none").await);
+    store.create_build(&second).await.expect("made");
+    store.create_build(&third).await.expect("made");
+    assert_eq!(numbers(&store, &zebra).await, [second.number]);
+    store.create_build(&first).await.expect("made");
+    assert_eq!(numbers(&store, &zebra).await, [second.number, first.number]);
+    let page = store.build_page(&zebra, 1, 1).await.expect("a page");
+    assert_eq!((page.total, page.builds.len()), (2, 1));
+    let (build, jobs) = &page.builds[0];
+    assert_eq!((build.number, jobs.len()), (first.number, 1));
+    assert_eq!(store.build_page(&zebra, 7, 1).await.expect("a page").total, 2, "also where no row is");
 }
 
 async fn pages_are_windows_of_one_order(store: Store) {

@@ -47,14 +47,15 @@ async fn only_finished_builds_are_dropped_and_with_all_that_is_theirs(store: Sto
     assert_eq!(store.begun_attempts().await.expect("read"), std::slice::from_ref(&runs));
     let other = made(&store, &[("test", &[])]).await;
 
+    let words = PageFilter { text: Some("acme/app".to_owned()), ..PageFilter::default() };
+    assert_eq!(store.build_page(&words, 0, 10).await.expect("a page").total, 3);
     let mut dropped = store.drop_builds(&[done, open, other, 4711]).await.expect("dropped");
     dropped.sort();
     assert_eq!(dropped, [attempt_id(done, "lint", 1), attempt_id(done, "test", 1)]);
     let left: Vec<u64> = store.kept_builds(0, 10).await.expect("read").into_iter().map(|build| build.number).collect();
     assert_eq!(left, [open, other]);
+    assert_eq!(store.build_page(&words, 0, 10).await.expect("a page").total, 2, "nor is it found any more");
     assert!(is_missing(&store.attempt(&attempt_id(done, "test", 1)).await));
-    let words = PageFilter { text: Some("acme".to_owned()), ..PageFilter::default() };
-    assert_eq!(store.build_page(&words, 0, 10).await.expect("found").total, 2, "it is not found any more");
     assert!(store.drop_builds(&[done]).await.expect("once more does no harm").is_empty());
     store.finish_attempt(&runs, &ended(Outcome::Passed)).await.expect("what runs was not touched");
     let number = made(&store, &[("test", &[])]).await;
