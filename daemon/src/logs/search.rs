@@ -1,4 +1,5 @@
-//! Finds lines by regular expression, a mebibyte at a time. Must not know sockets or who asked.
+//! Finds lines by regular expression, a mebibyte at a time, on two threads: most of the time goes into unpacking. Must not
+//! know sockets or who asked.
 //!
 //! Many lines are searched at once, as one text; only the line of a match is looked at by itself. A pattern that matches
 //! beyond a line's end (`\s+` does) is tried line by line from there on, so that no match of one line hides in another's.
@@ -20,6 +21,8 @@ use super::watch::Extent;
 const LINE_SEARCHED: u64 = 4 << 20;
 const BLOCK: u64 = 1 << 20;
 const RECORDS: u64 = 512;
+/// Blocks that are looked through before it is asked whether that is enough: one at first, for the first hit may be near.
+const MOST_BLOCKS: usize = 16;
 
 /// What is looked for, in each line by itself, without its line end: `\n` or `\r\n`. `^` and `$` mean a line's ends.
 #[derive(Debug, Clone)]
@@ -118,8 +121,8 @@ struct Block {
 }
 
 pub(super) fn search(files: &Files, extent: &Extent, pattern: &Pattern, search: &Search<'_>) -> io::Result<Found> {
-    let (mut found, mut buffer) = (Found::default(), Vec::new());
-    let mut scanner = Scanner { pattern, by_line: pattern.by_line, buffer: Vec::new() };
+    let mut found = Found::default();
+    let mut workers = [Worker::new(pattern), Worker::new(pattern)];
     let mut budget = search.budget;
     let end = LineStart { line: extent.lines, offset: extent.bytes };
     // Forwards it is the next line to look at, backwards the one after.
@@ -127,41 +130,89 @@ pub(super) fn search(files: &Files, extent: &Extent, pattern: &Pattern, search: 
         let line = search.from.saturating_add(u64::from(search.backwards)).min(extent.lines);
         LineStart { line, offset: start_of(files, extent, line)? }
     };
-    loop {
-        let done = if search.backwards { place.line == 0 } else { place.line >= end.line };
-        if done {
-            return Ok(found);
-        }
+    let is_done = |place: LineStart| if search.backwards { place.line == 0 } else { place.line >= end.line };
+    let mut round = 1;
+    while !is_done(place) {
         let here = if search.backwards { place.line - 1 } else { place.line };
         if budget == 0 || search.stop.load(Ordering::Relaxed) {
             found.next = Some(here);
             return Ok(found);
         }
-        let block = if search.backwards {
-            block_before(files, extent, place)?
-        } else {
-            block_after(files, extent, place, end)?
-        };
-        found.cut_lines += u64::from(read(files, block, &mut buffer)?);
-        budget = budget.saturating_sub(block.end.offset - block.start.offset);
+        let mut blocks = Vec::with_capacity(round);
+        while blocks.len() < round && budget > 0 && !is_done(place) {
+            let block = if search.backwards {
+                block_before(files, extent, place)?
+            } else {
+                block_after(files, extent, place, end)?
+            };
+            budget = budget.saturating_sub(block.end.offset - block.start.offset);
+            place = if search.backwards { block.start } else { block.end };
+            blocks.push(block);
+        }
         // Upwards, the wanted lines of a block are its last, so all of them are needed.
         let wanted = if search.backwards { usize::MAX } else { search.limit - found.lines.len() };
-        let mut lines = scanner.scan(&buffer, block.start.line, wanted);
-        if search.backwards {
-            lines.reverse();
+        for InBlock { mut lines, cut } in both(&mut workers, files, &blocks, wanted)? {
+            found.cut_lines += u64::from(cut);
+            if search.backwards {
+                lines.reverse();
+            }
             lines.truncate(search.limit - found.lines.len());
+            found.lines.append(&mut lines);
+            if found.lines.len() >= search.limit {
+                found.next = match (found.lines.last(), search.backwards) {
+                    (Some(last), true) => last.checked_sub(1),
+                    (Some(last), false) => Some(last + 1).filter(|next| *next < end.line),
+                    (None, _) => Some(here),
+                };
+                return Ok(found);
+            }
         }
-        found.lines.append(&mut lines);
-        if found.lines.len() >= search.limit {
-            let last = found.lines.last().copied();
-            found.next = match (last, search.backwards) {
-                (Some(last), true) => last.checked_sub(1),
-                (Some(last), false) => Some(last + 1).filter(|next| *next < end.line),
-                (None, _) => Some(here),
-            };
-            return Ok(found);
-        }
-        place = if search.backwards { block.start } else { block.end };
+        round = (2 * round).min(MOST_BLOCKS);
+    }
+    Ok(found)
+}
+
+/// What was found in one block, downwards.
+struct InBlock {
+    lines: Vec<u64>,
+    /// Its last line was too long to be searched wholly.
+    cut: bool,
+}
+
+/// Looks through blocks, a half of them each; what is found comes in the order of the blocks.
+fn both(workers: &mut [Worker<'_>; 2], files: &Files, blocks: &[Block], wanted: usize) -> io::Result<Vec<InBlock>> {
+    let [one, other] = workers;
+    let (first, second) = blocks.split_at(blocks.len().div_ceil(2));
+    let look = |worker: &mut Worker<'_>, blocks: &[Block]| -> io::Result<Vec<InBlock>> {
+        blocks.iter().map(|block| worker.look(files, *block, wanted)).collect()
+    };
+    if second.is_empty() {
+        return look(one, first);
+    }
+    let (found, more) = std::thread::scope(|scope| {
+        let more = scope.spawn(|| look(other, second));
+        (look(one, first), more.join())
+    });
+    let more = more.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    Ok([found?, more?].into_iter().flatten().collect())
+}
+
+/// Reads and scans, one block after the other.
+struct Worker<'a> {
+    scanner: Scanner<'a>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(pattern: &'a Pattern) -> Self {
+        let scanner = Scanner { pattern, by_line: pattern.by_line, buffer: Vec::new() };
+        Self { scanner, buffer: Vec::new() }
+    }
+
+    fn look(&mut self, files: &Files, block: Block, wanted: usize) -> io::Result<InBlock> {
+        let cut = read(files, block, &mut self.buffer)?;
+        let lines = self.scanner.scan(&self.buffer, block.start.line, wanted);
+        Ok(InBlock { lines, cut })
     }
 }
 
