@@ -11,8 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fake::cases::passed;
 use fake::{Fake, NOW, World};
 use pty::Client;
+use windlass_protocol::cases::{CaseOutcome, CaseView};
 use windlass_protocol::live::RetryWhat;
 use windlass_protocol::view::{Cancelling, DeliveryState, DeliveryView, Outcome, Pause, WaitingFor};
 
@@ -85,6 +87,17 @@ fn hostile(world: &mut World) {
             builds,
         });
     }
+    let case = |outcome| CaseView {
+        job: named("job"),
+        suite: named("suite"),
+        file: Some(named("file")),
+        line: Some(7),
+        outcome,
+        message: Some(format!("{}\n{}", named("message"), named("second"))),
+        new: true,
+        ..passed(&named("case"))
+    };
+    world.tested(failed, CaseOutcome::ALL.map(case).to_vec(), &[&named("trouble")]);
     (world.node, world.version, world.webhook) = (named("node"), named("0.1"), named("https://x"));
     world.listed = vec![named("acme/r")];
 }
@@ -170,6 +183,16 @@ const PAGES: Steps = &[
     (b".", "command :"),
     (ESC, "behind<U+202E>"),
     (b"D", "whole build"),
+    (b"T", "case<U+202E>"),
+    (b"d", "message<U+202E>"),
+    (b"d", "case<U+202E>"),
+    (b"/ca\x1b[200~s\x1b]0;x\x07\x1b[201~", "filter / cas"),
+    (ESC, "case<U+202E>"),
+    (b"!", "case<U+202E>"),
+    (b"!", "case<U+202E>"),
+    (b"?", "tests"),
+    (ESC, "case<U+202E>"),
+    (b"T", "whole build"),
     (b"gj", "job<U+202E>"),
     (b"d", "whole build"),
     (b"d", "whole build"),
@@ -307,6 +330,7 @@ async fn every_command_is_as_careful_on_a_terminal() {
         &["deliveries"],
         &["deliveries", "replay", &delivery],
         &["deliveries", "replay", &unknown],
+        &["tests", "1"],
         &["repositories"],
         &["nodes"],
         &["watch", "1"],

@@ -111,7 +111,7 @@ pub(super) fn tell(case: &CaseView, output: &mut Output) -> Result<(), Failure> 
     if let Some(place) = tested::place(case) {
         text.push_str(&format!("  {place}"));
     }
-    output.standing(standing(case.outcome), 7, text)?;
+    output.worded(standing(case.outcome), tested::word(case.outcome), 7, text)?;
     match tested::headline(case) {
         Some(line) => output.line(format!("           {line}")),
         None => Ok(()),

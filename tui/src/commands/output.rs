@@ -45,7 +45,18 @@ impl Output {
 
     /// A line that begins with a state: glyph and word, coloured where colours are wanted.
     pub(super) fn standing(&mut self, standing: Standing, width: usize, text: impl AsRef<str>) -> Result<(), Failure> {
-        let state = format!("{} {:width$}", standing.glyph(), standing.word());
+        self.worded(standing, standing.word(), width, text)
+    }
+
+    /// The same with another word for the state.
+    pub(super) fn worded(
+        &mut self,
+        standing: Standing,
+        word: &str,
+        width: usize,
+        text: impl AsRef<str>,
+    ) -> Result<(), Failure> {
+        let state = format!("{} {word:width$}", standing.glyph());
         let text = label(text.as_ref());
         let code = code_of(standing);
         if self.colours {
