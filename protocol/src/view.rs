@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::ArtifactCounts;
 use crate::cases::{TestCounts, TestsSummary};
 use crate::id::{BuildNumber, JobId};
 use crate::time::Timestamp;
@@ -293,6 +294,9 @@ pub struct AttemptView {
     /// What its reports say of its tests, once it ended; missing where its job has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestCounts>,
+    /// What it left to be kept, once it ended; missing where its job keeps nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<ArtifactCounts>,
 }
 
 /// A cancel that was asked for and is not through yet.

@@ -11,8 +11,8 @@ use super::Executor;
 use super::cancel::CancelWatch;
 use super::deadlines::Limits;
 use super::end::{End, WRITE_AGAIN, end_unstarted, end_without_log, finish, note};
+use super::files::Files;
 use super::follow::{Following, follow, stop};
-use super::reports::Reports;
 use super::steps::Steps;
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Made, Source, Stop, TroubleKind};
@@ -207,8 +207,8 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
     failpoint::reached!("feed.done");
     let steps = Steps::planned(&plan.job);
     let limits = Limits::of(&plan.job, executor.config.limits.grace, executor.patience);
-    let reports = Reports::of(&plan.job);
-    Some(Following { id, site, engine, writer, steps, limits, ready: false, evidence, cancel, image_digest, reports })
+    let files = Files::of(&plan.job);
+    Some(Following { id, site, engine, writer, steps, limits, ready: false, evidence, cancel, image_digest, files })
 }
 
 fn end_unrecorded() -> Verdict {

@@ -7,8 +7,9 @@ use super::Executor;
 use super::cancel::CancelWatch;
 use super::deadlines::{Deadlines, Due, Limits};
 use super::end::{self, End, note};
+use super::files::{Files, Left};
 use super::inflow::{Came, Inflow};
-use super::reports::{self, Reports};
+use super::reports;
 use super::steps::Steps;
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Exit, FramePosition, Stop};
@@ -39,7 +40,7 @@ pub(super) struct Following {
     /// A cancel that was carried out already.
     pub(super) cancel: Option<CancelAsked>,
     pub(super) image_digest: Option<String>,
-    pub(super) reports: Reports,
+    pub(super) files: Files,
 }
 
 struct Follower<'e> {
@@ -52,7 +53,7 @@ struct Follower<'e> {
     limits: Limits,
     evidence: Evidence,
     image_digest: Option<String>,
-    reports: Reports,
+    files: Files,
     inflow: Inflow,
     deadlines: Deadlines,
     /// Up to here frames were given back to the disk.
@@ -68,7 +69,7 @@ struct Follower<'e> {
 
 /// Follows frames and process to their end, then records it.
 pub(super) async fn follow(executor: &Executor, following: Following) {
-    let Following { id, site, engine, writer, steps, limits, ready, mut evidence, cancel, image_digest, reports } =
+    let Following { id, site, engine, writer, steps, limits, ready, mut evidence, cancel, image_digest, files } =
         following;
     failpoint::reached!("follow.begun");
     let mut deadlines = Deadlines::new(limits, ready);
@@ -96,7 +97,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
         limits,
         evidence,
         image_digest,
-        reports,
+        files,
         inflow,
         deadlines,
         released,
@@ -149,7 +150,7 @@ impl Follower<'_> {
         self.deadlines.frame_came();
         failpoint::reached!("frame.came");
         if let Body::File(part) = frame.body {
-            self.reports.take(part).await;
+            self.files.take(part).await;
             failpoint::reached!("report.taken");
             return;
         }
@@ -300,7 +301,7 @@ impl Follower<'_> {
         let mut verdict = judge(&self.evidence, |step| self.steps.name(step));
         self.steps.close(clock::now(), verdict.outcome);
         end::compare(self.evidence.report.as_ref(), &mut self.writer, &mut verdict);
-        let results = self.reports.finish();
+        let Left { results } = self.files.finish();
         // An earlier daemon that had finished the log has said it there.
         if let (Some(results), false) = (&results, self.writer.is_finished()) {
             for line in reports::words(results) {

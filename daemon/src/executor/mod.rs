@@ -8,7 +8,8 @@ mod deadlines; // when the daemon acts by itself
 mod end; // log finished and compared, end recorded
 mod follow; // frames into the log, steps into the database, to the end
 mod inflow; // frames as they come
-mod reports; // files that a job left, read
+mod files; // what a job left, each to whom it is for
+mod reports; // results of its tests
 mod steps; // how far the steps are
 mod sweep; // what engines still have of attempts that are over
 
@@ -82,6 +83,7 @@ impl Executor {
             job,
             environment,
             grace_ms: u64::try_from(self.config.limits.grace.as_millis()).unwrap_or(u64::MAX),
+            artifact_bytes: self.config.limits.artifact_bytes.unwrap_or(u64::MAX),
             transport: Transport::Stdout,
             workspace: String::new(),
             token: token.to_owned(),

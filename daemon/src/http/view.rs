@@ -357,6 +357,7 @@ fn attempt_view(app: &App, attempt: Attempt, finally_ms: u64) -> AttemptView {
         steps: attempt.steps,
         log,
         tests: attempt.tests,
+        artifacts: None,
     }
 }
 

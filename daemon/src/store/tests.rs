@@ -139,6 +139,7 @@ fn plan(name: &str, needs: &[&str]) -> JobPlan {
         pull: Pull::default(),
         retry: Retry::default(),
         reports: Reports::default(),
+        artifacts: Vec::new(),
     }
 }
 

@@ -174,6 +174,13 @@ variants!(requests, Request, {
     Request::Tests { .. } => "tests" [
         "" Request::Tests { number: 42, filter: case_filter(), offset: 0, limit: 500 },
     ],
+    Request::Artifacts { .. } => "artifacts" [
+        "" Request::Artifacts { number: 42, job: None, attempt: None, offset: 0, limit: 500 },
+        "attempt" Request::Artifacts { number: 42, job: Some("lint".into()), attempt: Some(1), offset: 500, limit: 500 },
+    ],
+    Request::ReadArtifact { .. } => "read_artifact" [
+        "" Request::ReadArtifact { attempt: attempt(), artifact: 2, from: 1_048_576, limit: 1_048_576 },
+    ],
     Request::Replay { .. } => "replay" [
         "" Request::Replay { delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into() },
     ],
@@ -249,6 +256,8 @@ variants!(responses, Response, {
     ],
     Response::Nodes { .. } => "nodes" ["" Response::Nodes { nodes: vec![views::node()] }],
     Response::Tests { .. } => "tests" ["" Response::Tests { tests: views::tests_page() }],
+    Response::Artifacts { .. } => "artifacts" ["" Response::Artifacts { artifacts: views::artifacts_page() }],
+    Response::Artifact { .. } => "artifact" ["" Response::Artifact { bytes: "aGVsbG8K".into() }],
     Response::Replay { .. } => "replay" ["" Response::Replay { delivery: "replay-9f86d081884c7d65".into() }],
     Response::Excerpt { .. } => "excerpt" [
         "" Response::Excerpt {

@@ -1,5 +1,6 @@
 //! Samples of what messages carry: a build that waits, runs and has been tried before, its row, the queue, deliveries.
 
+use windlass_protocol::artifact::{ArtifactCounts, ArtifactView, ArtifactsPage};
 use windlass_protocol::cases::{CaseOutcome, CaseView, TestCounts, TestsPage, TestsSummary};
 use windlass_protocol::glance::{BuildResult, Disk, Machine, NodeJob, NodeView, PriorityView, RepositoryView};
 use windlass_protocol::id::JobId;
@@ -29,6 +30,7 @@ pub(crate) fn records() -> Vec<Sample> {
         record("RepositoryView", "", repository()),
         record("NodeView", "", node()),
         record("TestsPage", "", tests_page()),
+        record("ArtifactsPage", "", artifacts_page()),
         record("EngineView", "", EngineView { kind: "docker".into(), version: Some("27.1.1".into()), trouble: None }),
     ]
 }
@@ -247,6 +249,12 @@ fn running_job() -> JobView {
             duration_ms: 61_500,
             troubles: troubles(),
         }),
+        artifacts: Some(ArtifactCounts {
+            files: 2,
+            bytes: 1_264_511,
+            troubles: vec!["dist/*.deb: no such file was written".into()],
+            removed_at: None,
+        }),
         ..attempt(1, Outcome::Failed)
     };
     let second = AttemptView {
@@ -340,6 +348,34 @@ pub(crate) fn tests_page() -> TestsPage {
     }
 }
 
+pub(crate) fn artifacts_page() -> ArtifactsPage {
+    let kept = ArtifactView {
+        job: "test (3.13)".into(),
+        attempt: 1,
+        number: 1,
+        path: "dist/app-1.0-py3-none-any.whl".into(),
+        bytes: 1_264_500,
+        sha256: "4e388ab32b10dc8d".repeat(4),
+        removed_at: None,
+    };
+    let removed = ArtifactView {
+        job: "lint".into(),
+        number: 2,
+        path: "fixed.patch".into(),
+        bytes: 11,
+        removed_at: Some(moment(95_000)),
+        ..kept.clone()
+    };
+    ArtifactsPage {
+        build: 42,
+        total: 2,
+        bytes: 1_264_511,
+        offset: 0,
+        artifacts: vec![removed, kept],
+        troubles: vec!["test (3.13): dist/*.deb: no such file was written".into()],
+    }
+}
+
 fn waiting_job() -> JobView {
     let needs = vec!["test (3.13)".to_owned()];
     JobView {
@@ -374,6 +410,7 @@ fn attempt(number: u32, outcome: Outcome) -> AttemptView {
         steps: vec![],
         log: LogSummary::default(),
         tests: None,
+        artifacts: None,
     }
 }
 

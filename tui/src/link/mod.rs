@@ -325,6 +325,8 @@ fn only_looks(request: &Request) -> bool {
         | Request::Repositories { .. }
         | Request::Nodes
         | Request::Tests { .. }
+        | Request::Artifacts { .. }
+        | Request::ReadArtifact { .. }
         | Request::MapLog { .. } => true,
         Request::Cancel { .. }
         | Request::Retry { .. }

@@ -355,7 +355,9 @@ impl World {
                 let log = self.logs.get(&log).ok_or_else(missing)?;
                 Ok(super::views::map(log, &pattern, buckets as usize))
             }
-            Request::Unknown => Err(Refusal::new(RefusalCode::Unsupported, "unknown request")),
+            Request::Artifacts { .. } | Request::ReadArtifact { .. } | Request::Unknown => {
+                Err(Refusal::new(RefusalCode::Unsupported, "unknown request"))
+            }
         }
     }
 
@@ -525,6 +527,7 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
             steps: steps.iter().map(step).collect(),
             log: LogSummary::default(),
             tests: None,
+            artifacts: None,
         }],
     }
 }

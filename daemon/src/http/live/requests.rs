@@ -85,7 +85,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             let LogMap { lines, looked, counts } = map.await?;
             Ok(Response::LogMap { lines, looked, counts })
         }
-        Request::Unknown => Err(Failure::new(
+        Request::Artifacts { .. } | Request::ReadArtifact { .. } | Request::Unknown => Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
             RefusalCode::Unsupported,
             "this daemon does not know that request: it is older than the client",
