@@ -8,12 +8,14 @@ pub mod filter; // what is typed to find builds
 mod waiting; // why something waits, in words
 mod teller; // what happens to a job, each thing once
 mod tested; // results of tests in words
+mod left; // files that jobs left, in words
 mod words; // states, durations and names in words
 
 mod config; // client.toml
 
 // The connection: sockets, back-off, resume.
 pub mod link;
+mod fetch; // files that jobs left, brought here
 
 // The terminal client, in the order an event takes through it.
 mod app; // the only loop

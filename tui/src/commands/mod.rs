@@ -1,9 +1,11 @@
 //! The scriptable commands, one file each. Here: what they share, the command line's shape and the way out. Must not know
 //! the terminal client's state or screens.
 
+mod artifacts;
 mod builds;
 mod cancel;
 mod cases;
+mod coming;
 mod complete;
 mod deliveries;
 mod lint;
@@ -130,6 +132,7 @@ enum Asking {
     Repositories(repositories::Args),
     Nodes(nodes::Args),
     Tests(cases::Args),
+    Artifacts(artifacts::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -292,6 +295,7 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
         Asking::Repositories(args) => repositories::run(args, &mut session, output).await,
         Asking::Nodes(args) => nodes::run(args, &mut session, output).await,
         Asking::Tests(args) => cases::run(args, &mut session, output).await,
+        Asking::Artifacts(args) => artifacts::run(args, &mut session, output).await,
     }?;
     output.flush()?;
     Ok(exit)

@@ -4,12 +4,14 @@ use windlass_protocol::cases::{CaseFilter, CaseKind, CaseView};
 use windlass_protocol::id::{Address, AttemptId};
 use windlass_protocol::live::{LogWindow, ServerMessage, Topic};
 use windlass_protocol::log::{LogFrame, LogLine};
+use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::cases;
 use super::output::Output;
 use super::session::{Session, find_job};
 use crate::exit::{Exit, Failure};
+use crate::left;
 use crate::link::LinkEvent;
 use crate::safe_text::{Sgr, log_line};
 use crate::tested;
@@ -81,6 +83,9 @@ fn head(view: &BuildView, standing: Standing, session: &Session, output: &mut Ou
     if let Some(tests) = &view.tests {
         output.line(format!("  {}", tested::in_a_line(tests)))?;
     }
+    if let Some(words) = left::in_a_line(view) {
+        output.line(format!("  {words}"))?;
+    }
     output.line("")
 }
 
@@ -112,7 +117,7 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
         text += &waiting::takes(job.estimate.as_ref()).map(|takes| format!(", {takes}")).unwrap_or_default();
     }
     output.standing(Standing::of_job(job), 9, text)?;
-    for fact in shown.map(facts).unwrap_or_default() {
+    for fact in shown.map(|attempt| facts(attempt, session.now())).unwrap_or_default() {
         output.line(format!("             {fact}"))?;
     }
     for (attempt, step) in shown.iter().flat_map(|attempt| attempt.steps.iter().map(move |step| (attempt, step))) {
@@ -129,15 +134,17 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
 }
 
 /// What else there is to know of an attempt.
-fn facts(attempt: &AttemptView) -> Vec<String> {
+fn facts(attempt: &AttemptView, now: Timestamp) -> Vec<String> {
     let because = attempt.because.as_ref().map(|because| format!("attempt {}: {because}", attempt.number));
     let digest = attempt.image_digest.as_ref().map(|digest| format!("image {digest}"));
     let dropped = (attempt.log.dropped_bytes > 0).then(|| {
         let kept = words::bytes(attempt.log.bytes);
         format!("{} of its log were left out, beyond the cap; {kept} are kept", words::bytes(attempt.log.dropped_bytes))
     });
-    let troubles = attempt.tests.iter().flat_map(tested::troubles);
-    [because, digest, dropped].into_iter().flatten().chain(troubles).collect()
+    let left = attempt.artifacts.as_ref().map(|known| format!("left {}", left::of_attempt(known, now)));
+    let missing = attempt.artifacts.iter().flat_map(left::troubles);
+    let troubles = attempt.tests.iter().flat_map(tested::troubles).chain(missing);
+    [because, digest, dropped, left].into_iter().flatten().chain(troubles).collect()
 }
 
 /// Which tests failed, and the first line of what each says.

@@ -1,6 +1,7 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
+mod artifacts;
 pub(crate) mod cases;
 mod glance;
 mod views;
@@ -60,6 +61,10 @@ impl Fake {
             subscribed: Vec::new(),
             seq: 0,
             tests: BTreeMap::new(),
+            artifacts: BTreeMap::new(),
+            abilities: vec!["artifacts".to_owned(), "log_view".to_owned(), "tests".to_owned()],
+            cut_after: None,
+            stuck_from: None,
         };
         let world = Arc::new(Mutex::new(world));
         let listener = UnixListener::bind(path).expect("a free path for the socket");
@@ -152,7 +157,7 @@ impl Connection {
                 protocol: world.protocol,
                 version: world.version.clone(),
                 instance: "fake".to_owned(),
-                capabilities: vec!["log_view".to_owned(), "tests".to_owned()],
+                capabilities: world.abilities.clone(),
                 role: Role::Admin,
                 now: world.now,
                 webhook: Some(world.webhook.clone()),
@@ -207,6 +212,14 @@ impl Connection {
                         | Request::Repositories { .. }
                         | Request::Nodes => world.looked_up.push(request.clone()),
                         _ => world.asked.push(request.clone()),
+                    }
+                    // In the middle of something: the question is heard, and never answered.
+                    if let (Request::ReadArtifact { .. }, Some(left)) = (&request, &mut world.cut_after) {
+                        *left -= 1;
+                        if *left == 0 {
+                            world.cut_after = None;
+                            return None;
+                        }
                     }
                     world.answer(request)
                 };
