@@ -33,6 +33,7 @@ mod replay; // and seen again
 mod kept; // what is found again the next time
 mod notify; // a bell, a desktop notification
 mod handover; // a log for another program
+mod fetching; // files of jobs for who is at the client
 mod hangup; // a terminal that goes away
 mod signals; // what ends, stops or wakes the client
 mod terminal; // taken over and given back

@@ -150,8 +150,8 @@ Configuration, in client.toml in the configuration folder (~/.config/windlass on
   connect, token_file, ca   the usual daemon; the same under [profiles.NAME] for others, chosen with --profile NAME
   theme = \"light\"           dark, light, high-contrast or colour-blind
   [keys]                    other keys: copy = \"c\", page-down = [\"PgDn\", \"F7\"]; [keys.in-log] is for logs alone, and so
-                            are in-lists, in-build, in-graph, in-prompt, in-question, in-help. The palette (:) shows the
-                            names
+                            are in-lists, in-build, in-graph, in-tests, in-artifacts, in-prompt, in-question, in-help. The
+                            palette (:) shows the names
   [notify]                  of builds that are watched (w): bell = false, desktop = false
   [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 

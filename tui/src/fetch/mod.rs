@@ -76,7 +76,7 @@ pub(crate) async fn save(
     (folder, parts): (&Folder, &[String]),
     taken: Taken,
     line: &mut Line<'_>,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Saved, Fault> {
     let Some((name, folders)) = parts.split_last() else { return Err(Fault::Left("it has no name".to_owned())) };
     let folder = folder.below(folders).map_err(Fault::Left)?;
@@ -113,7 +113,7 @@ pub(crate) async fn read(
     build: BuildNumber,
     file: &ArtifactView,
     line: &mut Line<'_>,
-    take: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+    take: &mut (dyn FnMut(&[u8]) -> Result<(), String> + Send),
 ) -> Result<(), Fault> {
     let attempt = AttemptId { build, job: file.job.clone(), attempt: file.attempt };
     let mut pieces = Pieces { attempt, file, asked: VecDeque::new(), next: 0, heard: Instant::now(), line };
