@@ -121,7 +121,7 @@ fn a_backup_has_the_artifacts_and_doctor_misses_what_is_gone() {
         assert_eq!(made.code, 0, "{}{}", made.text(), made.stderr);
         assert!(made.text().contains(says), "{}", made.text());
         let root = prepare(&options);
-        let restored = finish(windlassd(root.path(), &["restore", &shown]), LONG);
+        let restored = finish(windlassd(root.path(), &["restore", &shown, "--config", "windlassd.toml"]), LONG);
         assert_eq!(restored.code, 0, "{}{}", restored.text(), restored.stderr);
         let other = Daemon::start_in(root, &options);
         let page = artifacts(&other, number);
@@ -136,12 +136,12 @@ fn a_backup_has_the_artifacts_and_doctor_misses_what_is_gone() {
                 assert_eq!(wrong(), [] as [&str; 0]);
                 let kept = other.data().join(format!("artifacts/{number}/pack/1/1"));
                 std::fs::write(kept, "jello\n").expect("written");
-                assert_eq!(wrong(), ["artifact_damaged: manual"]);
+                assert_eq!(wrong(), ["artifact_damaged: by_hand"]);
             }
             Some(_) => {
                 let told = fetched.expect_err("it is not there").message;
                 assert!(told.contains("is not on the daemon's disk"), "{told}");
-                assert_eq!(wrong(), ["artifacts_missing: manual"]);
+                assert_eq!(wrong(), ["artifacts_missing: by_hand"]);
             }
         }
     }
