@@ -2,6 +2,12 @@
 //! restart of the daemon, for the log's position never passes them, and count with the attempt's end or not at all. Must
 //! not know what is in them.
 
+use std::io;
+
+use windlass_protocol::id::AttemptId;
+
+use super::Executor;
+use super::artifacts::{Artifacts, Kept};
 use super::reports::Reports;
 use crate::frame::file::{FilePart, Purpose};
 use crate::plan::JobPlan;
@@ -10,6 +16,7 @@ use crate::results::Results;
 #[derive(Debug)]
 pub(super) struct Files {
     reports: Reports,
+    artifacts: Artifacts,
     /// What the one that is coming is for.
     coming: Purpose,
 }
@@ -18,24 +25,37 @@ pub(super) struct Files {
 #[derive(Debug)]
 pub(super) struct Left {
     pub(super) results: Option<Results>,
+    pub(super) artifacts: Option<Kept>,
 }
 
 impl Files {
-    pub(super) fn of(job: &JobPlan) -> Self {
-        Self { reports: Reports::of(job), coming: Purpose::default() }
+    pub(super) fn of(executor: &Executor, id: &AttemptId, job: &JobPlan) -> Self {
+        let artifacts = match job.artifacts.is_empty() {
+            true => Artifacts::none(),
+            false => {
+                let most = executor.config.limits.artifact_bytes.unwrap_or(u64::MAX);
+                Artifacts::of(executor.artifacts.writer(id), most)
+            }
+        };
+        Self { reports: Reports::of(job), artifacts, coming: Purpose::default() }
     }
 
-    pub(super) async fn take(&mut self, part: FilePart) {
-        if let FilePart::Begins { of, .. } | FilePart::Refused { of, .. } = &part {
+    /// Fails when there is no room on the disk; then the same part is to come again.
+    pub(super) async fn take(&mut self, part: &FilePart) -> io::Result<()> {
+        if let FilePart::Begins { of, .. } | FilePart::Refused { of, .. } = part {
             self.coming = *of;
         }
         match self.coming {
-            Purpose::Junit => self.reports.take(part).await,
-            Purpose::Sarif | Purpose::Artifact => {}
+            Purpose::Junit => {
+                self.reports.take(part.clone()).await;
+                Ok(())
+            }
+            Purpose::Artifact => self.artifacts.take(part),
+            Purpose::Sarif => Ok(()),
         }
     }
 
-    pub(super) fn finish(self) -> Left {
-        Left { results: self.reports.finish() }
+    pub(super) async fn finish(self, cancelled: bool) -> Left {
+        Left { results: self.reports.finish(), artifacts: self.artifacts.finish(cancelled).await }
     }
 }

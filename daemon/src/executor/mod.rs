@@ -8,6 +8,7 @@ mod deadlines; // when the daemon acts by itself
 mod end; // log finished and compared, end recorded
 mod follow; // frames into the log, steps into the database, to the end
 mod inflow; // frames as they come
+mod artifacts; // what it left to be kept
 mod files; // what a job left, each to whom it is for
 mod reports; // results of its tests
 mod steps; // how far the steps are
@@ -19,6 +20,7 @@ use windlass_protocol::id::AttemptId;
 
 pub use self::deadlines::Patience;
 
+use crate::artifacts::ArtifactStore;
 use crate::config::{Config, EngineChoice};
 use crate::engine::{AnyEngine, Engine as _, EngineError, Engines, Kind};
 use crate::event::{self, BuildRequest};
@@ -37,6 +39,7 @@ pub struct Executor {
     pub config: Arc<Config>,
     pub store: Store,
     pub logs: LogStore,
+    pub artifacts: ArtifactStore,
     pub git: Git,
     pub engines: Engines,
     pub wake: Wake,

@@ -1,5 +1,6 @@
 //! Domain -> wire types; the only place that does it. Reads the store; must not change anything.
 
+mod artifacts; // files that jobs left
 mod cases; // results of tests
 mod overview; // many builds at a glance
 
@@ -23,6 +24,7 @@ use crate::store::{
     self, Attempt, CancelAsked, PageFilter, StoreError, StoredBuild, StoredGroup, StoredJob, Summary, Turn,
 };
 
+pub use artifacts::{artifact_piece, artifacts_page};
 pub use cases::{Remembered, tests_page};
 pub use overview::{nodes, repositories, results};
 
@@ -357,7 +359,7 @@ fn attempt_view(app: &App, attempt: Attempt, finally_ms: u64) -> AttemptView {
         steps: attempt.steps,
         log,
         tests: attempt.tests,
-        artifacts: None,
+        artifacts: attempt.artifacts,
     }
 }
 

@@ -59,6 +59,13 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::Tests { number, filter, offset, limit } => {
             Ok(Response::Tests { tests: view::tests_page(app, number, &filter, offset, limit).await? })
         }
+        Request::Artifacts { number, job, attempt, offset, limit } => {
+            let of = (job.as_deref(), attempt);
+            Ok(Response::Artifacts { artifacts: view::artifacts_page(app, number, of, offset, limit).await? })
+        }
+        Request::ReadArtifact { attempt, artifact, from, limit } => {
+            Ok(Response::Artifact { bytes: view::artifact_piece(app, &attempt, artifact, from, limit).await? })
+        }
         Request::Replay { delivery } => {
             caller.still_needs(app, Role::Operator, "replay").await?;
             Ok(actions::replay(app, &delivery, &caller.name).await?)
@@ -85,7 +92,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             let LogMap { lines, looked, counts } = map.await?;
             Ok(Response::LogMap { lines, looked, counts })
         }
-        Request::Artifacts { .. } | Request::ReadArtifact { .. } | Request::Unknown => Err(Failure::new(
+        Request::Unknown => Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
             RefusalCode::Unsupported,
             "this daemon does not know that request: it is older than the client",
