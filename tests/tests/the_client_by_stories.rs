@@ -30,6 +30,7 @@ stories! { Real in real:
     a_delivery_is_replayed
     a_log_through_drops
     an_order_is_never_answered
+    artifacts_are_fetched
     search_and_next_error
     the_daemon_is_lost
     two_are_retried
@@ -42,6 +43,7 @@ stories! { Rude in rude:
     a_delivery_is_replayed
     a_log_through_drops
     an_order_is_never_answered
+    artifacts_are_fetched
     search_and_next_error
     the_daemon_is_lost
     two_are_retried
@@ -51,6 +53,7 @@ stories! { Rude in rude:
 stories! { Cut in cut:
     a_build_and_its_log
     a_log_through_drops
+    artifacts_are_fetched
     search_and_next_error
 }
 
