@@ -366,6 +366,10 @@ impl App {
 
     /// Leaving stops nothing; whoever leaves while something runs is told so.
     fn farewell(&self) {
+        if self.state.coming() > 0 {
+            let words = words::plural(self.state.coming(), "file");
+            let _ = writeln!(io::stdout(), "{words} still coming, of which nothing was kept (windlass artifacts)");
+        }
         let running = self.state.queue.as_ref().map_or(0, |queue| queue.running);
         if running > 0 {
             let words = words::plural(running, "job");

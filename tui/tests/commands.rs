@@ -315,12 +315,14 @@ async fn a_daemon_that_is_not_there_is_said_once_with_what_to_do() {
 async fn wrong_words_and_refusals_have_codes_of_their_own() {
     let stage = Stage::new();
     stage.failed();
-    let table: [(&[&str], i32, &str); 7] = [
+    let table: [(&[&str], i32, &str); 9] = [
         (&["show", "99"], 6, "there is no such build"),
         (&["cancel", "1"], 6, "ended already"),
         (&["logs", "1/nope"], 6, "its jobs: test"),
         (&["logs", "1/test#7"], 6, "no attempt 7"),
         (&["show", "latest"], 2, "write 42, 42/test or 42/test#2"),
+        (&["tests", "zz"], 2, "\"zz\" names no build: write its number"),
+        (&["tests", "1/test"], 2, "tests are those of a whole build: write 1, and --text for less"),
         (&["retry", "1/test", "--all"], 2, "not with a job"),
         (&[], 2, "needs a terminal"),
     ];

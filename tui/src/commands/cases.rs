@@ -1,7 +1,7 @@
 //! `windlass tests`: the results of a build's tests. Must not know how they are compared.
 
 use windlass_protocol::cases::{CaseFilter, CaseKind, CaseOutcome, CaseView, TestsPage};
-use windlass_protocol::id::BuildNumber;
+use windlass_protocol::id::{Address, BuildNumber, NotAnAddress};
 use windlass_protocol::live::{Request, Response};
 use windlass_protocol::view::Outcome;
 
@@ -24,7 +24,7 @@ Examples:
   windlass tests 42 --failed --json | jq -r '.cases[] | .suite + \" \" + .name'")]
 pub(super) struct Args {
     /// A build's number.
-    #[arg(value_name = "BUILD")]
+    #[arg(value_name = "BUILD", value_parser = number)]
     build: BuildNumber,
     /// Only those that failed, or could not be carried out.
     #[arg(long, group = "only")]
@@ -41,6 +41,16 @@ pub(super) struct Args {
     /// At most so many; 0: all.
     #[arg(short = 'n', long, default_value_t = 200)]
     limit: u32,
+}
+
+fn number(text: &str) -> Result<BuildNumber, String> {
+    match text.parse() {
+        Ok(Address { build, job: None, .. }) => Ok(build),
+        Ok(Address { build, .. }) => {
+            Err(format!("tests are those of a whole build: write {build}, and --text for less"))
+        }
+        Err(NotAnAddress { .. }) => Err(format!("{text:?} names no build: write its number")),
+    }
 }
 
 pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) -> Result<Exit, Failure> {

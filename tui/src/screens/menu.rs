@@ -21,7 +21,7 @@ pub(super) fn paint(menu: &Menu, theme: Theme, area: Rect, hits: &mut Hits, buff
     let inner =
         Rect { x: place.x + 1, y: place.y + 1, width: width.saturating_sub(2), height: height.saturating_sub(2) };
     if menu.is_empty() {
-        return overlay::empty(&["no command has such a name"], theme, inner, buffer);
+        return overlay::empty(&[menu.nothing], theme, inner, buffer);
     }
     let fixed = |title, width, right| Column { title, width: Width::Fixed(width), right };
     let mut columns = vec![fixed("name", 17, false), Column { title: "help", width: Width::Rest, right: false }];

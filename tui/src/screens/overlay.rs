@@ -64,9 +64,11 @@ pub(super) fn toasts(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
 
 /// Words in the middle of an area that has nothing to show.
 pub(super) fn empty(lines: &[&str], theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let top = area.y + area.height.saturating_sub(lines.len() as u16) / 3;
-    for (index, (line, y)) in lines.iter().zip(top..area.bottom()).enumerate() {
-        let words = Words::from((if index == 0 { Tone::Plain } else { Tone::Dim }, line));
+    let tone = |index: usize| if index == 0 { Tone::Plain } else { Tone::Dim };
+    let words = lines.iter().enumerate().map(|(index, line)| Words::from((tone(index), line)));
+    let rows: Vec<Words> = words.flat_map(|words| words.wrapped(usize::from(area.width))).collect();
+    let top = area.y + area.height.saturating_sub(u16::try_from(rows.len()).unwrap_or(u16::MAX)) / 3;
+    for (words, y) in rows.iter().zip(top..area.bottom()) {
         let width = u16::try_from(words.width()).unwrap_or(u16::MAX).min(area.width);
         let x = area.x + (area.width - width) / 2;
         words.paint(Rect { x, y, width, height: 1 }, Style::new(), theme, buffer);

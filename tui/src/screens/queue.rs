@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use windlass_protocol::view::{QueueView, QueuedJob, Status};
 
 use super::builds::{standing_words, watched_words};
+use super::list::{free_rows, in_free_rows};
 use super::{Hits, overlay};
 use crate::state::State;
 use crate::theme::{Theme, Tone};
@@ -64,8 +65,15 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
     };
     let list = Rect { height: layout.list() + 1, ..area };
     hits.rows(table.paint(list, theme, buffer));
+    let about = state.queued_job().map(|job| {
+        let name = Words::new().and(Tone::Strong, format!("{}#{} ", job.id, job.attempt)).plain(&job.title);
+        [name, Words::from((Tone::Dim, at_length(job, state)))]
+    });
     if layout.detail() == 0 {
-        return;
+        let free = free_rows(list, shown.saturating_sub(state.queue_cursor.top));
+        return if let Some(about) = about {
+            in_free_rows(&about, theme, free, buffer)
+        };
     }
     let strip = Rect { y: list.bottom(), height: 1, ..area };
     let counts = match state.queue_filter.is_on() {
@@ -73,11 +81,9 @@ pub(super) fn paint(state: &State, theme: Theme, area: Rect, hits: &mut Hits, bu
         false => slots(queue),
     };
     overlay::rule(&counts, theme, strip, buffer);
-    if let Some(job) = state.queued_job() {
-        let line = |y: u16| Rect { x: area.x + 1, y: strip.y + y, width: area.width.saturating_sub(2), height: 1 };
-        let words = Words::new().and(Tone::Strong, format!("{}#{} ", job.id, job.attempt)).plain(&job.title);
-        words.paint(line(1), Style::new(), theme, buffer);
-        Words::from((Tone::Dim, at_length(job, state))).paint(line(2), Style::new(), theme, buffer);
+    for (words, y) in about.iter().flatten().zip(strip.y + 1..) {
+        let line = Rect { x: area.x + 1, y, width: area.width.saturating_sub(2), height: 1 };
+        words.paint(line, Style::new(), theme, buffer);
     }
 }
 

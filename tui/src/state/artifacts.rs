@@ -255,6 +255,11 @@ impl State {
         effects.push(Effect::Fetch { build, file });
     }
 
+    /// How many files are on their way.
+    pub fn coming(&self) -> u64 {
+        self.fetches.values().filter(|fetching| matches!(fetching, Fetching::Coming(_))).count() as u64
+    }
+
     /// More of a file is here.
     pub(super) fn file_is_coming(&mut self, file: FileId, bytes: u64) {
         // One that was begun while another daemon was looked at is none of this one's.

@@ -20,6 +20,8 @@ pub struct Menu {
     /// Those that fit what was typed, the best first.
     shown: Vec<usize>,
     pub cursor: Cursor,
+    /// Why nothing fits what was typed, when nothing does.
+    pub nothing: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +70,7 @@ impl Item {
 impl Menu {
     pub(super) fn new(title: &'static str, all: Vec<Item>) -> Self {
         let shown = (0..all.len()).collect();
-        Self { title, all, typed: None, shown, cursor: Cursor::default() }
+        Self { title, all, typed: None, shown, cursor: Cursor::default(), nothing: NOTHING }
     }
 
     #[must_use]
@@ -110,12 +112,15 @@ impl Menu {
             scored.sort();
         }
         self.shown = scored.into_iter().map(|(_, at)| at).collect();
+        let number = typed.is_none() && self.title == COMMANDS && Item::typed_line(text, 0).is_some();
+        self.nothing = if number { "a number is a line of a log: open one first" } else { NOTHING };
         (self.typed, self.cursor) = (typed, Cursor::default());
         self.cursor.settle(self.len(), height);
     }
 }
 
 const COMMANDS: &str = "Commands";
+const NOTHING: &str = "no command has such a name";
 
 /// What is about the row, or about what is looked at; the menu has these, the palette has all.
 const ABOUT_ROW: &[Action] = &[
@@ -226,7 +231,8 @@ impl State {
     /// Does what is chosen, or says why that cannot be.
     pub(super) fn take_item(&mut self, effects: &mut Vec<Effect>) {
         let Some(item) = self.menu.as_ref().and_then(|menu| menu.item(menu.cursor.at)).cloned() else {
-            return self.toast("no command has such a name".to_owned(), true);
+            let nothing = self.menu.as_ref().map_or(NOTHING, |menu| menu.nothing);
+            return self.toast(nothing.to_owned(), true);
         };
         if let Some(why_not) = item.why_not {
             return self.toast(format!("{}: {why_not}", item.name), true);

@@ -628,6 +628,11 @@ fn the_palette_finds_a_command_by_a_part_of_its_name() {
     assert!(state.builds.only_failed, "it was done");
     press(&mut state, &[Char(':'), Char('z'), Char('q'), Char('z'), Enter]);
     assert!(state.menu.is_some(), "nothing has such a name: it stays open");
+    let nothing = |state: &State| state.menu.as_ref().map(|menu| (menu.is_empty(), menu.nothing));
+    assert_eq!(nothing(&state), Some((true, "no command has such a name")));
+    press(&mut state, &[Ctrl('u')]);
+    "99,999".chars().for_each(|c| drop(press(&mut state, &[Char(c)])));
+    assert_eq!(nothing(&state), Some((true, "a number is a line of a log: open one first")));
     press(&mut state, &[Esc]);
     assert_eq!(state.mode(), Mode::List);
 }

@@ -72,7 +72,10 @@ impl Popup {
                 spare -= wrapped.len() - 1;
                 rows.extend(wrapped.into_iter().rev());
             } else {
-                rows.push(line);
+                // As far as there is room; what is left goes on in the last row, and is cut there.
+                let (begin, rest) = wrapped.split_at(std::mem::take(&mut spare));
+                rows.push(rest.iter().cloned().fold(Words::new(), Words::join));
+                rows.extend(begin.iter().rev().cloned());
             }
         }
         rows.reverse();
