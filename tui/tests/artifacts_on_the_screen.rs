@@ -8,6 +8,7 @@ mod fake;
 mod driver;
 
 use driver::Driver;
+use driver::scene::SIZES;
 use fake::NOW;
 use windlass_protocol::live::Request;
 use windlass_protocol::time::Timestamp;
@@ -17,15 +18,10 @@ use windlass_tui::keymap::Mode;
 use windlass_tui::state::artifacts::{Artifacts, id_of};
 use windlass_tui::state::{Effect, Event, Hit, Page, State};
 
-const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
-
 fn at_every_size(driver: &mut Driver, name: &str) {
-    for size in SIZES {
-        driver.resize(size);
-        let look = driver.look();
-        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), look);
+    for (size, look) in driver.looks() {
+        insta::assert_snapshot!(format!("{name}_{size}"), look);
     }
-    driver.resize(SIZES[1]);
 }
 
 /// A build of two jobs, opened.
@@ -45,9 +41,7 @@ async fn opened(with: impl FnOnce(&mut fake::World, u64)) -> (Driver, u64) {
         with(world, number);
         number
     });
-    driver.until("the list", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(number).is_some_and(|page| page.view.is_some())).await;
+    driver.open_build().await;
     (driver, number)
 }
 
@@ -200,10 +194,8 @@ async fn without_files_it_teaches_and_news_are_seen() {
 async fn an_older_daemon_is_not_asked() {
     let mut driver = Driver::start(SIZES[1]);
     driver.fake.change(|world| world.abilities.clear());
-    let number = driver.fake.change(|world| world.push("acme/app", "main", "Old", &[("test", &[], &["go"])]));
-    driver.until("the list", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(number).is_some_and(|page| page.view.is_some())).await;
+    driver.fake.change(|world| world.push("acme/app", "main", "Old", &[("test", &[], &["go"])]));
+    driver.open_build().await;
     driver.press(&[Char('A')]);
     assert!(of(&driver.state).is_none());
     assert!(said(&driver, "this daemon is older than the client and keeps no files of jobs"));

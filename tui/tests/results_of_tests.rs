@@ -8,6 +8,7 @@ mod fake;
 mod driver;
 
 use driver::Driver;
+use driver::scene::SIZES;
 use fake::NOW;
 use fake::cases::passed;
 use windlass_protocol::cases::{CaseKind, CaseOutcome, CaseView};
@@ -19,15 +20,10 @@ use windlass_tui::state::cases::Cases;
 use windlass_tui::state::log::Shown;
 use windlass_tui::state::{Effect, Page, State};
 
-const SIZES: [(u16, u16); 5] = [(200, 50), (80, 24), (40, 10), (20, 5), (1, 1)];
-
 fn at_every_size(driver: &mut Driver, name: &str) {
-    for size in SIZES {
-        driver.resize(size);
-        let look = driver.look();
-        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), look);
+    for (size, look) in driver.looks() {
+        insta::assert_snapshot!(format!("{name}_{size}"), look);
     }
-    driver.resize(SIZES[1]);
 }
 
 fn case(name: &str, outcome: CaseOutcome, message: Option<&str>) -> CaseView {
@@ -73,9 +69,7 @@ async fn opened() -> (Driver, u64) {
         world.tested(number, cases(), &[trouble]);
         number
     });
-    driver.until("the list", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(number).is_some_and(|page| page.view.is_some())).await;
+    driver.open_build().await;
     (driver, number)
 }
 
@@ -192,9 +186,7 @@ async fn filters_find_tests_among_thousands() {
 async fn without_results_it_says_why() {
     let mut driver = Driver::start(SIZES[1]);
     let number = driver.fake.change(|world| world.push("acme/app", "main", "None", &[("test", &[], &["go"])]));
-    driver.until("the list", |state| state.builds.total() == 1).await;
-    driver.press(&[Enter]);
-    driver.until("the build", |state| state.build_page(number).is_some_and(|page| page.view.is_some())).await;
+    driver.open_build().await;
     driver.press(&[Char('T')]);
     assert!(of(&driver.state).is_none());
     assert!(driver.state.toasts.iter().any(|toast| toast.text.contains("reports: { junit: FILE }")));

@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
 
+#[expect(dead_code, reason = "each test file uses a part of the driver")]
 mod driver;
 
 use driver::Driver;

@@ -18,12 +18,9 @@ use windlass_tui::state::digest::Digest;
 use windlass_tui::state::{Page, State, View};
 
 fn at_every_size(driver: &mut Driver, name: &str) {
-    for size in SIZES {
-        driver.resize(size);
-        let look = driver.look();
-        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), look);
+    for (size, look) in driver.looks() {
+        insta::assert_snapshot!(format!("{name}_{size}"), look);
     }
-    driver.resize(SIZES[1]);
     insta::assert_snapshot!(format!("{name}_for_other_eyes"), driver.look_for_other_eyes());
 }
 

@@ -19,6 +19,7 @@ use windlass_tui::state::{Effect, Event, State};
 use windlass_tui::theme::{Palette, Theme};
 
 use crate::fake::{Fake, NOW};
+use scene::SIZES;
 
 pub(crate) struct Driver {
     pub(crate) fake: Fake,
@@ -87,11 +88,16 @@ impl Driver {
         }
     }
 
-    /// Opens the only build there is, and then the log of the job that is selected in it.
-    pub(crate) async fn open_log(&mut self) {
+    /// Opens the only build there is.
+    pub(crate) async fn open_build(&mut self) {
         self.until("the build in the list", |state| state.builds.total() == 1).await;
         self.press(&[Key::Enter]);
         self.until("the build", |state| state.build_page(1).is_some_and(|page| page.view.is_some())).await;
+    }
+
+    /// The same, and then the log of the job that is selected in it.
+    pub(crate) async fn open_log(&mut self) {
+        self.open_build().await;
         self.press(&[Key::Enter]);
     }
 
@@ -106,6 +112,17 @@ impl Driver {
             [("dark", Theme::new(Palette::Dark)), ("light", Theme::new(Palette::Light)), ("none", Theme::plain())];
         let painted: Vec<_> = themes.into_iter().map(|(name, theme)| (name, self.painted(theme))).collect();
         look::look(&painted)
+    }
+
+    /// The same in every size, each with how it is written, for a screen that waits for nothing; then it is 80x24 again.
+    pub(crate) fn looks(&mut self) -> Vec<(String, String)> {
+        let look = |size: (u16, u16)| {
+            self.resize(size);
+            (format!("{}x{}", size.0, size.1), self.look())
+        };
+        let looks = SIZES.map(look).into();
+        self.resize(SIZES[1]);
+        looks
     }
 
     /// The same in high contrast and for eyes that do not tell red from green.
