@@ -15,7 +15,7 @@ const PATTERNS: usize = 8;
 /// Of one pattern.
 const MATCHES: usize = 16 << 10;
 /// Looked through at once. Who waits for something in it waits so much longer.
-const SLICE: u64 = 64 << 20;
+const SLICE: u64 = 128 << 20;
 
 /// Of one log.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@
 //! Where a pattern has texts without which nothing matches, only lines that hold one of them are looked at.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use memchr::{memchr, memchr_iter, memrchr};
 use regex::bytes::{Regex, RegexBuilder};
@@ -22,7 +22,9 @@ const LINE_SEARCHED: u64 = 4 << 20;
 const BLOCK: u64 = 1 << 20;
 const RECORDS: u64 = 512;
 /// Blocks that are looked through before it is asked whether that is enough: one at first, for the first hit may be near.
-const MOST_BLOCKS: usize = 16;
+const MOST_BLOCKS: usize = 64;
+/// Blocks that one thread looks through before it takes others: of neighbours, what lies on both sides is unpacked once.
+const AT_ONCE: usize = 4;
 
 /// What is looked for, in each line by itself, without its line end: `\n` or `\r\n`. `^` and `$` mean a line's ends.
 #[derive(Debug, Clone)]
@@ -192,22 +194,35 @@ struct InBlock {
     cut: bool,
 }
 
-/// Looks through blocks, a half of them each; what is found comes in the order of the blocks.
+/// Looks through blocks, each worker through the next few when it is done with some; what is found comes in the order of the
+/// blocks.
 fn both(workers: &mut [Worker<'_>; 2], blocks: &[Block], wanted: usize) -> io::Result<Vec<InBlock>> {
-    let [one, other] = workers;
-    let (first, second) = blocks.split_at(blocks.len().div_ceil(2));
-    let look = |worker: &mut Worker<'_>, blocks: &[Block]| -> io::Result<Vec<InBlock>> {
-        blocks.iter().map(|block| worker.look(*block, wanted)).collect()
+    let next = AtomicUsize::new(0);
+    let look = |worker: &mut Worker<'_>| -> io::Result<Vec<(usize, InBlock)>> {
+        let mut found = Vec::new();
+        loop {
+            let from = next.fetch_add(AT_ONCE, Ordering::Relaxed);
+            let Some(some) = blocks.get(from..blocks.len().min(from + AT_ONCE)) else { return Ok(found) };
+            for (at, block) in (from..).zip(some) {
+                found.push((at, worker.look(*block, wanted)?));
+            }
+        }
     };
-    if second.is_empty() {
-        return look(one, first);
-    }
-    let (found, more) = std::thread::scope(|scope| {
-        let more = scope.spawn(|| look(other, second));
-        (look(one, first), more.join())
-    });
-    let more = more.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    Ok([found?, more?].into_iter().flatten().collect())
+    let [one, other] = workers;
+    let mut found = if blocks.len() <= AT_ONCE {
+        look(one)?
+    } else {
+        let (found, more) = std::thread::scope(|scope| {
+            let more = scope.spawn(|| look(other));
+            (look(one), more.join())
+        });
+        let more = more.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut found = found?;
+        found.append(&mut more?);
+        found
+    };
+    found.sort_unstable_by_key(|(at, _)| *at);
+    Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
 /// Reads and scans, one block after the other.
