@@ -73,7 +73,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::SearchLog { log, pattern, from, backwards, limit } => {
             let limit = limit.min(MATCHES_CAP) as usize;
             let found = looking(app, log, &pattern, move |reader, pattern, stop| {
-                reader.search(pattern, &Search { from, backwards, limit, budget: SEARCH_BUDGET, stop })
+                reader.find(pattern, &Search { from, backwards, limit, budget: SEARCH_BUDGET, stop })
             });
             let found = found.await?;
             Ok(Response::Matches { lines: found.lines, next: found.next })
