@@ -60,7 +60,14 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
         Err(error) => {
             tracing::error!(attempt = %id, error = %chain(&error), "its plan cannot be read");
             let verdict = Verdict::because(Outcome::Broken, format!("its plan cannot be read: {error}"));
-            let end = End { verdict, steps: Vec::new(), log: LogSummary::default(), image_digest: None, results: None };
+            let end = End {
+                verdict,
+                steps: Vec::new(),
+                log: LogSummary::default(),
+                image_digest: None,
+                results: None,
+                findings: None,
+            };
             finish(executor, id, end).await;
             return None;
         }
@@ -207,7 +214,7 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
     failpoint::reached!("feed.done");
     let steps = Steps::planned(&plan.job);
     let limits = Limits::of(&plan.job, executor.config.limits.grace, executor.patience);
-    let files = Files::of(&plan.job);
+    let files = Files::of(&plan.job, executor.engines.workspaces(&plan.id));
     Some(Following { id, site, engine, writer, steps, limits, ready: false, evidence, cancel, image_digest, files })
 }
 
@@ -268,7 +275,14 @@ impl Executor {
     pub(super) async fn cancel_claimed(&self, id: &AttemptId, cancel: &CancelAsked) {
         let verdict = cancelled_before(&cancel.by);
         let Ok((_, job)) = self.load(id).await else {
-            let end = End { verdict, steps: Vec::new(), log: LogSummary::default(), image_digest: None, results: None };
+            let end = End {
+                verdict,
+                steps: Vec::new(),
+                log: LogSummary::default(),
+                image_digest: None,
+                results: None,
+                findings: None,
+            };
             return finish(self, id, end).await;
         };
         match self.logs.writer(id) {

@@ -2,7 +2,10 @@
 //! restart of the daemon, for the log's position never passes them, and count with the attempt's end or not at all. Must
 //! not know what is in them.
 
+use super::findings::SarifReports;
 use super::reports::Reports;
+use crate::findings::Findings;
+use crate::findings::place::Roots;
 use crate::frame::file::{FilePart, Purpose};
 use crate::plan::JobPlan;
 use crate::results::Results;
@@ -10,6 +13,7 @@ use crate::results::Results;
 #[derive(Debug)]
 pub(super) struct Files {
     reports: Reports,
+    sarif: SarifReports,
     /// What the one that is coming is for.
     coming: Purpose,
 }
@@ -18,11 +22,13 @@ pub(super) struct Files {
 #[derive(Debug)]
 pub(super) struct Left {
     pub(super) results: Option<Results>,
+    pub(super) findings: Option<Findings>,
 }
 
 impl Files {
-    pub(super) fn of(job: &JobPlan) -> Self {
-        Self { reports: Reports::of(job), coming: Purpose::default() }
+    /// `roots`: where its folder is.
+    pub(super) fn of(job: &JobPlan, roots: Roots) -> Self {
+        Self { reports: Reports::of(job), sarif: SarifReports::of(job, roots), coming: Purpose::default() }
     }
 
     pub(super) async fn take(&mut self, part: FilePart) {
@@ -31,11 +37,12 @@ impl Files {
         }
         match self.coming {
             Purpose::Junit => self.reports.take(part).await,
-            Purpose::Sarif | Purpose::Artifact => {}
+            Purpose::Sarif => self.sarif.take(part).await,
+            Purpose::Artifact => {}
         }
     }
 
     pub(super) fn finish(self) -> Left {
-        Left { results: self.reports.finish() }
+        Left { results: self.reports.finish(), findings: self.sarif.finish() }
     }
 }

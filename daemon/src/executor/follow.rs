@@ -8,6 +8,7 @@ use super::cancel::CancelWatch;
 use super::deadlines::{Deadlines, Due, Limits};
 use super::end::{self, End, note};
 use super::files::{Files, Left};
+use super::findings;
 use super::inflow::{Came, Inflow};
 use super::reports;
 use super::steps::Steps;
@@ -301,16 +302,21 @@ impl Follower<'_> {
         let mut verdict = judge(&self.evidence, |step| self.steps.name(step));
         self.steps.close(clock::now(), verdict.outcome);
         end::compare(self.evidence.report.as_ref(), &mut self.writer, &mut verdict);
-        let Left { results } = self.files.finish();
+        let Left { results, findings } = self.files.finish();
         // An earlier daemon that had finished the log has said it there.
         if let (Some(results), false) = (&results, self.writer.is_finished()) {
             for line in reports::words(results) {
                 note(&mut self.writer, &line);
             }
         }
+        if let (Some(findings), false) = (&findings, self.writer.is_finished()) {
+            for line in findings::words(findings) {
+                note(&mut self.writer, &line);
+            }
+        }
         failpoint::reached!("end.judged");
         let log = end::close_log(&self.id, self.writer).await;
-        let end = End { verdict, steps: self.steps.views, log, image_digest: self.image_digest, results };
+        let end = End { verdict, steps: self.steps.views, log, image_digest: self.image_digest, results, findings };
         end::finish(self.executor, &self.id, end).await;
         self.executor.clean_later(self.engine, self.id);
     }

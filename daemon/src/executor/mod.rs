@@ -9,6 +9,7 @@ mod end; // log finished and compared, end recorded
 mod follow; // frames into the log, steps into the database, to the end
 mod inflow; // frames as they come
 mod files; // what a job left, each to whom it is for
+mod findings; // what tools say about its source
 mod reports; // results of its tests
 mod steps; // how far the steps are
 mod sweep; // what engines still have of attempts that are over

@@ -11,8 +11,8 @@ use windlass_protocol::view::{LogSummary, Outcome, StepView};
 use super::builds::{NewAttempt, insert_attempt};
 use super::rows::AttemptRow;
 use super::{
-    Attempt, FirstState, NewResults, Store, StoreError, cases, groups, next, orders, signed, sql, text, touch,
-    unsigned, waiting,
+    Attempt, FirstState, NewFindings, NewResults, Store, StoreError, cases, findings, groups, next, orders, signed,
+    sql, text, touch, unsigned, waiting,
 };
 use crate::failpoint;
 use crate::plan::{JobPlan, Site};
@@ -38,6 +38,8 @@ pub struct Finish {
     pub image_digest: Option<String>,
     /// What its reports say of its tests; `None`: it has none.
     pub results: Option<NewResults>,
+    /// What tools say about its source; `None`: nothing.
+    pub findings: Option<NewFindings>,
 }
 
 /// An unfinished attempt with what lists say of its build.
@@ -239,6 +241,9 @@ impl Store {
         }
         if let Some(results) = &finish.results {
             cases::put(tx, id, results).await?;
+        }
+        if let Some(found) = &finish.findings {
+            findings::put(tx, id, found).await?;
         }
         let followed = if verdict.outcome == Outcome::Passed || verdict.fault != Fault::None {
             follow(tx, id, finish).await?

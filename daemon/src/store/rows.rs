@@ -1,6 +1,7 @@
 //! What comes out of the database: rows by column name, and the domain values made of them.
 
 use sqlx::FromRow;
+use windlass_protocol::annotation::AnnotationCounts;
 use windlass_protocol::cases::TestCounts;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
@@ -39,6 +40,7 @@ pub(super) struct AttemptRow {
     because: Option<String>,
     image_digest: Option<String>,
     tests: Option<String>,
+    findings: Option<String>,
 }
 
 /// One attempt as the database has it.
@@ -67,6 +69,8 @@ pub struct Attempt {
     pub image_digest: Option<String>,
     /// What its reports say of its tests.
     pub tests: Option<TestCounts>,
+    /// How much tools say about its source.
+    pub findings: Option<AnnotationCounts>,
 }
 
 /// Somebody wants it stopped.
@@ -179,6 +183,7 @@ impl TryFrom<AttemptRow> for Attempt {
             because: row.because,
             image_digest: row.image_digest,
             tests: row.tests.map(|tests| json("tests", &tests)).transpose()?,
+            findings: row.findings.map(|findings| json("findings", &findings)).transpose()?,
         })
     }
 }

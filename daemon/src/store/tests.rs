@@ -6,6 +6,7 @@ mod belongs; // one data folder a database
 mod builds; // create, read, the list and its filters
 mod cases; // results of tests
 mod deliveries; // webhooks, and tokens
+mod findings; // what tools say about the source
 mod groups; // builds that run one at a time
 mod keeper; // what is removed when it is old
 mod interleavings; // whatever happens in whatever order
@@ -211,7 +212,15 @@ pub(crate) fn ended(outcome: Outcome) -> Finish {
         Outcome::Passed => Verdict::passed(),
         other => Verdict::because(other, format!("it {other}")),
     };
-    Finish { verdict, at: at(4_000), steps: Vec::new(), log: LogSummary::default(), image_digest: None, results: None }
+    Finish {
+        verdict,
+        at: at(4_000),
+        steps: Vec::new(),
+        log: LogSummary::default(),
+        image_digest: None,
+        results: None,
+        findings: None,
+    }
 }
 
 /// Takes the oldest that waits through its whole life.

@@ -90,7 +90,7 @@ impl World {
             started_at: None,
             finished_at: None,
         };
-        self.builds.insert(number, BuildView { build: head, jobs, tests: None });
+        self.builds.insert(number, BuildView { build: head, jobs, tests: None, annotations: None });
         self.touch(number);
         number
     }
@@ -527,6 +527,7 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
             steps: steps.iter().map(step).collect(),
             log: LogSummary::default(),
             tests: None,
+            annotations: None,
             artifacts: None,
         }],
     }

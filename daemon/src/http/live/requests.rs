@@ -59,6 +59,9 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::Tests { number, filter, offset, limit } => {
             Ok(Response::Tests { tests: view::tests_page(app, number, &filter, offset, limit).await? })
         }
+        Request::Annotations { number, offset, limit } => {
+            Ok(Response::Annotations { annotations: view::annotations_page(app, number, offset, limit).await? })
+        }
         Request::Replay { delivery } => {
             caller.still_needs(app, Role::Operator, "replay").await?;
             Ok(actions::replay(app, &delivery, &caller.name).await?)
