@@ -1,3 +1,5 @@
+//! Findings together: told once, bounded, the worst first.
+
 use super::*;
 
 fn finding(level: Level, message: &str) -> Finding {

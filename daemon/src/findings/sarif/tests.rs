@@ -1,3 +1,5 @@
+//! Reports as tools write them, and as nobody should.
+
 use proptest::prelude::*;
 
 use super::*;
