@@ -2,7 +2,7 @@
 
 use windlass_protocol::annotation::{AnnotationCounts, AnnotationView};
 
-use crate::words::{count, plural};
+use crate::words::plural;
 
 /// `3 errors, 12 warnings`; empty when there are none.
 pub(crate) fn counts(counts: &AnnotationCounts) -> String {
@@ -47,12 +47,6 @@ pub(crate) fn troubles(counts: &AnnotationCounts) -> impl Iterator<Item = String
     counts.troubles.iter().map(|trouble| format!("annotations: {trouble}"))
 }
 
-/// How many are counted and not among so many that are listed.
-pub(crate) fn unlisted(counts: &AnnotationCounts, listed: u64) -> Option<String> {
-    let more = counts.total().saturating_sub(listed);
-    (more > 0).then(|| format!("and {} more that are counted and not listed", count(more)))
-}
-
 #[cfg(test)]
 mod tests {
     use windlass_protocol::annotation::Level;
@@ -82,8 +76,6 @@ mod tests {
         let some = AnnotationCounts { errors: 1, notes: 1_200, ..AnnotationCounts::default() };
         assert_eq!(in_a_line(&some), "annotations: 1 error, 1,200 notes");
         assert_eq!(in_a_line(&AnnotationCounts::default()), "annotations: none");
-        assert_eq!(unlisted(&some, 1_000).as_deref(), Some("and 201 more that are counted and not listed"));
-        assert_eq!(unlisted(&some, 1_201), None);
     }
 
     #[test]
