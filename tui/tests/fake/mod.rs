@@ -1,6 +1,7 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
+pub(crate) mod annotations;
 pub(crate) mod cases;
 mod glance;
 mod views;
@@ -60,6 +61,7 @@ impl Fake {
             subscribed: Vec::new(),
             seq: 0,
             tests: BTreeMap::new(),
+            annotations: BTreeMap::new(),
         };
         let world = Arc::new(Mutex::new(world));
         let listener = UnixListener::bind(path).expect("a free path for the socket");
@@ -152,7 +154,7 @@ impl Connection {
                 protocol: world.protocol,
                 version: world.version.clone(),
                 instance: "fake".to_owned(),
-                capabilities: vec!["log_view".to_owned(), "tests".to_owned()],
+                capabilities: vec!["log_view".to_owned(), "tests".to_owned(), "annotations".to_owned()],
                 role: Role::Admin,
                 now: world.now,
                 webhook: Some(world.webhook.clone()),

@@ -66,6 +66,9 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::ReadArtifact { attempt, artifact, from, limit } => {
             Ok(Response::Artifact { bytes: view::artifact_piece(app, &attempt, artifact, from, limit).await? })
         }
+        Request::Annotations { number, offset, limit } => {
+            Ok(Response::Annotations { annotations: view::annotations_page(app, number, offset, limit).await? })
+        }
         Request::Replay { delivery } => {
             caller.still_needs(app, Role::Operator, "replay").await?;
             Ok(actions::replay(app, &delivery, &caller.name).await?)
