@@ -7,8 +7,8 @@ mod stage;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use fake::annotations::warning;
 use fake::World;
+use fake::annotations::warning;
 use fake::cases::passed;
 use stage::{Stage, finish, text, windlass};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
