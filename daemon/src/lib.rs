@@ -10,6 +10,7 @@ pub mod plan; // what one attempt is to do: handed to engine and runner
 pub mod state; // where attempts and builds stand, and what may follow
 pub mod frame; // what a runner tells: frames, encoded and decoded
 pub mod results; // results of tests: read, kept, compared
+pub mod findings; // what tools say about places in the source: read, kept
 
 // Edges: one technology each.
 pub mod github; // webhook payloads and signatures

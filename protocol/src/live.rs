@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::annotation::AnnotationsPage;
 use crate::artifact::ArtifactsPage;
 use crate::cases::{CaseFilter, TestsPage};
 use crate::glance::{BuildResult, NodeView, RepositoryView};
@@ -274,6 +275,14 @@ pub enum Request {
         from: u64,
         limit: u32,
     },
+    /// A window of what tools say about the source of a build: of the newest attempt of each job.
+    Annotations {
+        number: BuildNumber,
+        #[serde(default)]
+        offset: u64,
+        /// At most 500.
+        limit: u32,
+    },
     /// Work on a stored delivery once more, as a new one: a build of the same event.
     Replay {
         delivery: String,
@@ -477,6 +486,9 @@ pub enum Response {
     /// In Base64. Fewer than asked for only at the end of the file; none beyond it.
     Artifact {
         bytes: String,
+    },
+    Annotations {
+        annotations: AnnotationsPage,
     },
     /// The new delivery: ask `deliveries` for what came of it.
     Replay {

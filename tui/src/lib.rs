@@ -7,6 +7,7 @@ pub mod safe_text; // the one door for text from elsewhere
 pub mod filter; // what is typed to find builds
 mod waiting; // why something waits, in words
 mod teller; // what happens to a job, each thing once
+mod annotated; // what tools say about the source, in words
 mod tested; // results of tests in words
 mod left; // files that jobs left, in words
 mod words; // states, durations and names in words

@@ -8,10 +8,12 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use fake::World;
+use fake::annotations::warning;
 use fake::cases::passed;
 use stage::{Stage, finish, text, windlass};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
+use windlass_protocol::annotation::{AnnotationView, Level};
 use windlass_protocol::cases::{CaseOutcome, CaseView};
 use windlass_protocol::live::{Request, RetryWhat, Topic};
 use windlass_protocol::view::Outcome;
@@ -465,4 +467,47 @@ async fn tests_are_listed_and_failing_ones_stand_in_the_digest() {
     assert!(few.ends_with("and 2 more: --limit 0 shows all\n"), "{few}");
     let both = stage.run(&["tests", &number.to_string(), "--failed", "--new"]).await;
     assert_eq!(both.status.code(), Some(2), "only one of them");
+}
+
+#[tokio::test]
+async fn annotations_are_one_a_line_as_editors_read_them() {
+    let stage = Stage::new();
+    let number = stage.failed();
+    let error = AnnotationView {
+        level: Level::Error,
+        column: Some(5),
+        rule: Some("no\u{1b}[2J".to_owned()),
+        ..warning("src/ma\nin.rs", 17, "never\n  ends \u{202e}")
+    };
+    let failed = AnnotationView { test: true, level: Level::Error, ..warning("pump.py", 7, "still 3 litres") };
+    let nowhere = AnnotationView { path: None, line: None, ..warning("", 0, "no licence") };
+    let mut all = vec![error, failed, nowhere];
+    all.extend((0..9).map(|n| warning("a.rs", n + 1, "long line")));
+    stage.fake.change(|world| world.annotated(number, all, 4, &["b.sarif: left out: the file is empty"]));
+
+    let output = stage.run(&["annotations", &number.to_string()]).await;
+    let told = text(&output.stdout);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 12, "one a line: {told}");
+    assert!(lines[0].starts_with("src/ma") && lines[0].contains("in.rs:17:5: error: never ends"), "{told}");
+    assert!(!told.contains('\u{1b}') && !told.contains('\u{202e}'), "{told}");
+    assert_eq!(lines[1], "pump.py:7: error: still 3 litres");
+    assert_eq!(lines[2], format!("{number}/test: warning: no licence"));
+    assert_eq!(lines[3], "a.rs:1: warning: long line");
+    let aside = text(&output.stderr);
+    assert_eq!(aside, "windlass: test: b.sarif: left out: the file is empty\nwindlass: and 4 more\n");
+    let errors = text(&stage.run(&["annotations", &number.to_string(), "--errors"]).await.stdout);
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+    let few = stage.run(&["annotations", &number.to_string(), "-n", "3", "--json"]).await;
+    let few: serde_json::Value = serde_json::from_slice(&few.stdout).expect("JSON");
+    assert_eq!((few["annotations"].as_array().map(Vec::len), &few["total"]), (Some(3), &12.into()), "{few:#}");
+
+    let shown = text(&stage.run(&["show", &number.to_string()]).await.stdout);
+    assert!(shown.contains("  annotations: 2 errors, 14 warnings\n"), "{shown}");
+    assert!(shown.contains("annotations: b.sarif: left out: the file is empty"), "{shown}");
+    assert!(shown.contains("a.rs:8: warning: long line\nand more: windlass annotations"), "{shown}");
+    assert!(!shown.contains("a.rs:9:") && !shown.contains("pump.py"), "ten, without the failing tests: {shown}");
+    let whole = stage.run(&["show", &number.to_string(), "--json"]).await;
+    let whole: serde_json::Value = serde_json::from_slice(&whole.stdout).expect("JSON");
+    assert_eq!(whole["annotation_list"].as_array().map(Vec::len), Some(12));
 }

@@ -67,6 +67,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
                 image_digest: None,
                 results: None,
                 artifacts: None,
+                findings: None,
             };
             finish(executor, id, end).await;
             return None;
@@ -282,6 +283,7 @@ impl Executor {
                 image_digest: None,
                 results: None,
                 artifacts: None,
+                findings: None,
             };
             return finish(self, id, end).await;
         };

@@ -6,9 +6,11 @@ use std::io;
 
 use windlass_protocol::id::AttemptId;
 
-use super::Executor;
 use super::artifacts::{Artifacts, Kept};
+use super::findings::SarifReports;
 use super::reports::Reports;
+use super::{Executor, artifacts, findings, reports};
+use crate::findings::Findings;
 use crate::frame::file::{FilePart, Purpose};
 use crate::plan::JobPlan;
 use crate::results::Results;
@@ -17,6 +19,7 @@ use crate::results::Results;
 pub(super) struct Files {
     reports: Reports,
     artifacts: Artifacts,
+    sarif: SarifReports,
     /// What the one that is coming is for.
     coming: Purpose,
 }
@@ -26,6 +29,18 @@ pub(super) struct Files {
 pub(super) struct Left {
     pub(super) results: Option<Results>,
     pub(super) artifacts: Option<Kept>,
+    pub(super) findings: Option<Findings>,
+}
+
+impl Left {
+    /// What the log says of them: only what could not be taken, so that otherwise it is what the steps wrote and nothing
+    /// else.
+    pub(super) fn words(&self) -> Vec<String> {
+        let of_results = self.results.iter().flat_map(reports::words);
+        let of_findings = self.findings.iter().flat_map(findings::words);
+        let of_artifacts = self.artifacts.iter().flat_map(|kept| artifacts::words(&kept.counts));
+        of_results.chain(of_findings).chain(of_artifacts).collect()
+    }
 }
 
 impl Files {
@@ -37,7 +52,8 @@ impl Files {
                 Artifacts::of(executor.artifacts.writer(id), most)
             }
         };
-        Self { reports: Reports::of(job), artifacts, coming: Purpose::default() }
+        let sarif = SarifReports::of(job, executor.engines.workspaces(id));
+        Self { reports: Reports::of(job), sarif, artifacts, coming: Purpose::default() }
     }
 
     /// Fails when there is no room on the disk; then the same part is to come again.
@@ -46,16 +62,18 @@ impl Files {
             self.coming = *of;
         }
         match self.coming {
-            Purpose::Junit => {
-                self.reports.take(part.clone()).await;
-                Ok(())
-            }
-            Purpose::Artifact => self.artifacts.take(part),
-            Purpose::Sarif => Ok(()),
+            Purpose::Junit => self.reports.take(part.clone()).await,
+            Purpose::Sarif => self.sarif.take(part.clone()).await,
+            Purpose::Artifact => return self.artifacts.take(part),
         }
+        Ok(())
     }
 
     pub(super) async fn finish(self, cancelled: bool) -> Left {
-        Left { results: self.reports.finish(), artifacts: self.artifacts.finish(cancelled).await }
+        Left {
+            results: self.reports.finish(),
+            artifacts: self.artifacts.finish(cancelled).await,
+            findings: self.sarif.finish(),
+        }
     }
 }

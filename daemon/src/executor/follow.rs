@@ -11,7 +11,6 @@ use super::end::{self, End, note};
 use super::files::{Files, Left};
 use super::inflow::{Came, Inflow};
 use super::steps::Steps;
-use super::{artifacts, reports};
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Exit, FramePosition, Stop};
 use crate::error_chain::chain;
@@ -306,22 +305,26 @@ impl Follower<'_> {
         self.steps.close(clock::now(), verdict.outcome);
         end::compare(self.evidence.report.as_ref(), &mut self.writer, &mut verdict);
         let cancelled = verdict.outcome == Outcome::Cancelled;
-        let Left { results, artifacts } = self.files.finish(cancelled).await;
+        let left = self.files.finish(cancelled).await;
         failpoint::reached!("files.kept");
         // An earlier daemon that had finished the log has said it there.
-        if let (Some(results), false) = (&results, self.writer.is_finished()) {
-            for line in reports::words(results) {
+        if !self.writer.is_finished() {
+            for line in left.words() {
                 note(&mut self.writer, &line);
             }
         }
-        if let (Some(kept), false) = (&artifacts, self.writer.is_finished()) {
-            for line in artifacts::words(&kept.counts) {
-                note(&mut self.writer, &line);
-            }
-        }
+        let Left { results, artifacts, findings } = left;
         failpoint::reached!("end.judged");
         let log = end::close_log(&self.id, self.writer).await;
-        let end = End { verdict, steps: self.steps.views, log, image_digest: self.image_digest, results, artifacts };
+        let end = End {
+            verdict,
+            steps: self.steps.views,
+            log,
+            image_digest: self.image_digest,
+            results,
+            artifacts,
+            findings,
+        };
         end::finish(self.executor, &self.id, end).await;
         self.executor.clean_later(self.engine, self.id);
     }

@@ -17,6 +17,7 @@
 
 mod compress; // finished logs change their form
 mod files; // the three files of one attempt
+mod hits; // what was found, for who asks again
 mod index;
 mod lines; // line by line, with step and time
 mod literals; // what a pattern cannot match without
@@ -57,6 +58,7 @@ use crate::attempt_dirs;
 use crate::shortage::is_shortage;
 
 use files::Files;
+use hits::Hits;
 use watch::Extent;
 
 /// How much of one attempt's output is kept unless the operator says otherwise.
@@ -126,6 +128,7 @@ struct Shared {
     extent: watch::Sender,
     /// How often the log was removed: who opened it before reads files that are none any more.
     removals: AtomicU64,
+    hits: Hits,
 }
 
 /// Who is at a log's files, besides readers.
@@ -169,6 +172,7 @@ impl LogStore {
         files::remove_leftovers(&folder, &files.log);
         let recovered = recover::recover(&files, true).map_err(failed)?;
         usage.written = true;
+        shared.hits.forget();
         drop(usage);
         Ok(LogWriter::new(id.clone(), files, recovered, self.cap, shared))
     }
@@ -206,6 +210,7 @@ impl LogStore {
         }
         shared.removals.fetch_add(1, Ordering::Release);
         shared.extent.set(None);
+        shared.hits.forget();
         // The job's and the build's folders go with their last log; with others in them, they stay.
         let _folders = lock(&self.known);
         attempt_dirs::remove_empty_parents(&folder);
@@ -222,8 +227,12 @@ impl LogStore {
             return shared;
         }
         known.retain(|_, shared| shared.strong_count() > 0);
-        let shared =
-            Arc::new(Shared { usage: Mutex::default(), extent: watch::Sender::new(), removals: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            usage: Mutex::default(),
+            extent: watch::Sender::new(),
+            removals: AtomicU64::new(0),
+            hits: Hits::default(),
+        });
         known.insert(id.clone(), Arc::downgrade(&shared));
         shared
     }

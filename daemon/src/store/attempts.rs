@@ -11,8 +11,8 @@ use windlass_protocol::view::{LogSummary, Outcome, StepView};
 use super::builds::{NewAttempt, insert_attempt};
 use super::rows::AttemptRow;
 use super::{
-    Attempt, FirstState, NewArtifacts, NewResults, Store, StoreError, artifacts, cases, groups, next, orders, signed,
-    sql, text, touch, unsigned, waiting,
+    Attempt, FirstState, NewArtifacts, NewFindings, NewResults, Store, StoreError, artifacts, cases, findings, groups,
+    next, orders, signed, sql, text, touch, unsigned, waiting,
 };
 use crate::failpoint;
 use crate::plan::{JobPlan, Site};
@@ -39,6 +39,8 @@ pub struct Finish {
     /// What its reports say of its tests; `None`: it has none.
     pub results: Option<NewResults>,
     pub artifacts: Option<NewArtifacts>,
+    /// What tools say about its source; `None`: nothing.
+    pub findings: Option<NewFindings>,
 }
 
 /// An unfinished attempt with what lists say of its build.
@@ -244,6 +246,9 @@ impl Store {
         }
         if let Some(new) = &finish.artifacts {
             artifacts::put(tx, id, new, finish.at).await?;
+        }
+        if let Some(found) = &finish.findings {
+            findings::put(tx, id, found).await?;
         }
         let followed = if verdict.outcome == Outcome::Passed || verdict.fault != Fault::None {
             follow(tx, id, finish).await?

@@ -9,6 +9,7 @@ mod builds; // create, read
 mod cases; // results of tests
 mod checkpoint; // what was committed, into SQLite's file
 mod deliveries; // webhooks
+mod findings; // what tools say about places in the source
 mod groups; // builds that run one at a time
 mod health; // looked at without being changed
 mod keeper; // what is removed when it is old
@@ -36,6 +37,7 @@ pub use builds::{
 };
 pub use cases::{NewResults, StoredCases};
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
+pub use findings::{NewFindings, StoredFindings};
 pub use health::{Health, newest_schema};
 pub use keeper::{Counts, FinishedLog, KeptBuild, RemovedLog};
 pub use orders::{CancelDone, HeadRetry};

@@ -1,6 +1,7 @@
 //! What comes out of the database: rows by column name, and the domain values made of them.
 
 use sqlx::FromRow;
+use windlass_protocol::annotation::AnnotationCounts;
 use windlass_protocol::artifact::ArtifactCounts;
 use windlass_protocol::cases::TestCounts;
 use windlass_protocol::id::AttemptId;
@@ -42,6 +43,7 @@ pub(super) struct AttemptRow {
     tests: Option<String>,
     artifacts: Option<String>,
     artifacts_removed_at: Option<i64>,
+    findings: Option<String>,
 }
 
 /// One attempt as the database has it.
@@ -72,6 +74,8 @@ pub struct Attempt {
     pub tests: Option<TestCounts>,
     /// What it left to be kept.
     pub artifacts: Option<ArtifactCounts>,
+    /// How much tools say about its source.
+    pub findings: Option<AnnotationCounts>,
 }
 
 /// Somebody wants it stopped.
@@ -185,6 +189,7 @@ impl TryFrom<AttemptRow> for Attempt {
             image_digest: row.image_digest,
             tests: row.tests.map(|tests| json("tests", &tests)).transpose()?,
             artifacts: row.artifacts.map(|text| artifacts::counts(&text, row.artifacts_removed_at)).transpose()?,
+            findings: row.findings.map(|findings| json("findings", &findings)).transpose()?,
         })
     }
 }

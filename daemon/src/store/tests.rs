@@ -7,6 +7,7 @@ mod belongs; // one data folder a database
 mod builds; // create, read, the list and its filters
 mod cases; // results of tests
 mod deliveries; // webhooks, and tokens
+mod findings; // what tools say about the source
 mod groups; // builds that run one at a time
 mod keeper; // what is removed when it is old
 mod interleavings; // whatever happens in whatever order
@@ -220,6 +221,7 @@ pub(crate) fn ended(outcome: Outcome) -> Finish {
         image_digest: None,
         results: None,
         artifacts: None,
+        findings: None,
     }
 }
 

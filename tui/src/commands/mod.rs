@@ -1,6 +1,7 @@
 //! The scriptable commands, one file each. Here: what they share, the command line's shape and the way out. Must not know
 //! the terminal client's state or screens.
 
+mod annotations;
 mod artifacts;
 mod builds;
 mod cancel;
@@ -132,6 +133,7 @@ enum Asking {
     Repositories(repositories::Args),
     Nodes(nodes::Args),
     Tests(cases::Args),
+    Annotations(annotations::Args),
     Artifacts(artifacts::Args),
 }
 
@@ -295,6 +297,7 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
         Asking::Repositories(args) => repositories::run(args, &mut session, output).await,
         Asking::Nodes(args) => nodes::run(args, &mut session, output).await,
         Asking::Tests(args) => cases::run(args, &mut session, output).await,
+        Asking::Annotations(args) => annotations::run(args, &mut session, output).await,
         Asking::Artifacts(args) => artifacts::run(args, &mut session, output).await,
     }?;
     output.flush()?;

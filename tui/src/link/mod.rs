@@ -327,6 +327,7 @@ fn only_looks(request: &Request) -> bool {
         | Request::Tests { .. }
         | Request::Artifacts { .. }
         | Request::ReadArtifact { .. }
+        | Request::Annotations { .. }
         | Request::MapLog { .. } => true,
         Request::Cancel { .. }
         | Request::Retry { .. }

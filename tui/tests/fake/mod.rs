@@ -1,6 +1,7 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
+pub(crate) mod annotations;
 mod artifacts;
 pub(crate) mod cases;
 mod glance;
@@ -61,8 +62,9 @@ impl Fake {
             subscribed: Vec::new(),
             seq: 0,
             tests: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             artifacts: BTreeMap::new(),
-            abilities: vec!["artifacts".to_owned(), "log_view".to_owned(), "tests".to_owned()],
+            abilities: ["annotations", "artifacts", "log_view", "tests"].map(str::to_owned).to_vec(),
             cut_after: None,
             stuck_from: None,
         };

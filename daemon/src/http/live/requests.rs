@@ -66,6 +66,9 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::ReadArtifact { attempt, artifact, from, limit } => {
             Ok(Response::Artifact { bytes: view::artifact_piece(app, &attempt, artifact, from, limit).await? })
         }
+        Request::Annotations { number, offset, limit } => {
+            Ok(Response::Annotations { annotations: view::annotations_page(app, number, offset, limit).await? })
+        }
         Request::Replay { delivery } => {
             caller.still_needs(app, Role::Operator, "replay").await?;
             Ok(actions::replay(app, &delivery, &caller.name).await?)
@@ -73,7 +76,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::SearchLog { log, pattern, from, backwards, limit } => {
             let limit = limit.min(MATCHES_CAP) as usize;
             let found = looking(app, log, &pattern, move |reader, pattern, stop| {
-                reader.search(pattern, &Search { from, backwards, limit, budget: SEARCH_BUDGET, stop })
+                reader.find(pattern, &Search { from, backwards, limit, budget: SEARCH_BUDGET, stop })
             });
             let found = found.await?;
             Ok(Response::Matches { lines: found.lines, next: found.next })
