@@ -39,6 +39,8 @@ pub enum Mode {
     Graph,
     /// The tests of a build.
     Tests,
+    /// What tools say about the source of a build.
+    Annotations,
     Log,
     /// Text is being typed: what is no key of this mode is text.
     Prompt,
@@ -73,6 +75,7 @@ pub enum Action {
     Into,
     Graph,
     Tests,
+    Annotations,
     Details,
     NextFailed,
     PreviousFailed,
@@ -135,11 +138,11 @@ pub struct Binding {
 }
 
 use Key::{Char, Ctrl, Function};
-use Mode::{Build, Dialog, Graph, Help, List, Log, Prompt, Tests};
+use Mode::{Annotations, Build, Dialog, Graph, Help, List, Log, Prompt, Tests};
 
-const EVERY: &[Mode] = &[List, Build, Graph, Tests, Log, Prompt, Dialog, Help];
-const PAGES: &[Mode] = &[List, Build, Graph, Tests, Log];
-const MOVES: &[Mode] = &[List, Build, Graph, Tests, Log, Help];
+const EVERY: &[Mode] = &[List, Build, Graph, Tests, Annotations, Log, Prompt, Dialog, Help];
+const PAGES: &[Mode] = &[List, Build, Graph, Tests, Annotations, Log];
+const MOVES: &[Mode] = &[List, Build, Graph, Tests, Annotations, Log, Help];
 
 const fn bind(
     action: Action,
@@ -188,6 +191,20 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Filter, &[Tests], &[Char('/')], "filter: words of job, suite, name or file", Some("filter")),
     bind(Action::OnlyFailed, &[Tests], &[Char('!')], "only what failed", Some("failed")),
     bind(
+        Action::Annotations,
+        &[Build, Graph],
+        &[Char('A')],
+        "annotations: what tools say about the source, errors first",
+        Some("annotations"),
+    ),
+    bind(
+        Action::Into,
+        &[Annotations],
+        &[Key::Enter, Char('l'), Key::Right],
+        "to its line in the log, or to what it says there",
+        Some("log"),
+    ),
+    bind(
         Action::Details,
         &[Build],
         &[Char('d')],
@@ -220,6 +237,7 @@ pub const TABLE: &[Binding] = &[
         Some("retry"),
     ),
     bind(Action::RetryFailed, &[Tests], &[Char('r')], "retry the job of the test", Some("retry")),
+    bind(Action::RetryFailed, &[Annotations], &[Char('r')], "retry the job that it is of", Some("retry")),
     bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
     bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue or a repository, after a question", None),
@@ -231,16 +249,19 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Undo, PAGES, &[Char('u')], "undo within 5 s: a mark, a filter, a cancel of what had not begun", None),
     bind(
         Action::Watch,
-        &[List, Build, Graph, Tests],
+        &[List, Build, Graph, Tests, Annotations],
         &[Char('w')],
         "watch: be told when it ends, wherever you look",
         None,
     ),
     bind(Action::NextFailed, &[List, Build, Graph, Tests], &[Char('e')], "next that did not pass", None),
     bind(Action::PreviousFailed, &[List, Build, Graph, Tests], &[Char('E')], "one before that did not pass", None),
+    bind(Action::NextFailed, &[Annotations], &[Char('e')], "next error", Some("error")),
+    bind(Action::PreviousFailed, &[Annotations], &[Char('E')], "error before", None),
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),
     bind(Action::Copy, &[List, Build, Graph], &[Char('y')], "copy the address, through the terminal", None),
     bind(Action::Copy, &[Tests], &[Char('y')], "copy the name of the test", None),
+    bind(Action::Copy, &[Annotations], &[Char('y')], "copy its place: file and line", Some("copy")),
     bind(Action::Select, &[Log], &[Char('v')], "select lines, from here to the cursor", None),
     bind(Action::Copy, &[Log], &[Char('y')], "copy the selected lines, or this one", None),
     bind(Action::CopyLink, &[Log], &[Char('Y')], "copy a link to this line, or its address", None),
@@ -280,7 +301,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::HalfUp, MOVES, &[Ctrl('u')], "half a page up", None),
     bind(Action::HalfDown, MOVES, &[Ctrl('d')], "half a page down", None),
     bind(Action::First, MOVES, &[Char('g'), Key::Home], "to the beginning", None),
-    bind(Action::Last, &[List, Build, Graph, Tests, Help], &[Char('G'), Key::End], "to the end", None),
+    bind(Action::Last, &[List, Build, Graph, Tests, Annotations, Help], &[Char('G'), Key::End], "to the end", None),
     bind(Action::Last, &[Log], &[Char('G'), Key::End], "to the end, and follow it", None),
     bind(Action::Left, &[Log], &[Char('h'), Key::Left], "to the left", None),
     bind(Action::Right, &[Log], &[Char('l'), Key::Right], "to the right", None),
@@ -302,6 +323,13 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(
         Action::Back,
+        &[Annotations],
+        &[Key::Esc, Char('q'), Char('h'), Key::Left, Key::Backspace, Char('A')],
+        "back to the jobs",
+        Some("back"),
+    ),
+    bind(
+        Action::Back,
         &[Log],
         &[Key::Esc, Char('q'), Key::Backspace],
         "end selection, search or filter, or back",
@@ -312,7 +340,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::View(3), PAGES, &[Char('3')], "deliveries", None),
     bind(Action::View(4), PAGES, &[Char('4')], "repositories", None),
     bind(Action::View(5), PAGES, &[Char('5')], "nodes", None),
-    bind(Action::NextView, &[List, Build, Graph, Tests], &[Key::Tab, Char(']')], "next view", None),
+    bind(Action::NextView, &[List, Build, Graph, Tests, Annotations], &[Key::Tab, Char(']')], "next view", None),
     bind(Action::NextView, &[Log], &[Key::Tab, Char(']')], "next view; of two logs, the other one", None),
     bind(Action::PreviousView, PAGES, &[Key::BackTab, Char('[')], "view before", None),
     bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
@@ -327,11 +355,12 @@ pub const TABLE: &[Binding] = &[
 ];
 
 /// The sections of the help, in order.
-pub const SECTIONS: [(Mode, &str); 8] = [
+pub const SECTIONS: [(Mode, &str); 9] = [
     (List, "In lists"),
     (Build, "In a build"),
     (Graph, "In the graph of a build"),
     (Tests, "In the tests of a build"),
+    (Annotations, "In the annotations of a build"),
     (Log, "In a log"),
     (Prompt, "While typing"),
     (Dialog, "In a question"),

@@ -207,6 +207,9 @@ fn possible(state: &State, action: Action) -> bool {
             matches!(state.view, View::Builds | View::Queue | View::Deliveries | View::Repositories)
         }
         (Action::Tests, Some(Page::Build(page))) => page.view.as_ref().is_some_and(|view| view.tests.is_some()),
+        (Action::Annotations, Some(Page::Build(page))) => {
+            page.view.as_ref().is_some_and(|view| view.annotations.is_some())
+        }
         (Action::Replay, _) => state.view == View::Deliveries,
         (Action::Pause, _) => matches!(state.view, View::Queue | View::Repositories),
         (Action::Cancel, None) => !matches!(state.view, View::Deliveries | View::Repositories),

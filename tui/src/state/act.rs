@@ -49,7 +49,9 @@ impl State {
             Mode::Prompt => self.act_in_prompt(action, effects),
             Mode::Dialog => self.act_in_dialog(action, effects),
             Mode::Help => self.act_in_help(action),
-            Mode::List | Mode::Build | Mode::Graph | Mode::Tests | Mode::Log => self.act_on_page(action, effects),
+            Mode::List | Mode::Build | Mode::Graph | Mode::Tests | Mode::Annotations | Mode::Log => {
+                self.act_on_page(action, effects)
+            }
         }
     }
 
@@ -98,6 +100,7 @@ impl State {
             _ => match self.pages.last_mut() {
                 Some(Page::Log(_)) => self.act_in_log(action, effects),
                 Some(Page::Build(page)) if page.cases.is_some() => self.act_in_tests(action, effects),
+                Some(Page::Build(page)) if page.annotations.list.is_some() => self.act_in_annotations(action, effects),
                 Some(Page::Build(page)) if page.picture.is_some() => self.act_in_graph(action, effects),
                 Some(Page::Build(_)) => self.act_in_build(action, effects),
                 None => self.act_in_list(action, effects),
@@ -190,6 +193,7 @@ impl State {
             Action::Into => self.open_log(effects),
             Action::Graph => self.toggle_graph(),
             Action::Tests => self.toggle_tests(effects),
+            Action::Annotations => self.toggle_annotations(),
             Action::Details => self.toggle_details(),
             Action::Back => self.back(effects),
             _ => {}
@@ -400,6 +404,7 @@ impl State {
                 Page::Build(page) => {
                     effects.push(subscribe(page.sub, Topic::Build { number: page.number }));
                     page.preview.iter_mut().for_each(LogPage::forget_window);
+                    page.annotations.ask_again();
                 }
                 Page::Log(log) => log.forget_window(),
             }

@@ -8,6 +8,7 @@ use windlass_protocol::live::Sub;
 use windlass_protocol::refusal::Refusal;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Outcome, Status};
 
+use super::annotations::Annotations;
 use super::cases::Cases;
 use super::cursor::{Cursor, Move};
 use super::digest::Digest;
@@ -32,6 +33,8 @@ pub struct BuildPage {
     pub picture: Option<Picture>,
     /// Its tests are shown instead of its jobs.
     pub cases: Option<Box<Cases>>,
+    /// What tools say about its source.
+    pub annotations: Annotations,
     /// The details of the selected job were wished, or not; without a word they are shown where there is room.
     pub details: Option<bool>,
     /// The last errors of attempts, as far as they were asked for.
@@ -63,6 +66,7 @@ impl BuildPage {
             preview: None,
             picture: None,
             cases: None,
+            annotations: Annotations::default(),
             details: None,
             digests: BTreeMap::new(),
         }
@@ -84,6 +88,12 @@ impl BuildPage {
         self.refused = None;
         self.view = Some(view);
         self.cursor.settle(self.rows.len(), height);
+    }
+
+    /// Its jobs are on the screen as a list, not as a graph, and nothing instead of them.
+    #[must_use]
+    pub fn shows_jobs(&self) -> bool {
+        self.picture.is_none() && self.cases.is_none() && self.annotations.list.is_none()
     }
 
     pub fn selected(&self) -> Row {

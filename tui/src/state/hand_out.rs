@@ -4,6 +4,7 @@ use windlass_protocol::id::AttemptId;
 
 use super::overview::NodeRow;
 use super::{Effect, Page, Reader, State, View};
+use crate::annotated;
 use crate::safe_text::label;
 use crate::tested;
 
@@ -17,6 +18,10 @@ impl State {
             (Some(Page::Log(log)), _) => Some(log.id.to_string()),
             (Some(Page::Build(page)), _) if page.cases.is_some() => {
                 page.cases.as_ref().and_then(|cases| cases.selected()).map(tested::name)
+            }
+            (Some(Page::Build(page)), _) if page.annotations.list.is_some() => {
+                let selected = page.annotations.selected();
+                selected.map(|one| annotated::to_copy(one))
             }
             (Some(Page::Build(page)), _) => match page.job() {
                 Some(job) => Some(format!("{}/{}", page.number, job.name)),

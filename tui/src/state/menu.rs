@@ -122,6 +122,7 @@ const ABOUT_ROW: &[Action] = &[
     Action::Into,
     Action::Graph,
     Action::Tests,
+    Action::Annotations,
     Action::Details,
     Action::Cancel,
     Action::Kill,
@@ -275,13 +276,14 @@ impl State {
                 self.no_view(action)
             }
             Action::Tests => self.no_tests(),
+            Action::Annotations => self.no_annotations(),
             Action::Into
             | Action::Copy
             | Action::Filter
             | Action::OnlyFailed
             | Action::NextFailed
             | Action::PreviousFailed
-                if mode == Mode::Tests =>
+                if matches!(mode, Mode::Tests | Mode::Annotations) =>
             {
                 None
             }

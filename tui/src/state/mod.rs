@@ -10,6 +10,7 @@ mod act_view;
 mod answer;
 mod arrive;
 mod batch;
+pub mod annotations;
 pub mod build;
 pub mod builds;
 pub mod cache;
@@ -220,6 +221,10 @@ pub enum Connection {
 /// What was asked and is not answered yet.
 #[derive(Debug)]
 enum Pending {
+    Annotations {
+        build: BuildNumber,
+        asked: u64,
+    },
     Excerpt {
         log: AttemptId,
     },
@@ -412,7 +417,7 @@ impl State {
         let split = self.split;
         let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None, split };
         match self.pages.last() {
-            Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() && page.cases.is_none() => {
+            Some(Page::Build(page)) if page.view.is_some() && page.shows_jobs() => {
                 let rows = u16::try_from(page.rows.len()).unwrap_or(u16::MAX);
                 let shown = page.details.unwrap_or_else(|| layout.fits_details(rows));
                 Layout { details: shown.then_some(rows), ..layout }
@@ -434,6 +439,7 @@ impl State {
             (_, Some(_), ..) => Mode::Help,
             (_, _, Some(_), _) => Mode::Prompt,
             (.., Some(Page::Build(page))) if page.cases.is_some() => Mode::Tests,
+            (.., Some(Page::Build(page))) if page.annotations.list.is_some() => Mode::Annotations,
             (.., Some(Page::Build(page))) if page.picture.is_some() => Mode::Graph,
             (.., Some(Page::Build(_))) => Mode::Build,
             (.., Some(Page::Log(_))) => Mode::Log,
