@@ -195,7 +195,7 @@ pub const TABLE: &[Binding] = &[
         &[Build, Graph],
         &[Char('A')],
         "annotations: what tools say about the source, errors first",
-        Some("annotations"),
+        Some("says"),
     ),
     bind(
         Action::Into,

@@ -66,7 +66,7 @@ fn columns(width: u16, page: &AnnotationsPage) -> Vec<Column> {
     let fixed = |title, width| Column { title, width: Width::Fixed(width), right: false };
     let places = page.annotations.iter().filter_map(annotated::place).map(|place| label(place).width());
     let widest = u16::try_from(places.max().unwrap_or(0)).unwrap_or(u16::MAX);
-    let mut columns = vec![fixed("level", if width >= 60 { 9 } else { 1 })];
+    let mut columns = vec![if width >= 60 { fixed("level", 9) } else { fixed("", 1) }];
     columns.push(fixed("place", widest.clamp(5, width * 2 / 5)));
     columns.push(Column { title: "says", width: Width::Rest, right: false });
     if width >= 110 {
@@ -77,7 +77,7 @@ fn columns(width: u16, page: &AnnotationsPage) -> Vec<Column> {
 
 fn cell(title: &str, width: usize, annotation: &AnnotationView) -> Words {
     match title {
-        "level" => level(annotation.level, width > 1),
+        "" | "level" => level(annotation.level, width > 1),
         "place" => match annotated::place(annotation) {
             Some(place) => Words::from((Tone::Accent, end_of(&place, width))),
             None => Words::from((Tone::Dim, "–")),

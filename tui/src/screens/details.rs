@@ -90,7 +90,9 @@ fn said(page: &BuildPage, job: &JobView, attempt: &AttemptView, width: usize) ->
     let of_attempt = |one: &&AnnotationView| one.job == job.name && one.attempt == attempt.number;
     let row = |one: &AnnotationView| {
         let place = annotated::place(one).map(|place| format!(" {place} ")).unwrap_or_else(|| " ".to_owned());
-        annotations::level(one.level, false).and(Tone::Accent, place).join(annotations::said(one)).wrapped(width)
+        let words = annotations::level(one.level, false).and(Tone::Accent, place).join(annotations::said(one));
+        let rows = words.wrapped(width.saturating_sub(2)).into_iter().enumerate();
+        rows.map(|(at, row)| if at == 0 { row } else { Words::new().plain("  ").join(row) }).collect::<Vec<_>>()
     };
     page.annotations.all().iter().filter(of_attempt).flat_map(row).take(MOST_SAID).collect()
 }
