@@ -133,7 +133,7 @@ async fn the_worst_stands_in_the_build_and_in_its_details() {
 #[tokio::test]
 async fn a_list_leads_to_each_place_in_the_log() {
     let (mut driver, _) = opened().await;
-    driver.press(&[Char('A')]);
+    driver.press(&[Char('N')]);
     at_every_size(&mut driver, "annotations");
     driver.press(&[Char('y')]);
     assert!(driver.effects.contains(&Effect::Copy("src/pump.rs:17".to_owned())), "{:?}", driver.effects);
@@ -160,8 +160,8 @@ async fn a_list_leads_to_each_place_in_the_log() {
     assert!(said(&driver.state).starts_with("no licence"));
     driver.press(&[Char('E')]);
     assert_eq!(said(&driver.state), "still 3 litres");
-    driver.press(&[Char('A')]);
-    assert!(of(&driver.state).is_none(), "A is the way back, too");
+    driver.press(&[Char('N')]);
+    assert!(of(&driver.state).is_none(), "N is the way back, too");
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn where_nothing_is_said_it_says_so() {
     driver.until("the list", |state| state.builds.total() == 1).await;
     driver.press(&[Enter]);
     driver.until("the build", |state| state.build_page(number).is_some_and(|page| page.view.is_some())).await;
-    driver.press(&[Char('A')]);
+    driver.press(&[Char('N')]);
     assert!(of(&driver.state).is_none());
     assert!(driver.state.toasts.iter().any(|toast| toast.text.contains("reports: { sarif: FILE }")));
     assert_eq!(asked(&driver), 0);

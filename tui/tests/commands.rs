@@ -1,81 +1,22 @@
 //! The scriptable commands, run as a script runs them: the real executable against a daemon over a real socket.
 
+#[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
+mod stage;
 
-use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use fake::World;
 use fake::annotations::warning;
 use fake::cases::passed;
-use fake::{Fake, NOW, World};
+use stage::{Stage, finish, text, windlass};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use windlass_protocol::annotation::{AnnotationView, Level};
 use windlass_protocol::cases::{CaseOutcome, CaseView};
 use windlass_protocol::live::{Request, RetryWhat, Topic};
 use windlass_protocol::view::Outcome;
-
-struct Stage {
-    fake: Fake,
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let fake = Fake::start(&folder.path().join("s"), NOW);
-        Self { fake, folder }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        windlass(&self.folder.path().join("s"), self.folder.path(), args)
-    }
-
-    async fn run(&self, args: &[&str]) -> Output {
-        finish(self.command(args)).await
-    }
-
-    /// A build with one job that failed in its second step.
-    fn failed(&self) -> u64 {
-        self.fake.change(|world| {
-            let number = world.push("acme/app", "main", "Break it", &[("test", &[], &["install", "pytest"])]);
-            world.start_step(number, "test", 0);
-            world.write(number, "test", "installed\n");
-            world.end_step(number, "test", 0, 0);
-            world.start_step(number, "test", 1);
-            world.write(number, "test", b"\x1b[31mE  boom\x1b[0m\xff\x00\nlast");
-            world.end_step(number, "test", 1, 3);
-            world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 3");
-            number
-        })
-    }
-
-    fn running(&self) -> u64 {
-        self.fake.change(|world| {
-            let number = world.push("acme/app", "main", "Run", &[("test", &[], &["pytest"])]);
-            world.start_step(number, "test", 0);
-            number
-        })
-    }
-}
-
-fn windlass(socket: &Path, home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
-    command.args(args).env("WINDLASS_CONNECT", format!("unix:{}", socket.display())).env("HOME", home);
-    command.env_remove("XDG_CONFIG_HOME").env_remove("WINDLASS_TOKEN").kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-async fn finish(mut command: Command) -> Output {
-    let output = tokio::time::timeout(Duration::from_secs(20), command.output());
-    output.await.expect("the command ends").expect("the command starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 #[tokio::test]
 async fn builds_are_listed_and_filtered() {

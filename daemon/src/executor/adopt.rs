@@ -189,7 +189,7 @@ impl Executor {
             evidence: Evidence::default(),
             cancel: attempt.cancel.clone(),
             image_digest: attempt.image_digest.clone(),
-            files: Files::of(&job, self.engines.workspaces(id)),
+            files: Files::of(self, id, &job),
         };
         failpoint::reached!("adopt.taken-up");
         tracing::info!(attempt = %id, state = ?found.state, "taken up again");

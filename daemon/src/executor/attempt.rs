@@ -66,6 +66,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
                 log: LogSummary::default(),
                 image_digest: None,
                 results: None,
+                artifacts: None,
                 findings: None,
             };
             finish(executor, id, end).await;
@@ -214,7 +215,7 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
     failpoint::reached!("feed.done");
     let steps = Steps::planned(&plan.job);
     let limits = Limits::of(&plan.job, executor.config.limits.grace, executor.patience);
-    let files = Files::of(&plan.job, executor.engines.workspaces(&plan.id));
+    let files = Files::of(executor, &id, &plan.job);
     Some(Following { id, site, engine, writer, steps, limits, ready: false, evidence, cancel, image_digest, files })
 }
 
@@ -281,6 +282,7 @@ impl Executor {
                 log: LogSummary::default(),
                 image_digest: None,
                 results: None,
+                artifacts: None,
                 findings: None,
             };
             return finish(self, id, end).await;

@@ -1,5 +1,6 @@
 //! Domain -> wire types; the only place that does it. Reads the store; must not change anything.
 
+mod artifacts; // files that jobs left
 mod cases; // results of tests
 mod findings; // what tools say about places in the source
 mod overview; // many builds at a glance
@@ -24,6 +25,7 @@ use crate::store::{
     self, Attempt, CancelAsked, PageFilter, StoreError, StoredBuild, StoredGroup, StoredJob, Summary, Turn,
 };
 
+pub use artifacts::{artifact_piece, artifacts_page};
 pub use cases::{Remembered, tests_page};
 pub use findings::annotations_page;
 pub use overview::{nodes, repositories, results};
@@ -362,8 +364,8 @@ fn attempt_view(app: &App, attempt: Attempt, finally_ms: u64) -> AttemptView {
         steps: attempt.steps,
         log,
         tests: attempt.tests,
+        artifacts: attempt.artifacts,
         annotations: attempt.findings,
-        artifacts: None,
     }
 }
 

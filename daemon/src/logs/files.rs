@@ -9,7 +9,7 @@ use std::{fs, io};
 use super::damaged;
 use super::index::LineStart;
 use super::marks::Mark;
-use super::packed::Packed;
+use super::packed::{Kept, Packed, Unpacker};
 use super::records::Records;
 use crate::failpoint;
 
@@ -35,6 +35,12 @@ pub(super) enum Bytes {
     Plain(File),
     /// Of a finished log: it takes no more bytes.
     Packed(Packed),
+}
+
+/// The same bytes for one reader among several: a compressed log's others wait for each other.
+pub(super) enum Apart<'a> {
+    Plain(&'a File),
+    Packed(Unpacker<'a>, Kept),
 }
 
 impl Files {
@@ -106,15 +112,19 @@ impl Bytes {
 
     /// Replaces what is in `buffer` by bytes `from .. to`, which must exist.
     pub(super) fn read(&self, from: u64, to: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
-        // Callers bound what they read; only an index that is not the log's own asks for more, or for less than nothing.
-        let length = to.checked_sub(from).and_then(|length| usize::try_from(length).ok());
-        let length = length.ok_or_else(|| damaged("the index does not fit the log"))?;
-        // Not clear() first: only what grows is filled with zeros.
-        buffer.resize(length, 0);
+        resize(buffer, from, to)?;
         match self {
             Self::Plain(file) => file.read_exact_at(buffer, from),
             Self::Packed(packed) => packed.read(from, buffer),
         }
+    }
+
+    /// For one of several threads that read much of it at the same time.
+    pub(super) fn apart(&self) -> io::Result<Apart<'_>> {
+        Ok(match self {
+            Self::Plain(file) => Apart::Plain(file),
+            Self::Packed(packed) => Apart::Packed(packed.unpacker()?, Kept::default()),
+        })
     }
 
     pub(super) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -131,6 +141,26 @@ impl Bytes {
             _ => Ok(()),
         }
     }
+}
+
+impl Apart<'_> {
+    /// As [`Bytes::read`], without waiting for others.
+    pub(super) fn read(&mut self, from: u64, to: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
+        resize(buffer, from, to)?;
+        match self {
+            Self::Plain(file) => file.read_exact_at(buffer, from),
+            Self::Packed(unpacker, kept) => unpacker.read(kept, from, buffer),
+        }
+    }
+}
+
+/// To the length of `from .. to`.
+fn resize(buffer: &mut Vec<u8>, from: u64, to: u64) -> io::Result<()> {
+    // Callers bound what they read; only an index that is not the log's own asks for more, or for less than nothing.
+    let length = to.checked_sub(from).and_then(|length| usize::try_from(length).ok());
+    // Not clear() first: only what grows is filled with zeros.
+    buffer.resize(length.ok_or_else(|| damaged("the index does not fit the log"))?, 0);
+    Ok(())
 }
 
 /// The file that becomes the compressed log, empty.

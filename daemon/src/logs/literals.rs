@@ -43,8 +43,7 @@ impl Literals {
             return None;
         }
         buffer.clear();
-        buffer.extend_from_slice(text);
-        buffer.make_ascii_lowercase();
+        buffer.extend(text.iter().map(u8::to_ascii_lowercase));
         Some(buffer)
     }
 

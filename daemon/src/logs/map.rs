@@ -16,7 +16,7 @@ pub struct LogMap {
 
 /// Matches that are counted at once, and bytes that are read for them.
 const MATCHES: usize = 64 << 10;
-const SLICE: u64 = 8 << 20;
+const SLICE: u64 = 64 << 20;
 
 impl LogReader {
     /// Counts matching lines in each of `parts` parts, looking at about `budget` bytes at most.
@@ -28,7 +28,7 @@ impl LogReader {
             let some = left.min(SLICE);
             left -= some;
             let search = Search { from: map.looked, backwards: false, limit: MATCHES, budget: some, stop };
-            let found = self.search(pattern, &search)?;
+            let found = self.find(pattern, &search)?;
             for line in found.lines.into_iter().filter(|line| *line < lines) {
                 // The last part that begins at or before the line.
                 let part = ((u128::from(line) + 1) * count).div_ceil(u128::from(lines)) - 1;

@@ -17,6 +17,7 @@
 
 mod compress; // finished logs change their form
 mod files; // the three files of one attempt
+mod hits; // what was found, for who asks again
 mod index;
 mod lines; // line by line, with step and time
 mod literals; // what a pattern cannot match without
@@ -53,9 +54,11 @@ pub use view::{Look, Rows, View};
 pub use watch::LogWatch;
 pub use writer::{LogSummary, LogWriter};
 
+use crate::attempt_dirs;
 use crate::shortage::is_shortage;
 
 use files::Files;
+use hits::Hits;
 use watch::Extent;
 
 /// How much of one attempt's output is kept unless the operator says otherwise.
@@ -125,6 +128,7 @@ struct Shared {
     extent: watch::Sender,
     /// How often the log was removed: who opened it before reads files that are none any more.
     removals: AtomicU64,
+    hits: Hits,
 }
 
 /// Who is at a log's files, besides readers.
@@ -168,6 +172,7 @@ impl LogStore {
         files::remove_leftovers(&folder, &files.log);
         let recovered = recover::recover(&files, true).map_err(failed)?;
         usage.written = true;
+        shared.hits.forget();
         drop(usage);
         Ok(LogWriter::new(id.clone(), files, recovered, self.cap, shared))
     }
@@ -205,23 +210,15 @@ impl LogStore {
         }
         shared.removals.fetch_add(1, Ordering::Release);
         shared.extent.set(None);
+        shared.hits.forget();
         // The job's and the build's folders go with their last log; with others in them, they stay.
         let _folders = lock(&self.known);
-        for parent in folder.ancestors().skip(1).take(2) {
-            if fs::remove_dir(parent).is_err() {
-                break;
-            }
-        }
+        attempt_dirs::remove_empty_parents(&folder);
         Ok(())
     }
 
     fn folder(&self, id: &AttemptId) -> Result<PathBuf, LogError> {
-        let job = id.job.as_str();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if !(1..=64).contains(&job.len()) || !job.bytes().all(allowed) || job == "." || job == ".." {
-            return Err(LogError::BadName { job: job.to_owned() });
-        }
-        Ok(self.dir.join(id.build.to_string()).join(job).join(id.attempt.to_string()))
+        attempt_dirs::path(&self.dir, id).ok_or_else(|| LogError::BadName { job: id.job.clone() })
     }
 
     fn shared(&self, id: &AttemptId) -> Arc<Shared> {
@@ -230,8 +227,12 @@ impl LogStore {
             return shared;
         }
         known.retain(|_, shared| shared.strong_count() > 0);
-        let shared =
-            Arc::new(Shared { usage: Mutex::default(), extent: watch::Sender::new(), removals: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            usage: Mutex::default(),
+            extent: watch::Sender::new(),
+            removals: AtomicU64::new(0),
+            hits: Hits::default(),
+        });
         known.insert(id.clone(), Arc::downgrade(&shared));
         shared
     }

@@ -41,14 +41,22 @@ pub(super) struct Packed {
     starts: Vec<u64>,
     block: u64,
     bytes: u64,
-    /// The block that was last read in part. Neighbouring reads want the rest of it.
     kept: Mutex<Kept>,
 }
 
+/// The block that was last read in part. Neighbouring reads want the rest of it.
 #[derive(Debug, Default)]
-struct Kept {
+pub(super) struct Kept {
     number: Option<u64>,
     bytes: Vec<u8>,
+}
+
+/// Makes blocks of it what they were.
+pub(super) struct Unpacker<'a> {
+    packed: &'a Packed,
+    decompressor: Decompressor<'static>,
+    /// Compressed bytes of one block.
+    buffer: Vec<u8>,
 }
 
 /// Compresses what is fed to it into blocks of one size.
@@ -145,48 +153,50 @@ impl Packed {
         &self.file
     }
 
-    /// Fills `out` with the bytes from `from` on, which must exist.
+    /// Fills `out` with the bytes from `from` on, which must exist. One caller after the other: see [`Packed::unpacker`].
     pub(super) fn read(&self, from: u64, out: &mut [u8]) -> io::Result<()> {
-        let to = from.checked_add(out.len() as u64).filter(|to| *to <= self.bytes);
+        self.unpacker()?.read(&mut lock(&self.kept), from, out)
+    }
+
+    /// For who reads much, beside others who do: what it needs is its own.
+    pub(super) fn unpacker(&self) -> io::Result<Unpacker<'_>> {
+        Ok(Unpacker { packed: self, decompressor: Decompressor::new()?, buffer: Vec::new() })
+    }
+}
+
+impl Unpacker<'_> {
+    /// Fills `out` with the bytes from `from` on, which must exist.
+    pub(super) fn read(&mut self, kept: &mut Kept, from: u64, out: &mut [u8]) -> io::Result<()> {
+        let &Packed { block, bytes, .. } = self.packed;
+        let to = from.checked_add(out.len() as u64).filter(|to| *to <= bytes);
         let to = to.ok_or_else(|| damaged("the compressed log is shorter than its marks say"))?;
         if out.is_empty() {
             return Ok(());
         }
-        let (first, last) = (from / self.block, (to - 1) / self.block);
-        let mut kept = lock(&self.kept);
-        let mut unpacker = Unpacker { packed: self, decompressor: Decompressor::new()?, buffer: Vec::new() };
+        let (first, last) = (from / block, (to - 1) / block);
         // Who reads upwards finds the last block kept, and will want the first one again; all others the other way round.
         let upwards = kept.number == Some(last);
         for step in 0..=last - first {
             let number = if upwards { last - step } else { first + step };
-            let start = number * self.block;
-            let end = self.bytes.min(start + self.block);
+            let start = number * block;
+            let end = bytes.min(start + block);
             let (part_from, part_to) = (start.max(from), end.min(to));
             let part = &mut out[index(part_from - from)..index(part_to - from)];
             if kept.number != Some(number) && (part_from, part_to) == (start, end) {
-                unpacker.unpack(number, part)?;
+                self.unpack(number, part)?;
                 continue;
             }
             if kept.number != Some(number) {
                 kept.number = None; // what is in it is nothing until all went well
                 kept.bytes.resize(index(end - start), 0);
-                unpacker.unpack(number, &mut kept.bytes)?;
+                self.unpack(number, &mut kept.bytes)?;
                 kept.number = Some(number);
             }
             part.copy_from_slice(&kept.bytes[index(part_from - start)..index(part_to - start)]);
         }
         Ok(())
     }
-}
 
-struct Unpacker<'a> {
-    packed: &'a Packed,
-    decompressor: Decompressor<'static>,
-    /// Compressed bytes of one block.
-    buffer: Vec<u8>,
-}
-
-impl Unpacker<'_> {
     /// Fills `out`, which has the block's length.
     fn unpack(&mut self, number: u64, out: &mut [u8]) -> io::Result<()> {
         let (start, end) = (self.packed.starts[index(number)], self.packed.starts[index(number) + 1]);

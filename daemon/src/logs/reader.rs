@@ -19,10 +19,10 @@ use super::{LogError, Shared};
 #[derive(Debug)]
 pub struct LogReader {
     id: AttemptId,
-    files: Files,
-    shared: Arc<Shared>,
+    pub(super) files: Files,
+    pub(super) shared: Arc<Shared>,
     /// Of the log that was opened.
-    removals: u64,
+    pub(super) removals: u64,
 }
 
 /// How long a log is now.
@@ -155,13 +155,13 @@ impl LogReader {
         read().map_err(|source| self.failed(source))
     }
 
-    /// Lines that match; see [`Search`].
+    /// Lines that match; see [`Search`]. Looks at each of them, whatever is known already.
     pub fn search(&self, pattern: &Pattern, search: &Search<'_>) -> Result<Found, LogError> {
         search::search(&self.files, &self.extent(), pattern, search).map_err(|source| self.failed(source))
     }
 
     /// Of a removed log nothing is known, but that nothing follows.
-    fn extent(&self) -> Extent {
+    pub(super) fn extent(&self) -> Extent {
         self.present().unwrap_or(Extent { finished: true, ..Extent::default() })
     }
 
@@ -171,7 +171,7 @@ impl LogReader {
         extent.filter(|_| self.shared.removals.load(Ordering::Acquire) == self.removals)
     }
 
-    fn failed(&self, source: io::Error) -> LogError {
+    pub(super) fn failed(&self, source: io::Error) -> LogError {
         LogError::io("read the log in", &self.files.folder, source)
     }
 }

@@ -6,12 +6,12 @@
 //! Where a pattern has texts without which nothing matches, only lines that hold one of them are looked at.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use memchr::{memchr, memchr_iter, memrchr};
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::files::Files;
+use super::files::{Apart, Files};
 use super::index::{LineStart, REACH};
 use super::lines::start_of;
 use super::literals::Literals;
@@ -22,11 +22,14 @@ const LINE_SEARCHED: u64 = 4 << 20;
 const BLOCK: u64 = 1 << 20;
 const RECORDS: u64 = 512;
 /// Blocks that are looked through before it is asked whether that is enough: one at first, for the first hit may be near.
-const MOST_BLOCKS: usize = 16;
+const MOST_BLOCKS: usize = 64;
+/// Blocks that one thread looks through before it takes others: of neighbours, what lies on both sides is unpacked once.
+const AT_ONCE: usize = 4;
 
 /// What is looked for, in each line by itself, without its line end: `\n` or `\r\n`. `^` and `$` mean a line's ends.
 #[derive(Debug, Clone)]
 pub struct Pattern {
+    text: String,
     regex: Regex,
     /// Lines must be searched one by one: the pattern asks for the text's ends.
     by_line: bool,
@@ -53,6 +56,12 @@ pub struct Search<'a> {
     pub budget: u64,
     /// Ends soon after this is set.
     pub stop: &'a AtomicBool,
+}
+
+impl Search<'_> {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// What was found.
@@ -84,7 +93,13 @@ impl Pattern {
             .build()
             .map_err(|error| BadPattern { why: error.to_string() })?;
         let literals = Literals::of(text, !capital);
-        Ok(Self { regex, by_line: text.contains(r"\A") || text.contains(r"\z"), literals })
+        let by_line = text.contains(r"\A") || text.contains(r"\z");
+        Ok(Self { text: text.to_owned(), regex, by_line, literals })
+    }
+
+    /// What it was made from.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The same as [`Scanner::scan_all`], by a look at the lines that hold one of the literals.
@@ -122,7 +137,7 @@ struct Block {
 
 pub(super) fn search(files: &Files, extent: &Extent, pattern: &Pattern, search: &Search<'_>) -> io::Result<Found> {
     let mut found = Found::default();
-    let mut workers = [Worker::new(pattern), Worker::new(pattern)];
+    let mut workers = [Worker::new(pattern, files)?, Worker::new(pattern, files)?];
     let mut budget = search.budget;
     let end = LineStart { line: extent.lines, offset: extent.bytes };
     // Forwards it is the next line to look at, backwards the one after.
@@ -134,7 +149,7 @@ pub(super) fn search(files: &Files, extent: &Extent, pattern: &Pattern, search: 
     let mut round = 1;
     while !is_done(place) {
         let here = if search.backwards { place.line - 1 } else { place.line };
-        if budget == 0 || search.stop.load(Ordering::Relaxed) {
+        if budget == 0 || search.is_stopped() {
             found.next = Some(here);
             return Ok(found);
         }
@@ -151,7 +166,7 @@ pub(super) fn search(files: &Files, extent: &Extent, pattern: &Pattern, search: 
         }
         // Upwards, the wanted lines of a block are its last, so all of them are needed.
         let wanted = if search.backwards { usize::MAX } else { search.limit - found.lines.len() };
-        for InBlock { mut lines, cut } in both(&mut workers, files, &blocks, wanted)? {
+        for InBlock { mut lines, cut } in both(&mut workers, &blocks, wanted)? {
             found.cut_lines += u64::from(cut);
             if search.backwards {
                 lines.reverse();
@@ -179,38 +194,52 @@ struct InBlock {
     cut: bool,
 }
 
-/// Looks through blocks, a half of them each; what is found comes in the order of the blocks.
-fn both(workers: &mut [Worker<'_>; 2], files: &Files, blocks: &[Block], wanted: usize) -> io::Result<Vec<InBlock>> {
-    let [one, other] = workers;
-    let (first, second) = blocks.split_at(blocks.len().div_ceil(2));
-    let look = |worker: &mut Worker<'_>, blocks: &[Block]| -> io::Result<Vec<InBlock>> {
-        blocks.iter().map(|block| worker.look(files, *block, wanted)).collect()
+/// Looks through blocks, each worker through the next few when it is done with some; what is found comes in the order of the
+/// blocks.
+fn both(workers: &mut [Worker<'_>; 2], blocks: &[Block], wanted: usize) -> io::Result<Vec<InBlock>> {
+    let next = AtomicUsize::new(0);
+    let look = |worker: &mut Worker<'_>| -> io::Result<Vec<(usize, InBlock)>> {
+        let mut found = Vec::new();
+        loop {
+            let from = next.fetch_add(AT_ONCE, Ordering::Relaxed);
+            let Some(some) = blocks.get(from..blocks.len().min(from + AT_ONCE)) else { return Ok(found) };
+            for (at, block) in (from..).zip(some) {
+                found.push((at, worker.look(*block, wanted)?));
+            }
+        }
     };
-    if second.is_empty() {
-        return look(one, first);
-    }
-    let (found, more) = std::thread::scope(|scope| {
-        let more = scope.spawn(|| look(other, second));
-        (look(one, first), more.join())
-    });
-    let more = more.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    Ok([found?, more?].into_iter().flatten().collect())
+    let [one, other] = workers;
+    let mut found = if blocks.len() <= AT_ONCE {
+        look(one)?
+    } else {
+        let (found, more) = std::thread::scope(|scope| {
+            let more = scope.spawn(|| look(other));
+            (look(one), more.join())
+        });
+        let more = more.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let mut found = found?;
+        found.append(&mut more?);
+        found
+    };
+    found.sort_unstable_by_key(|(at, _)| *at);
+    Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
 /// Reads and scans, one block after the other.
 struct Worker<'a> {
+    log: Apart<'a>,
     scanner: Scanner<'a>,
     buffer: Vec<u8>,
 }
 
 impl<'a> Worker<'a> {
-    fn new(pattern: &'a Pattern) -> Self {
+    fn new(pattern: &'a Pattern, files: &'a Files) -> io::Result<Self> {
         let scanner = Scanner { pattern, by_line: pattern.by_line, buffer: Vec::new() };
-        Self { scanner, buffer: Vec::new() }
+        Ok(Self { log: files.log.apart()?, scanner, buffer: Vec::new() })
     }
 
-    fn look(&mut self, files: &Files, block: Block, wanted: usize) -> io::Result<InBlock> {
-        let cut = read(files, block, &mut self.buffer)?;
+    fn look(&mut self, block: Block, wanted: usize) -> io::Result<InBlock> {
+        let cut = read(&mut self.log, block, &mut self.buffer)?;
         let lines = self.scanner.scan(&self.buffer, block.start.line, wanted);
         Ok(InBlock { lines, cut })
     }
@@ -242,14 +271,14 @@ fn block_before(files: &Files, extent: &Extent, end: LineStart) -> io::Result<Bl
 }
 
 /// Reads a block, and cuts its last line if that is a giant; tells whether it did.
-fn read(files: &Files, block: Block, buffer: &mut Vec<u8>) -> io::Result<bool> {
+fn read(log: &mut Apart<'_>, block: Block, buffer: &mut Vec<u8>) -> io::Result<bool> {
     let (from, to) = (block.start.offset, block.end.offset);
     if to - from <= LINE_SEARCHED {
-        files.log.read(from, to, buffer)?;
+        log.read(from, to, buffer)?;
         return Ok(false);
     }
     // Only lines between two records can be that long together, and of those only the last can be a giant.
-    files.log.read(from, to.min(from + REACH + LINE_SEARCHED), buffer)?;
+    log.read(from, to.min(from + REACH + LINE_SEARCHED), buffer)?;
     let before_giant = buffer.len().min(REACH as usize);
     let giant = memrchr(b'\n', &buffer[..before_giant]).map_or(0, |feed| feed + 1);
     let cut = giant + LINE_SEARCHED as usize;

@@ -32,8 +32,8 @@ pub struct Others<B> {
     pub base: Option<B>,
     /// Finished builds of the same branch before this one, the newest first; at most [`HISTORY`].
     pub before: Vec<B>,
-    /// Every other attempt on the same commit, in this build and in others.
-    pub same_commit: Vec<B>,
+    /// All other attempts on the same commit together, in this build and in others: there may be many.
+    pub same_commit: Brief,
 }
 
 /// What is known of one test of a build.
@@ -53,6 +53,14 @@ impl Brief {
     pub fn add(&mut self, job: &str, cases: &[Case]) {
         for case in cases {
             self.0.entry(key(job, case)).or_default().add(case);
+        }
+    }
+
+    /// Adds what another is about.
+    pub fn add_all(&mut self, other: &Self) {
+        for (key, ends) in &other.0 {
+            let all = self.0.entry(*key).or_default();
+            *all = all.and(*ends);
         }
     }
 
@@ -77,6 +85,10 @@ impl Ends {
         self.passed |= case.outcome == CaseOutcome::Passed || case.flaky;
         self.failed |= case.outcome.is_failure() || case.flaky;
     }
+
+    fn and(self, other: Self) -> Self {
+        Self { passed: self.passed || other.passed, failed: self.failed || other.failed }
+    }
 }
 
 /// The tests of a build, by job, as a person wants to see them: new failures, other failures, flaky ones that passed, the
@@ -94,7 +106,8 @@ pub fn judge<'a, B: AsRef<Brief>>(here: &[(&'a str, &'a [Case])], others: &Other
             let failed = case.outcome.is_failure();
             let before = || others.before.iter().map(|brief| brief.as_ref().of(key));
             let new = failed && others.base.as_ref().is_some_and(|base| !base.as_ref().of(key).failed);
-            let flaky = is_flaky(all.of(key), others.same_commit.iter().map(|brief| brief.as_ref().of(key)), before());
+            let ends = all.of(key);
+            let flaky = is_flaky(ends.and(others.same_commit.of(key)), ends, before());
             let failed_before = before().filter(|ends| ends.failed).count();
             summary.new += u64::from(new);
             summary.flaky += u64::from(flaky);
@@ -123,9 +136,7 @@ fn rank(judged: &Judged) -> u8 {
 }
 
 /// It both passed and failed on the same commit, or changed at least [`CHANGES`] times within the last builds of its branch.
-fn is_flaky(here: Ends, same_commit: impl Iterator<Item = Ends>, before: impl Iterator<Item = Ends>) -> bool {
-    let commit = same_commit
-        .fold(here, |all, ends| Ends { passed: all.passed || ends.passed, failed: all.failed || ends.failed });
+fn is_flaky(commit: Ends, here: Ends, before: impl Iterator<Item = Ends>) -> bool {
     if commit.passed && commit.failed {
         return true;
     }
@@ -214,12 +225,18 @@ mod tests {
 
     #[test]
     fn flaky_is_both_on_one_commit_or_changing_all_the_time() {
-        let on_commit = |list: &[(&str, CaseOutcome)]| Others { same_commit: vec![brief(list)], ..Others::default() };
+        let on_commit = |list: &[(&str, CaseOutcome)]| Others { same_commit: brief(list), ..Others::default() };
         for (here, other, flaky) in
             [(PASSED, FAILED, 1), (FAILED, PASSED, 1), (FAILED, FAILED, 0), (PASSED, PASSED, 0), (PASSED, SKIPPED, 0)]
         {
             assert_eq!(told(&[("a", here)], &on_commit(&[("a", other)])).2, flaky, "{here:?} {other:?}");
         }
+        // Of several other attempts each one counts.
+        let mut several = brief(&[("a", PASSED), ("b", SKIPPED)]);
+        several.add_all(&brief(&[("a", FAILED), ("b", PASSED)]));
+        assert_eq!(several.len(), 2);
+        let others = Others { same_commit: several, ..Others::default() };
+        assert_eq!(told(&[("a", SKIPPED), ("b", PASSED)], &others).0, ["a flaky 0", "b 0"]);
         let line = |outcomes: &[CaseOutcome]| Others {
             before: outcomes.iter().map(|outcome| brief(&[("a", *outcome)])).collect(),
             ..Others::default()

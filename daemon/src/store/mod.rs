@@ -2,6 +2,7 @@
 //! statement a file in `sql/`, the same text for SQLite and Postgres. Must not know HTTP, engines or git.
 
 mod alone; // one daemon a database
+mod artifacts; // files that attempts left
 mod attempts; // claim, start, steps, finish
 mod belongs; // one data folder a database
 mod builds; // create, read
@@ -29,6 +30,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _, Transaction};
 
 pub use alone::Alone;
+pub use artifacts::{KeptArtifacts, LeftByAttempt, NewArtifacts};
 pub use attempts::{Claimed, Finish, OpenAttempt, QueueCounts};
 pub use builds::{
     BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredGroup, StoredJob, Turn,

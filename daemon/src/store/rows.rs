@@ -2,12 +2,13 @@
 
 use sqlx::FromRow;
 use windlass_protocol::annotation::AnnotationCounts;
+use windlass_protocol::artifact::ArtifactCounts;
 use windlass_protocol::cases::TestCounts;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{LogSummary, Outcome, StepView};
 
-use super::{StoreError, unsigned};
+use super::{StoreError, artifacts, unsigned};
 use crate::plan::Site;
 use crate::state::attempt::{Fault, State, Verdict};
 
@@ -40,6 +41,8 @@ pub(super) struct AttemptRow {
     because: Option<String>,
     image_digest: Option<String>,
     tests: Option<String>,
+    artifacts: Option<String>,
+    artifacts_removed_at: Option<i64>,
     findings: Option<String>,
 }
 
@@ -69,6 +72,8 @@ pub struct Attempt {
     pub image_digest: Option<String>,
     /// What its reports say of its tests.
     pub tests: Option<TestCounts>,
+    /// What it left to be kept.
+    pub artifacts: Option<ArtifactCounts>,
     /// How much tools say about its source.
     pub findings: Option<AnnotationCounts>,
 }
@@ -183,6 +188,7 @@ impl TryFrom<AttemptRow> for Attempt {
             because: row.because,
             image_digest: row.image_digest,
             tests: row.tests.map(|tests| json("tests", &tests)).transpose()?,
+            artifacts: row.artifacts.map(|text| artifacts::counts(&text, row.artifacts_removed_at)).transpose()?,
             findings: row.findings.map(|findings| json("findings", &findings)).transpose()?,
         })
     }

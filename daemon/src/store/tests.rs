@@ -1,6 +1,7 @@
 //! The store on real databases: each story runs on a SQLite file and on a Postgres, in a database of its own. What these
 //! files share is here. `tests/run` starts the Postgres and names it in `WINDLASS_TEST_POSTGRES`. Must not know who calls the store.
 
+mod artifacts; // files that attempts left
 mod attempts; // the life of one attempt
 mod belongs; // one data folder a database
 mod builds; // create, read, the list and its filters
@@ -219,6 +220,7 @@ pub(crate) fn ended(outcome: Outcome) -> Finish {
         log: LogSummary::default(),
         image_digest: None,
         results: None,
+        artifacts: None,
         findings: None,
     }
 }

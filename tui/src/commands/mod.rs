@@ -2,9 +2,11 @@
 //! the terminal client's state or screens.
 
 mod annotations;
+mod artifacts;
 mod builds;
 mod cancel;
 mod cases;
+mod coming;
 mod complete;
 mod deliveries;
 mod lint;
@@ -132,6 +134,7 @@ enum Asking {
     Nodes(nodes::Args),
     Tests(cases::Args),
     Annotations(annotations::Args),
+    Artifacts(artifacts::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -149,8 +152,8 @@ Configuration, in client.toml in the configuration folder (~/.config/windlass on
   connect, token_file, ca   the usual daemon; the same under [profiles.NAME] for others, chosen with --profile NAME
   theme = \"light\"           dark, light, high-contrast or colour-blind
   [keys]                    other keys: copy = \"c\", page-down = [\"PgDn\", \"F7\"]; [keys.in-log] is for logs alone, and so
-                            are in-lists, in-build, in-graph, in-prompt, in-question, in-help. The palette (:) shows the
-                            names
+                            are in-lists, in-build, in-graph, in-tests, in-artifacts, in-prompt, in-question, in-help. The
+                            palette (:) shows the names
   [notify]                  of builds that are watched (w): bell = false, desktop = false
   [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 
@@ -295,6 +298,7 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
         Asking::Nodes(args) => nodes::run(args, &mut session, output).await,
         Asking::Tests(args) => cases::run(args, &mut session, output).await,
         Asking::Annotations(args) => annotations::run(args, &mut session, output).await,
+        Asking::Artifacts(args) => artifacts::run(args, &mut session, output).await,
     }?;
     output.flush()?;
     Ok(exit)

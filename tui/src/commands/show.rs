@@ -6,6 +6,7 @@ use windlass_protocol::cases::{CaseFilter, CaseKind, CaseView};
 use windlass_protocol::id::{Address, AttemptId};
 use windlass_protocol::live::{LogWindow, ServerMessage, Topic};
 use windlass_protocol::log::{LogFrame, LogLine};
+use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::output::Output;
@@ -13,6 +14,7 @@ use super::session::{Session, find_job};
 use super::{annotations, cases};
 use crate::annotated;
 use crate::exit::{Exit, Failure};
+use crate::left;
 use crate::link::LinkEvent;
 use crate::safe_text::{Sgr, log_line};
 use crate::tested;
@@ -101,6 +103,9 @@ fn head(view: &BuildView, standing: Standing, session: &Session, output: &mut Ou
     if let Some(counts) = &view.annotations {
         output.line(format!("  {}", annotated::in_a_line(counts)))?;
     }
+    if let Some(words) = left::in_a_line(view) {
+        output.line(format!("  {words}"))?;
+    }
     output.line("")
 }
 
@@ -132,7 +137,7 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
         text += &waiting::takes(job.estimate.as_ref()).map(|takes| format!(", {takes}")).unwrap_or_default();
     }
     output.standing(Standing::of_job(job), 9, text)?;
-    for fact in shown.map(facts).unwrap_or_default() {
+    for fact in shown.map(|attempt| facts(attempt, session.now())).unwrap_or_default() {
         output.line(format!("             {fact}"))?;
     }
     for (attempt, step) in shown.iter().flat_map(|attempt| attempt.steps.iter().map(move |step| (attempt, step))) {
@@ -149,16 +154,18 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
 }
 
 /// What else there is to know of an attempt.
-fn facts(attempt: &AttemptView) -> Vec<String> {
+fn facts(attempt: &AttemptView, now: Timestamp) -> Vec<String> {
     let because = attempt.because.as_ref().map(|because| format!("attempt {}: {because}", attempt.number));
     let digest = attempt.image_digest.as_ref().map(|digest| format!("image {digest}"));
     let dropped = (attempt.log.dropped_bytes > 0).then(|| {
         let kept = words::bytes(attempt.log.bytes);
         format!("{} of its log were left out, beyond the cap; {kept} are kept", words::bytes(attempt.log.dropped_bytes))
     });
-    let troubles = attempt.tests.iter().flat_map(tested::troubles);
-    let troubles = troubles.chain(attempt.annotations.iter().flat_map(annotated::troubles));
-    [because, digest, dropped].into_iter().flatten().chain(troubles).collect()
+    let left = attempt.artifacts.as_ref().map(|known| format!("left {}", left::of_attempt(known, now)));
+    let missing = attempt.artifacts.iter().flat_map(left::troubles);
+    let annotated = attempt.annotations.iter().flat_map(annotated::troubles);
+    let troubles = attempt.tests.iter().flat_map(tested::troubles).chain(annotated).chain(missing);
+    [because, digest, dropped, left].into_iter().flatten().chain(troubles).collect()
 }
 
 /// Which tests failed, and the first line of what each says.

@@ -8,9 +8,10 @@ use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::builds::standing_words;
 use super::log::clock_or_day;
-use super::{Hits, annotations, cases, details, graph, log, overlay};
+use super::{Hits, annotations, artifacts, cases, details, graph, log, overlay};
 use crate::annotated;
 use crate::keymap::Mode;
+use crate::left;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
 use crate::state::layout::Border;
@@ -35,6 +36,10 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
     if let Some(cases) = &page.cases {
         let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
         return cases::paint(state, cases, theme, below, hits, buffer);
+    }
+    if let Some(files) = &page.artifacts {
+        let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
+        return artifacts::paint(state, (page.number, files), theme, below, hits, buffer);
     }
     if page.annotations.list.is_some() {
         let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
@@ -168,10 +173,12 @@ fn head(
     let needs = selected.filter(|job| state.mode() == Mode::Graph && !job.needs.is_empty());
     let needs = needs.map(|job| format!("; {} needs {}", job.name, job.needs.join(", "))).unwrap_or_default();
     let tests = view.tests.as_ref().map(|tests| format!("; {}", tested::in_a_line(tests))).unwrap_or_default();
+    let left = left::of_build(view).filter(|(files, _)| *files > 0);
+    let left = left.map(|(files, bytes)| format!("; left {}", left::counts(files, bytes))).unwrap_or_default();
     let annotations = view.annotations.as_ref().map(annotated::counts).filter(|words| !words.is_empty());
     let annotations = annotations.map(|counts| format!("; {counts}{}", first(page))).unwrap_or_default();
     overlay::rule(
-        &format!("{jobs}{needs}{tests}{annotations}"),
+        &format!("{jobs}{needs}{tests}{left}{annotations}"),
         theme,
         Rect { y: area.bottom() - 1, height: 1, ..area },
         buffer,

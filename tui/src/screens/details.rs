@@ -12,6 +12,7 @@ use super::annotations;
 use super::builds::standing_words;
 use super::overlay;
 use crate::annotated;
+use crate::left;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
 use crate::state::digest::Digest;
@@ -115,7 +116,7 @@ fn facts(job: &JobView, shown: &[AttemptView], first: usize, chosen: usize, now:
     let each = |cell: &dyn Fn(usize, &AttemptView) -> Words| {
         shown.iter().enumerate().map(|(index, attempt)| cell(first + index, attempt)).collect::<Vec<_>>()
     };
-    let all: [(&'static str, Vec<Words>); 10] = [
+    let all: [(&'static str, Vec<Words>); 11] = [
         (
             "",
             each(&|index, attempt| {
@@ -141,6 +142,17 @@ fn facts(job: &JobView, shown: &[AttemptView], first: usize, chosen: usize, now:
                 let tone = if tests.failed + tests.errors > 0 { Tone::Bad } else { Tone::Plain };
                 let words = Words::from((tone, tested::counts(tests)));
                 match tested::troubles(tests).next() {
+                    Some(trouble) => words.and(Tone::Warn, format!("  {trouble}")),
+                    None => words,
+                }
+            }),
+        ),
+        (
+            "left",
+            each(&|_, attempt| {
+                let Some(known) = &attempt.artifacts else { return Words::new() };
+                let words = Words::new().plain(left::of_attempt(known, now));
+                match left::troubles(known).next() {
                     Some(trouble) => words.and(Tone::Warn, format!("  {trouble}")),
                     None => words,
                 }

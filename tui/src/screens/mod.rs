@@ -4,6 +4,7 @@ pub(crate) mod ascii;
 mod annotations;
 mod build;
 mod builds;
+mod artifacts;
 mod cases;
 mod chrome;
 mod deliveries;

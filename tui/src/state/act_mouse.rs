@@ -32,6 +32,7 @@ impl State {
                 let to = |cursor: Cursor| Move::By(index as isize - cursor.at as isize);
                 match (self.pages.last_mut(), self.view) {
                     (Some(Page::Build(page)), _) if page.cases.is_some() => self.click_test(index, effects),
+                    (Some(Page::Build(page)), _) if page.artifacts.is_some() => self.click_file(index, effects),
                     (Some(Page::Build(page)), _) if page.annotations.list.is_some() => {
                         self.click_annotation(index, effects);
                     }
@@ -92,6 +93,12 @@ impl State {
                 if let Some(cases) = &mut page.cases {
                     let height = usize::from(super::cases::rows(layout, cases.large).0);
                     cases.cursor.scroll(rows, cases.len(), height);
+                }
+            }
+            (Some(Page::Build(page)), _) if page.artifacts.is_some() => {
+                if let Some(files) = &mut page.artifacts {
+                    let height = usize::from(super::artifacts::rows(layout, files.troubles.len()).0);
+                    files.cursor.scroll(rows, files.len(), height);
                 }
             }
             (Some(Page::Build(page)), _) if page.annotations.list.is_some() => {

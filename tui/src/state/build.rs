@@ -9,6 +9,7 @@ use windlass_protocol::refusal::Refusal;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Outcome, Status};
 
 use super::annotations::Annotations;
+use super::artifacts::Artifacts;
 use super::cases::Cases;
 use super::cursor::{Cursor, Move};
 use super::digest::Digest;
@@ -33,6 +34,8 @@ pub struct BuildPage {
     pub picture: Option<Picture>,
     /// Its tests are shown instead of its jobs.
     pub cases: Option<Box<Cases>>,
+    /// The files that its jobs left are.
+    pub artifacts: Option<Box<Artifacts>>,
     /// What tools say about its source.
     pub annotations: Annotations,
     /// The details of the selected job were wished, or not; without a word they are shown where there is room.
@@ -66,6 +69,7 @@ impl BuildPage {
             preview: None,
             picture: None,
             cases: None,
+            artifacts: None,
             annotations: Annotations::default(),
             details: None,
             digests: BTreeMap::new(),
@@ -90,10 +94,9 @@ impl BuildPage {
         self.cursor.settle(self.rows.len(), height);
     }
 
-    /// Its jobs are on the screen as a list, not as a graph, and nothing instead of them.
-    #[must_use]
-    pub fn shows_jobs(&self) -> bool {
-        self.picture.is_none() && self.cases.is_none() && self.annotations.list.is_none()
+    /// Its jobs are shown as a list, not something else in their place.
+    pub(super) fn shows_jobs(&self) -> bool {
+        self.picture.is_none() && self.cases.is_none() && self.artifacts.is_none() && self.annotations.list.is_none()
     }
 
     pub fn selected(&self) -> Row {

@@ -122,6 +122,7 @@ const ABOUT_ROW: &[Action] = &[
     Action::Into,
     Action::Graph,
     Action::Tests,
+    Action::Artifacts,
     Action::Annotations,
     Action::Details,
     Action::Cancel,
@@ -276,6 +277,9 @@ impl State {
                 self.no_view(action)
             }
             Action::Tests => self.no_tests(),
+            Action::Artifacts => self.no_artifacts(),
+            Action::Into | Action::Save | Action::Copy if mode == Mode::Artifacts => self.no_file(),
+            Action::Filter if mode == Mode::Artifacts => None,
             Action::Annotations => self.no_annotations(),
             Action::Into
             | Action::Copy

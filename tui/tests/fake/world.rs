@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::artifacts::Artifact;
 use super::glance::result;
 use windlass_protocol::annotation::{AnnotationCounts, AnnotationView};
 use windlass_protocol::cases::CaseView;
@@ -49,6 +50,14 @@ pub(crate) struct World {
     pub(super) tests: BTreeMap<u64, (Vec<CaseView>, Vec<String>)>,
     /// What tools say of builds.
     pub(super) annotations: BTreeMap<u64, (Vec<AnnotationView>, AnnotationCounts)>,
+    /// The files that jobs of builds left.
+    pub(crate) artifacts: BTreeMap<u64, Vec<Artifact>>,
+    /// What the daemon says it can do besides.
+    pub(crate) abilities: Vec<String>,
+    /// The connection breaks at so many pieces of files from now.
+    pub(crate) cut_after: Option<u32>,
+    /// From this byte on no file can be read just now.
+    pub(crate) stuck_from: Option<u64>,
 }
 
 #[derive(Default, Clone)]
@@ -361,9 +370,13 @@ impl World {
                 let log = self.logs.get(&log).ok_or_else(missing)?;
                 Ok(super::views::map(log, &pattern, buckets as usize))
             }
-            Request::Artifacts { .. } | Request::ReadArtifact { .. } | Request::Unknown => {
-                Err(Refusal::new(RefusalCode::Unsupported, "unknown request"))
+            Request::Artifacts { number, job, attempt, offset, limit } => {
+                self.artifacts_page(number, job.as_deref(), attempt, (offset, limit))
             }
+            Request::ReadArtifact { attempt, artifact, from, limit } => {
+                self.read_artifact(&attempt, artifact, from, limit)
+            }
+            Request::Unknown => Err(Refusal::new(RefusalCode::Unsupported, "unknown request")),
         }
     }
 

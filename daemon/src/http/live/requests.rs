@@ -59,6 +59,13 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::Tests { number, filter, offset, limit } => {
             Ok(Response::Tests { tests: view::tests_page(app, number, &filter, offset, limit).await? })
         }
+        Request::Artifacts { number, job, attempt, offset, limit } => {
+            let of = (job.as_deref(), attempt);
+            Ok(Response::Artifacts { artifacts: view::artifacts_page(app, number, of, offset, limit).await? })
+        }
+        Request::ReadArtifact { attempt, artifact, from, limit } => {
+            Ok(Response::Artifact { bytes: view::artifact_piece(app, &attempt, artifact, from, limit).await? })
+        }
         Request::Annotations { number, offset, limit } => {
             Ok(Response::Annotations { annotations: view::annotations_page(app, number, offset, limit).await? })
         }
@@ -69,7 +76,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::SearchLog { log, pattern, from, backwards, limit } => {
             let limit = limit.min(MATCHES_CAP) as usize;
             let found = looking(app, log, &pattern, move |reader, pattern, stop| {
-                reader.search(pattern, &Search { from, backwards, limit, budget: SEARCH_BUDGET, stop })
+                reader.find(pattern, &Search { from, backwards, limit, budget: SEARCH_BUDGET, stop })
             });
             let found = found.await?;
             Ok(Response::Matches { lines: found.lines, next: found.next })
@@ -88,7 +95,7 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
             let LogMap { lines, looked, counts } = map.await?;
             Ok(Response::LogMap { lines, looked, counts })
         }
-        Request::Artifacts { .. } | Request::ReadArtifact { .. } | Request::Unknown => Err(Failure::new(
+        Request::Unknown => Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
             RefusalCode::Unsupported,
             "this daemon does not know that request: it is older than the client",

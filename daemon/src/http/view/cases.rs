@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use windlass_protocol::cases::{CaseFilter, CaseKind, CaseOutcome, CaseView, TestsPage, TestsSummary};
+use windlass_protocol::id::AttemptId;
 
 use crate::event::BuildRequest;
 use crate::http::App;
@@ -18,8 +19,10 @@ const PAGE_CAP: u32 = 500;
 const WORDS: usize = 5;
 /// Tests of whole builds that are remembered, all together; one build is, however large.
 const MOST_CASES: usize = 60_000;
-/// The same for the builds that others are compared with, of which only outcomes are remembered.
+/// The same for the builds and attempts that others are compared with, of which only outcomes are remembered.
 const MOST_BRIEFS: usize = 1_000_000;
+/// Tests of other attempts on the same commit that are looked at; those of older ones are not.
+const MOST_SAME_COMMIT: usize = 500_000;
 
 /// The tests of a build as they stand.
 #[derive(Debug)]
@@ -37,7 +40,13 @@ pub struct Remembered(Arc<Mutex<Memory>>);
 #[derive(Debug, Default)]
 struct Memory {
     whole: Shelf<u64, Looked, Tested>,
-    briefs: Shelf<u64, u64, Brief>,
+    briefs: Shelf<Of, u64, Brief>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Of {
+    Build(u64),
+    Attempt(AttemptId),
 }
 
 /// What all of it depends on: numbers and sequence numbers of the build and of those it is compared with.
@@ -46,7 +55,7 @@ struct Looked {
     seq: u64,
     base: Option<(u64, u64)>,
     before: Vec<(u64, u64)>,
-    same_commit: Vec<windlass_protocol::id::AttemptId>,
+    same_commit: Vec<AttemptId>,
 }
 
 /// What was used longest ago goes first.
@@ -153,17 +162,21 @@ pub(super) async fn tested(app: &App, build: &StoredBuild) -> Result<Arc<Tested>
         Some(of) => Some(brief(app, of).await?),
         None => None,
     };
-    let mut others = Others { base, before: Vec::new(), same_commit: Vec::new() };
+    let mut others = Others { base, before: Vec::new(), same_commit: Brief::default() };
     for of in &looked.before {
         others.before.push(brief(app, *of).await?);
     }
-    for id in &looked.same_commit {
-        let cases = store.cases_of(id).await?;
-        let mut brief = Brief::default();
-        brief.add(&id.job, &cases);
-        others.same_commit.push(Arc::new(brief));
-    }
     let stored = store.cases(build.number).await?;
+    let is_here = |id: &AttemptId| {
+        id.build == build.number && stored.iter().any(|of| of.job == id.job && of.attempt == id.attempt)
+    };
+    let mut left = MOST_SAME_COMMIT;
+    for id in looked.same_commit.iter().filter(|id| !is_here(id)) {
+        let brief = brief_of_attempt(app, id).await?;
+        let Some(after) = left.checked_sub(brief.len()) else { break };
+        left = after;
+        others.same_commit.add_all(&brief);
+    }
     let base = looked.base.map(|(number, _)| number);
     let judging = tokio::task::spawn_blocking(move || {
         let lists: Vec<(&str, &[Case])> = stored.iter().map(|of| (of.job.as_str(), of.cases.as_slice())).collect();
@@ -187,16 +200,35 @@ pub(super) async fn tested(app: &App, build: &StoredBuild) -> Result<Arc<Tested>
 
 /// How the tests of a finished build ended.
 async fn brief(app: &App, (number, seq): (u64, u64)) -> Result<Arc<Brief>, StoreError> {
-    if let Some(known) = app.tested.with(|memory| memory.briefs.find(&number, &seq)) {
+    remembered(app, Of::Build(number), seq, async || {
+        let stored = app.store.cases(number).await?;
+        Ok(stored.into_iter().map(|of| (of.job, of.cases)).collect())
+    })
+    .await
+}
+
+/// The same of an attempt: what it left behind never changes.
+async fn brief_of_attempt(app: &App, id: &AttemptId) -> Result<Arc<Brief>, StoreError> {
+    remembered(app, Of::Attempt(id.clone()), 0, async || Ok(vec![(id.job.clone(), app.store.cases_of(id).await?)]))
+        .await
+}
+
+async fn remembered(
+    app: &App,
+    of: Of,
+    version: u64,
+    read: impl AsyncFnOnce() -> Result<Vec<(String, Vec<Case>)>, StoreError>,
+) -> Result<Arc<Brief>, StoreError> {
+    if let Some(known) = app.tested.with(|memory| memory.briefs.find(&of, &version)) {
         return Ok(known);
     }
     let mut brief = Brief::default();
-    for of in app.store.cases(number).await? {
-        brief.add(&of.job, &of.cases);
+    for (job, cases) in read().await? {
+        brief.add(&job, &cases);
     }
     let weight = 1 + brief.len();
     let brief = Arc::new(brief);
-    app.tested.with(|memory| memory.briefs.put(&number, seq, &brief, weight, MOST_BRIEFS));
+    app.tested.with(|memory| memory.briefs.put(&of, version, &brief, weight, MOST_BRIEFS));
     Ok(brief)
 }
 

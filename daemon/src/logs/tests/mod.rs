@@ -3,6 +3,7 @@
 mod cap;
 mod compressed;
 mod crash;
+mod hits;
 mod listing;
 mod model;
 mod search;

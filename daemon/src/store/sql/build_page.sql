@@ -1,28 +1,14 @@
 -- A window of the builds with certain facts, newest first. `total` counts all that have them: over their numbers only,
 -- because all of them are kept until the last one is counted.
--- Status and outcome are derived from the newest attempts, as state::build does.
 with chosen as materialized (
     select b.number
-      from build b
+      from build_state b
      where (cast($1 as text) is null or lower(b.repository) = lower($1))
        and (cast($2 as text) is null or b.branch = $2)
        and (cast($3 as text) is null or b.event = $3)
        and (cast($4 as text) is null or lower(b.author) = lower($4))
-       and (cast($5 as text) is null or $5 = case
-          when not exists (select 1 from attempt a where a.build = b.number and a.current = 1 and a.state <> 'finished')
-            then 'finished'
-          when exists (select 1 from attempt a where a.build = b.number and a.current = 1 and (a.state = 'running'
-                         or (a.state = 'finished' and a.outcome not in ('skipped', 'cancelled'))))
-            then 'running'
-          else 'waiting' end)
-       and (cast($6 as text) is null or (
-          not exists (select 1 from attempt a where a.build = b.number and a.current = 1 and a.state <> 'finished')
-          and $6 = case (select max(case a.outcome when 'failed' then 8 when 'out_of_memory' then 7 when 'timed_out' then 6
-                                       when 'broken' then 5 when 'lost' then 4 when 'cancelled' then 3 when 'passed' then 2
-                                       else 1 end)
-                           from attempt a where a.build = b.number and a.current = 1)
-               when 8 then 'failed' when 7 then 'out_of_memory' when 6 then 'timed_out' when 5 then 'broken'
-               when 4 then 'lost' when 3 then 'cancelled' when 2 then 'passed' else 'skipped' end))
+       and (cast($5 as text) is null or b.status = $5)
+       and (cast($6 as text) is null or b.outcome = $6)
 )
 select b.number, b.seq, b.delivery_id, b.repository, b.repository_id, b.clone_url, b.event, b.action, b.ref, b.branch, b.tag, b.base_branch, b.default_branch,
        b.pull_request, b.sha, b.title, b.author, b.commit_count, b.from_fork, b.created_at, b.priority,

@@ -182,7 +182,12 @@ async fn what_is_made_while_something_is_looked_for_is_found(store: Store) {
     assert_eq!((page.total, page.builds.len()), (2, 1));
     let (build, jobs) = &page.builds[0];
     assert_eq!((build.number, jobs.len()), (first.number, 1));
-    assert_eq!(store.build_page(&zebra, 7, 1).await.expect("a page").total, 2, "also where no row is");
+    for (offset, limit) in [(0, 1), (0, 2), (0, 3), (1, 3), (7, 1), (2, 1)] {
+        let total = store.build_page(&zebra, offset, limit).await.expect("a page").total;
+        assert_eq!(total, 2, "of all, also where no row is: {offset}, {limit}");
+    }
+    let finished = PageFilter { status: Some(Status::Finished), ..zebra };
+    assert_eq!(store.build_page(&finished, 0, 1).await.expect("a page").total, 0);
 }
 
 async fn pages_are_windows_of_one_order(store: Store) {
