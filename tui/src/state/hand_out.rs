@@ -25,7 +25,7 @@ impl State {
             }
             (Some(Page::Build(page)), _) if page.annotations.list.is_some() => {
                 let selected = page.annotations.selected();
-                selected.map(|one| annotated::to_copy(one))
+                selected.map(annotated::to_copy)
             }
             (Some(Page::Build(page)), _) => match page.job() {
                 Some(job) => Some(format!("{}/{}", page.number, job.name)),
