@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicBool;
 use windlass_protocol::id::AttemptId;
 
 use super::Executor;
+use super::whole::{Came, WholeFiles};
 use crate::error_chain::chain;
 use crate::event::clean;
 use crate::findings::place::Roots;
 use crate::findings::{Findings, command, kept};
 use crate::frame::file::FilePart;
 use crate::logs::{LogReader, Pattern, Search};
-use crate::plan::{JobPlan, MOST_FILES, MOST_REPORT, MOST_REPORT_BYTES};
+use crate::plan::JobPlan;
 use crate::store::NewFindings;
 
 /// More lines of a log are not taken.
@@ -27,34 +28,18 @@ pub(super) struct SarifReports(Option<Taken>);
 #[derive(Debug)]
 struct Taken {
     findings: Findings,
-    /// The one that is coming.
-    file: Option<(String, Vec<u8>)>,
-    bytes: u64,
-    files: usize,
-    /// Something came: the runner got as far as its reports.
-    came: bool,
+    files: WholeFiles,
 }
 
 impl SarifReports {
     pub(super) fn of(job: &JobPlan, roots: Roots) -> Self {
-        let taken = || Taken { findings: Findings::below(roots), file: None, bytes: 0, files: 0, came: false };
-        Self((!job.reports.sarif.is_empty()).then(taken))
+        Self((!job.reports.sarif.is_empty()).then(|| Taken::below(roots)))
     }
 
     pub(super) async fn take(&mut self, part: FilePart) {
         let Some(taken) = &mut self.0 else { return };
-        taken.came = true;
-        match part {
-            FilePart::Begins { path, .. } => {
-                taken.cut();
-                taken.files += 1;
-                if taken.files <= MOST_FILES {
-                    taken.file = Some((path, Vec::new()));
-                }
-            }
-            FilePart::Bytes(bytes) => taken.grow(&bytes),
-            FilePart::Ends => {
-                let Some((path, bytes)) = taken.file.take() else { return };
+        match taken.files.take(part) {
+            Some(Came::File { path, bytes }) => {
                 let mut findings = std::mem::take(&mut taken.findings);
                 let read = tokio::task::spawn_blocking(move || {
                     findings.add_sarif(&path, &bytes);
@@ -68,42 +53,24 @@ impl SarifReports {
                     }
                 }
             }
-            FilePart::Refused { path, why, .. } => {
-                taken.file = None;
-                taken.findings.trouble(&path, &why);
-            }
+            Some(Came::Trouble { path, why }) => taken.findings.trouble(&path, &why),
+            None => {}
         }
     }
 
     /// All that came. `None`: the job has no such reports.
     pub(super) fn finish(self) -> Option<Findings> {
-        let mut taken = self.0?;
-        taken.cut();
-        if !taken.came {
-            taken.findings.trouble("reports", "none came: the job ended before they could be read");
+        let Taken { mut findings, files } = self.0?;
+        if let Some(Came::Trouble { path, why }) = files.finish() {
+            findings.trouble(&path, &why);
         }
-        Some(taken.findings)
+        Some(findings)
     }
 }
 
 impl Taken {
-    fn grow(&mut self, bytes: &[u8]) {
-        let Some((path, file)) = &mut self.file else { return };
-        self.bytes += bytes.len() as u64;
-        if (file.len() + bytes.len()) as u64 > MOST_REPORT || self.bytes > MOST_REPORT_BYTES {
-            let path = std::mem::take(path);
-            self.file = None;
-            self.findings.trouble(&path, "larger than a report may be");
-            return;
-        }
-        file.extend_from_slice(bytes);
-    }
-
-    /// A file that did not end, and never will.
-    fn cut(&mut self) {
-        if let Some((path, _)) = self.file.take() {
-            self.findings.trouble(&path, "did not arrive whole");
-        }
+    fn below(roots: Roots) -> Self {
+        Self { findings: Findings::below(roots), files: WholeFiles::default() }
     }
 }
 
@@ -158,10 +125,10 @@ mod tests {
     use super::*;
     use crate::frame::file::Purpose;
     use crate::logs::LogStore;
+    use crate::plan::MOST_FILES;
 
     fn asked() -> SarifReports {
-        let taken = Taken { findings: Findings::default(), file: None, bytes: 0, files: 0, came: false };
-        SarifReports(Some(taken))
+        SarifReports(Some(Taken::below(Roots::default())))
     }
 
     fn begins(path: &str) -> FilePart {

@@ -12,6 +12,7 @@ mod artifacts; // what it left to be kept
 mod files; // what a job left, each to whom it is for
 mod findings; // what tools say about its source
 mod reports; // results of its tests
+mod whole; // reports, put together
 mod steps; // how far the steps are
 mod sweep; // what engines still have of attempts that are over
 

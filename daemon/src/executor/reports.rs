@@ -1,9 +1,10 @@
 //! The results of an attempt's tests: files are put together and read, one at a time. They come from a stranger: what is too
 //! much is let go. Must not know where results are kept.
 
+use super::whole::{Came, WholeFiles};
 use crate::event::clean;
 use crate::frame::file::FilePart;
-use crate::plan::{JobPlan, MOST_FILES, MOST_REPORT, MOST_REPORT_BYTES};
+use crate::plan::JobPlan;
 use crate::results::Results;
 
 /// `None` inside: the job has no reports, so whatever comes is nobody's.
@@ -13,18 +14,7 @@ pub(super) struct Reports(Option<Taken>);
 #[derive(Debug, Default)]
 struct Taken {
     results: Results,
-    /// The one that is coming.
-    file: Option<File>,
-    bytes: u64,
-    files: usize,
-    /// Something came: the runner got as far as its reports.
-    came: bool,
-}
-
-#[derive(Debug)]
-struct File {
-    path: String,
-    bytes: Vec<u8>,
+    files: WholeFiles,
 }
 
 impl Reports {
@@ -34,18 +24,8 @@ impl Reports {
 
     pub(super) async fn take(&mut self, part: FilePart) {
         let Some(taken) = &mut self.0 else { return };
-        taken.came = true;
-        match part {
-            FilePart::Begins { path, .. } => {
-                taken.cut();
-                taken.files += 1;
-                if taken.files <= MOST_FILES {
-                    taken.file = Some(File { path, bytes: Vec::new() });
-                }
-            }
-            FilePart::Bytes(bytes) => taken.grow(&bytes),
-            FilePart::Ends => {
-                let Some(File { path, bytes }) = taken.file.take() else { return };
+        match taken.files.take(part) {
+            Some(Came::File { path, bytes }) => {
                 let mut results = std::mem::take(&mut taken.results);
                 let read = tokio::task::spawn_blocking(move || {
                     results.add_junit(&path, &bytes);
@@ -59,43 +39,19 @@ impl Reports {
                     }
                 }
             }
-            FilePart::Refused { path, why, .. } => {
-                taken.file = None;
-                taken.results.trouble(&path, &why);
-            }
+            Some(Came::Trouble { path, why }) => taken.results.trouble(&path, &why),
+            None => {}
         }
     }
 
     /// All that came. `None`: the job has no reports.
     pub(super) fn finish(self) -> Option<Results> {
-        let mut taken = self.0?;
-        taken.cut();
-        if !taken.came {
-            taken.results.trouble("reports", "none came: the job ended before they could be read");
+        let Taken { mut results, files } = self.0?;
+        if let Some(Came::Trouble { path, why }) = files.finish() {
+            results.trouble(&path, &why);
         }
-        taken.results.close();
-        Some(taken.results)
-    }
-}
-
-impl Taken {
-    fn grow(&mut self, bytes: &[u8]) {
-        let Some(file) = &mut self.file else { return };
-        self.bytes += bytes.len() as u64;
-        if (file.bytes.len() + bytes.len()) as u64 > MOST_REPORT || self.bytes > MOST_REPORT_BYTES {
-            let path = std::mem::take(&mut file.path);
-            self.file = None;
-            self.results.trouble(&path, "larger than a report may be");
-            return;
-        }
-        file.bytes.extend_from_slice(bytes);
-    }
-
-    /// A file that did not end, and never will.
-    fn cut(&mut self) {
-        if let Some(file) = self.file.take() {
-            self.results.trouble(&file.path, "did not arrive whole");
-        }
+        results.close();
+        Some(results)
     }
 }
 
@@ -108,6 +64,7 @@ pub(super) fn words(results: &Results) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::frame::file::Purpose;
+    use crate::plan::MOST_FILES;
 
     fn asked() -> Reports {
         Reports(Some(Taken::default()))
