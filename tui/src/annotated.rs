@@ -27,19 +27,34 @@ pub(crate) fn place(annotation: &AnnotationView) -> Option<String> {
     })
 }
 
-/// What it says, in one line, with the rule that was broken.
-pub(crate) fn message(annotation: &AnnotationView) -> String {
+/// What it says, in one line.
+pub(crate) fn said(annotation: &AnnotationView) -> String {
     let said = annotation.message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let title = annotation.title.as_deref().filter(|title| !said.starts_with(*title));
-    let title = title.map(|title| format!("{title}: ")).unwrap_or_default();
-    let rule = annotation.rule.as_ref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
-    format!("{title}{said}{rule}")
+    match annotation.title.as_deref().filter(|title| !said.starts_with(*title)) {
+        Some(title) => format!("{title}: {said}"),
+        None => said,
+    }
+}
+
+/// What somebody wants of it elsewhere: `src/main.rs:17`, or what it says where it has no place.
+pub(crate) fn to_copy(annotation: &AnnotationView) -> String {
+    match (&annotation.path, annotation.line) {
+        (Some(path), Some(line)) => format!("{path}:{line}"),
+        (Some(path), None) => path.clone(),
+        (None, _) => said(annotation),
+    }
+}
+
+/// The first line of its message that says anything.
+pub(crate) fn first_line(annotation: &AnnotationView) -> &str {
+    annotation.message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
 }
 
 /// `src/main.rs:17:5: warning: unused variable [unused]`; of what is nowhere, the job that says it in the place's place.
 pub(crate) fn in_full(build: u64, annotation: &AnnotationView) -> String {
     let place = place(annotation).unwrap_or_else(|| format!("{build}/{}", annotation.job));
-    format!("{place}: {}: {}", annotation.level.word(), message(annotation))
+    let rule = annotation.rule.as_ref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
+    format!("{place}: {}: {}{rule}", annotation.level.word(), said(annotation))
 }
 
 /// What could not be taken of an attempt.

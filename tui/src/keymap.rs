@@ -41,6 +41,8 @@ pub enum Mode {
     Tests,
     /// The files that its jobs left.
     Artifacts,
+    /// What tools say about the source of a build.
+    Annotations,
     Log,
     /// Text is being typed: what is no key of this mode is text.
     Prompt,
@@ -76,6 +78,7 @@ pub enum Action {
     Graph,
     Tests,
     Artifacts,
+    Annotations,
     Details,
     NextFailed,
     PreviousFailed,
@@ -138,11 +141,11 @@ pub struct Binding {
 }
 
 use Key::{Char, Ctrl, Function};
-use Mode::{Artifacts, Build, Dialog, Graph, Help, List, Log, Prompt, Tests};
+use Mode::{Annotations, Artifacts, Build, Dialog, Graph, Help, List, Log, Prompt, Tests};
 
-const EVERY: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Log, Prompt, Dialog, Help];
-const PAGES: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Log];
-const MOVES: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Log, Help];
+const EVERY: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Annotations, Log, Prompt, Dialog, Help];
+const PAGES: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Annotations, Log];
+const MOVES: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Annotations, Log, Help];
 
 const fn bind(
     action: Action,
@@ -200,6 +203,20 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(Action::Filter, &[Artifacts], &[Char('/')], "filter: words of path or job", Some("filter")),
     bind(
+        Action::Annotations,
+        &[Build, Graph],
+        &[Char('N')],
+        "annotations: what tools say about the source, errors first",
+        Some("notes"),
+    ),
+    bind(
+        Action::Into,
+        &[Annotations],
+        &[Key::Enter, Char('l'), Key::Right],
+        "to its line in the log, or to what it says there",
+        Some("log"),
+    ),
+    bind(
         Action::Details,
         &[Build],
         &[Char('d')],
@@ -232,6 +249,7 @@ pub const TABLE: &[Binding] = &[
         Some("retry"),
     ),
     bind(Action::RetryFailed, &[Tests], &[Char('r')], "retry the job of the test", Some("retry")),
+    bind(Action::RetryFailed, &[Annotations], &[Char('r')], "retry the job that it is of", Some("retry")),
     bind(Action::RetryFailed, &[Log], &[Char('r')], "retry this job", Some("retry")),
     bind(Action::RetryMenu, PAGES, &[Char('R')], "choose what to retry", None),
     bind(Action::Pause, &[List], &[Char('P')], "pause or resume the queue or a repository, after a question", None),
@@ -243,17 +261,20 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Undo, PAGES, &[Char('u')], "undo within 5 s: a mark, a filter, a cancel of what had not begun", None),
     bind(
         Action::Watch,
-        &[List, Build, Graph, Tests, Artifacts],
+        &[List, Build, Graph, Tests, Artifacts, Annotations],
         &[Char('w')],
         "watch: be told when it ends, wherever you look",
         None,
     ),
     bind(Action::NextFailed, &[List, Build, Graph, Tests], &[Char('e')], "next that did not pass", None),
     bind(Action::PreviousFailed, &[List, Build, Graph, Tests], &[Char('E')], "one before that did not pass", None),
+    bind(Action::NextFailed, &[Annotations], &[Char('e')], "next error", Some("error")),
+    bind(Action::PreviousFailed, &[Annotations], &[Char('E')], "error before", None),
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),
     bind(Action::Copy, &[List, Build, Graph], &[Char('y')], "copy the address, through the terminal", None),
     bind(Action::Copy, &[Tests], &[Char('y')], "copy the name of the test", None),
     bind(Action::Copy, &[Artifacts], &[Char('y')], "copy the SHA-256 of the file", Some("sha256")),
+    bind(Action::Copy, &[Annotations], &[Char('y')], "copy its place: file and line", Some("copy")),
     bind(Action::Select, &[Log], &[Char('v')], "select lines, from here to the cursor", None),
     bind(Action::Copy, &[Log], &[Char('y')], "copy the selected lines, or this one", None),
     bind(Action::CopyLink, &[Log], &[Char('Y')], "copy a link to this line, or its address", None),
@@ -294,7 +315,13 @@ pub const TABLE: &[Binding] = &[
     bind(Action::HalfUp, MOVES, &[Ctrl('u')], "half a page up", None),
     bind(Action::HalfDown, MOVES, &[Ctrl('d')], "half a page down", None),
     bind(Action::First, MOVES, &[Char('g'), Key::Home], "to the beginning", None),
-    bind(Action::Last, &[List, Build, Graph, Tests, Artifacts, Help], &[Char('G'), Key::End], "to the end", None),
+    bind(
+        Action::Last,
+        &[List, Build, Graph, Tests, Artifacts, Annotations, Help],
+        &[Char('G'), Key::End],
+        "to the end",
+        None,
+    ),
     bind(Action::Last, &[Log], &[Char('G'), Key::End], "to the end, and follow it", None),
     bind(Action::Left, &[Log], &[Char('h'), Key::Left], "to the left", None),
     bind(Action::Right, &[Log], &[Char('l'), Key::Right], "to the right", None),
@@ -323,6 +350,13 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(
         Action::Back,
+        &[Annotations],
+        &[Key::Esc, Char('q'), Char('h'), Key::Left, Key::Backspace, Char('N')],
+        "back to the jobs",
+        Some("back"),
+    ),
+    bind(
+        Action::Back,
         &[Log],
         &[Key::Esc, Char('q'), Key::Backspace],
         "end selection, search or filter, or back",
@@ -333,7 +367,13 @@ pub const TABLE: &[Binding] = &[
     bind(Action::View(3), PAGES, &[Char('3')], "deliveries", None),
     bind(Action::View(4), PAGES, &[Char('4')], "repositories", None),
     bind(Action::View(5), PAGES, &[Char('5')], "nodes", None),
-    bind(Action::NextView, &[List, Build, Graph, Tests, Artifacts], &[Key::Tab, Char(']')], "next view", None),
+    bind(
+        Action::NextView,
+        &[List, Build, Graph, Tests, Artifacts, Annotations],
+        &[Key::Tab, Char(']')],
+        "next view",
+        None,
+    ),
     bind(Action::NextView, &[Log], &[Key::Tab, Char(']')], "next view; of two logs, the other one", None),
     bind(Action::PreviousView, PAGES, &[Key::BackTab, Char('[')], "view before", None),
     bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
@@ -348,12 +388,13 @@ pub const TABLE: &[Binding] = &[
 ];
 
 /// The sections of the help, in order.
-pub const SECTIONS: [(Mode, &str); 9] = [
+pub const SECTIONS: [(Mode, &str); 10] = [
     (List, "In lists"),
     (Build, "In a build"),
     (Graph, "In the graph of a build"),
     (Tests, "In the tests of a build"),
     (Artifacts, "In the artifacts of a build"),
+    (Annotations, "In the annotations of a build"),
     (Log, "In a log"),
     (Prompt, "While typing"),
     (Dialog, "In a question"),

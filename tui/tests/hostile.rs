@@ -11,9 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fake::annotations::warning;
 use fake::cases::passed;
 use fake::{Fake, NOW, World};
 use pty::Client;
+use windlass_protocol::annotation::{AnnotationView, Level};
 use windlass_protocol::cases::{CaseOutcome, CaseView};
 use windlass_protocol::live::RetryWhat;
 use windlass_protocol::view::{Cancelling, DeliveryState, DeliveryView, Outcome, Pause, WaitingFor};
@@ -98,6 +100,17 @@ fn hostile(world: &mut World) {
         ..passed(&named("case"))
     };
     world.tested(failed, CaseOutcome::ALL.map(case).to_vec(), &[&named("trouble")]);
+    let annotation = |level| AnnotationView {
+        job: named("job"),
+        level,
+        column: Some(5),
+        title: Some(named("title")),
+        rule: Some(named("rule")),
+        tool: Some(named("tool")),
+        log_line: Some(2),
+        ..warning(&named("path"), 17, &format!("{}\n{}", named("says"), named("second")))
+    };
+    world.annotated(failed, Level::ALL.map(annotation).to_vec(), 7, &[&named("trouble")]);
     (world.node, world.version, world.webhook) = (named("node"), named("0.1"), named("https://x"));
     world.listed = vec![named("acme/r")];
 }
@@ -193,6 +206,10 @@ const PAGES: Steps = &[
     (b"?", "tests"),
     (ESC, "case<U+202E>"),
     (b"T", "whole build"),
+    (b"N", "rule<U+202E>"),
+    (b"j", "rule<U+202E>"),
+    (b"y", "clipboard"),
+    (b"N", "whole build"),
     (b"gj", "job<U+202E>"),
     (b"d", "whole build"),
     (b"d", "whole build"),
@@ -286,7 +303,7 @@ async fn on_every_screen_only_our_own_sequences_are_written() {
                 let lies =
                     |text: &String| text.contains(|c: char| c.is_control() && c != '\n') || text.contains("owned");
                 assert_eq!(copies.iter().find(|text| lies(text)), None);
-                assert!(!large || copies.len() == 7, "{copies:?}");
+                assert!(!large || copies.len() == 8, "{copies:?}");
                 let shown = columns < 40 || client.raw.windows(6).any(|window| window == b"U+202E");
                 assert!(shown, "nothing hostile was shown at {columns}x{rows}");
             })
@@ -331,6 +348,7 @@ async fn every_command_is_as_careful_on_a_terminal() {
         &["deliveries", "replay", &delivery],
         &["deliveries", "replay", &unknown],
         &["tests", "1"],
+        &["annotations", "1"],
         &["repositories"],
         &["nodes"],
         &["watch", "1"],

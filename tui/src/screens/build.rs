@@ -8,7 +8,8 @@ use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::builds::standing_words;
 use super::log::clock_or_day;
-use super::{Hits, artifacts, cases, details, graph, log, overlay};
+use super::{Hits, annotations, artifacts, cases, details, graph, log, overlay};
+use crate::annotated;
 use crate::keymap::Mode;
 use crate::left;
 use crate::state::State;
@@ -31,7 +32,7 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
         return overlay::empty(&[&words], theme, area, buffer);
     };
     let layout = state.layout();
-    head(state, view, page.job(), theme, Rect { height: layout.build_head(), ..area }, buffer);
+    head(state, (page, view), page.job(), theme, Rect { height: layout.build_head(), ..area }, buffer);
     if let Some(cases) = &page.cases {
         let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
         return cases::paint(state, cases, theme, below, hits, buffer);
@@ -39,6 +40,10 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
     if let Some(files) = &page.artifacts {
         let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
         return artifacts::paint(state, (page.number, files), theme, below, hits, buffer);
+    }
+    if page.annotations.list.is_some() {
+        let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
+        return annotations::paint(state, &page.annotations, theme, below, hits, buffer);
     }
     if let Some(picture) = &page.picture {
         let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
@@ -127,7 +132,14 @@ fn share(state: &State, view: &BuildView, row: Row) -> Words {
     Words::from((tone, bar))
 }
 
-fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Theme, area: Rect, buffer: &mut Buffer) {
+fn head(
+    state: &State,
+    (page, view): (&BuildPage, &BuildView),
+    selected: Option<&JobView>,
+    theme: Theme,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
     let build = &view.build;
     let now = state.daemon_now();
     let line = |y: u16| Rect { x: area.x + 1, y: area.y + y, width: area.width.saturating_sub(2), height: 1 };
@@ -163,12 +175,21 @@ fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Them
     let tests = view.tests.as_ref().map(|tests| format!("; {}", tested::in_a_line(tests))).unwrap_or_default();
     let left = left::of_build(view).filter(|(files, _)| *files > 0);
     let left = left.map(|(files, bytes)| format!("; left {}", left::counts(files, bytes))).unwrap_or_default();
+    let annotations = view.annotations.as_ref().map(annotated::counts).filter(|words| !words.is_empty());
+    let annotations = annotations.map(|counts| format!("; {counts}{}", first(page))).unwrap_or_default();
     overlay::rule(
-        &format!("{jobs}{needs}{tests}{left}"),
+        &format!("{jobs}{needs}{tests}{left}{annotations}"),
         theme,
         Rect { y: area.bottom() - 1, height: 1, ..area },
         buffer,
     );
+}
+
+/// The worst thing that is said about the source.
+fn first(page: &BuildPage) -> String {
+    let Some(first) = page.annotations.all().first() else { return String::new() };
+    let place = annotated::place(first).map(|place| format!("{place} ")).unwrap_or_default();
+    format!(": {place}{}", annotated::said(first))
 }
 
 fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {

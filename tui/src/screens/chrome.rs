@@ -211,6 +211,9 @@ fn possible(state: &State, action: Action) -> bool {
         (Action::Artifacts, Some(Page::Build(page))) => {
             page.view.as_deref().and_then(left::of_build).is_some_and(|(files, _)| files > 0)
         }
+        (Action::Annotations, Some(Page::Build(page))) => {
+            page.view.as_ref().is_some_and(|view| view.annotations.is_some())
+        }
         (Action::Replay, _) => state.view == View::Deliveries,
         (Action::Pause, _) => matches!(state.view, View::Queue | View::Repositories),
         (Action::Cancel, None) => !matches!(state.view, View::Deliveries | View::Repositories),

@@ -4,11 +4,14 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use windlass_protocol::annotation::AnnotationView;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, JobView, Status};
 
+use super::annotations;
 use super::builds::standing_words;
 use super::overlay;
+use crate::annotated;
 use crate::left;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
@@ -22,6 +25,8 @@ use crate::words::{self, Standing};
 /// Columns of what a row is called, and the least that an attempt gets.
 const NAMES: u16 = 9;
 const LEAST: u16 = 22;
+/// Rows of what tools say, at most: the list has all of it.
+const MOST_SAID: usize = 40;
 
 pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let Some(job) = page.detailed() else {
@@ -62,12 +67,45 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, b
     });
     let facts = facts(job, shown, first, chosen, now);
     // Errors are what one looks for: they get half if they need it.
-    let room = if inner.height < 6 { inner.height } else { inner.height - wanted.min(inner.height / 2) };
+    let said = said(page, job, &job.attempts[chosen], usize::from(inner.width));
+    let for_said = if said.is_empty() || inner.height < 9 { 0 } else { (said.len() as u16 + 1).min(inner.height / 3) };
+    let left = inner.height - for_said;
+    let room = if inner.height < 6 { inner.height } else { left - wanted.min(left / 2) };
     let rows = (facts.len() as u16).min(room);
     side_by_side(&facts[..usize::from(rows)], shown.len(), theme, Rect { height: rows, ..inner }, buffer);
+    // Where there are no errors in the log, what tools say has their room.
+    let for_said = if digest.is_some() { for_said } else { (said.len() as u16 + 1).min(inner.height - rows) };
+    if !said.is_empty() {
+        let below = Rect { x: area.x, y: inner.y + rows, width: area.width, height: for_said };
+        annotated_places(&said, theme, below, buffer);
+    }
     if let Some((attempt, digest)) = digest {
+        let rows = rows + if said.is_empty() { 0 } else { for_said };
         let below = Rect { x: area.x, y: inner.y + rows, width: area.width, height: inner.height - rows };
         errors(attempt, digest, theme, below, buffer);
+    }
+}
+
+/// What tools say about an attempt, the worst first, in rows of so many columns.
+fn said(page: &BuildPage, job: &JobView, attempt: &AttemptView, width: usize) -> Vec<Words> {
+    let of_attempt = |one: &&AnnotationView| one.job == job.name && one.attempt == attempt.number;
+    let row = |one: &AnnotationView| {
+        let place = annotated::place(one).map(|place| format!(" {place} ")).unwrap_or_else(|| " ".to_owned());
+        let words = annotations::level(one.level, false).and(Tone::Accent, place).join(annotations::said(one));
+        let rows = words.wrapped(width.saturating_sub(2)).into_iter().enumerate();
+        rows.map(|(at, row)| if at == 0 { row } else { Words::new().plain("  ").join(row) }).collect::<Vec<_>>()
+    };
+    page.annotations.all().iter().filter(of_attempt).flat_map(row).take(MOST_SAID).collect()
+}
+
+fn annotated_places(rows: &[Words], theme: Theme, area: Rect, buffer: &mut Buffer) {
+    if area.height < 2 {
+        return;
+    }
+    overlay::rule("what tools say", theme, Rect { height: 1, ..area }, buffer);
+    let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height - 1 };
+    for (words, y) in rows.iter().zip(inner.y..inner.bottom()) {
+        words.paint(Rect { y, height: 1, ..inner }, Style::new(), theme, buffer);
     }
 }
 
@@ -78,7 +116,7 @@ fn facts(job: &JobView, shown: &[AttemptView], first: usize, chosen: usize, now:
     let each = |cell: &dyn Fn(usize, &AttemptView) -> Words| {
         shown.iter().enumerate().map(|(index, attempt)| cell(first + index, attempt)).collect::<Vec<_>>()
     };
-    let all: [(&'static str, Vec<Words>); 10] = [
+    let all: [(&'static str, Vec<Words>); 11] = [
         (
             "",
             each(&|index, attempt| {
@@ -115,6 +153,18 @@ fn facts(job: &JobView, shown: &[AttemptView], first: usize, chosen: usize, now:
                 let Some(known) = &attempt.artifacts else { return Words::new() };
                 let words = Words::new().plain(left::of_attempt(known, now));
                 match left::troubles(known).next() {
+                    Some(trouble) => words.and(Tone::Warn, format!("  {trouble}")),
+                    None => words,
+                }
+            }),
+        ),
+        (
+            "says",
+            each(&|_, attempt| {
+                let Some(counts) = &attempt.annotations else { return Words::new() };
+                let tone = if counts.errors > 0 { Tone::Bad } else { Tone::Plain };
+                let words = Words::from((tone, annotated::counts(counts)));
+                match counts.troubles.first() {
                     Some(trouble) => words.and(Tone::Warn, format!("  {trouble}")),
                     None => words,
                 }

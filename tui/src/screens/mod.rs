@@ -1,6 +1,7 @@
 //! What is painted: reads the state, never decides. Must not know sockets or keys beyond their table.
 
 pub(crate) mod ascii;
+mod annotations;
 mod build;
 mod builds;
 mod artifacts;

@@ -49,7 +49,7 @@ impl State {
             Mode::Prompt => self.act_in_prompt(action, effects),
             Mode::Dialog => self.act_in_dialog(action, effects),
             Mode::Help => self.act_in_help(action),
-            Mode::List | Mode::Build | Mode::Graph | Mode::Tests | Mode::Artifacts | Mode::Log => {
+            Mode::List | Mode::Build | Mode::Graph | Mode::Tests | Mode::Artifacts | Mode::Annotations | Mode::Log => {
                 self.act_on_page(action, effects);
             }
         }
@@ -101,6 +101,7 @@ impl State {
                 Some(Page::Log(_)) => self.act_in_log(action, effects),
                 Some(Page::Build(page)) if page.cases.is_some() => self.act_in_tests(action, effects),
                 Some(Page::Build(page)) if page.artifacts.is_some() => self.act_in_artifacts(action, effects),
+                Some(Page::Build(page)) if page.annotations.list.is_some() => self.act_in_annotations(action, effects),
                 Some(Page::Build(page)) if page.picture.is_some() => self.act_in_graph(action, effects),
                 Some(Page::Build(_)) => self.act_in_build(action, effects),
                 None => self.act_in_list(action, effects),
@@ -194,6 +195,7 @@ impl State {
             Action::Graph => self.toggle_graph(),
             Action::Tests => self.toggle_tests(effects),
             Action::Artifacts => self.toggle_artifacts(),
+            Action::Annotations => self.toggle_annotations(),
             Action::Details => self.toggle_details(),
             Action::Back => self.back(effects),
             _ => {}
@@ -404,6 +406,7 @@ impl State {
                 Page::Build(page) => {
                     effects.push(subscribe(page.sub, Topic::Build { number: page.number }));
                     page.preview.iter_mut().for_each(LogPage::forget_window);
+                    page.annotations.ask_again();
                 }
                 Page::Log(log) => log.forget_window(),
             }

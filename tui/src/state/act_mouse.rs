@@ -33,6 +33,9 @@ impl State {
                 match (self.pages.last_mut(), self.view) {
                     (Some(Page::Build(page)), _) if page.cases.is_some() => self.click_test(index, effects),
                     (Some(Page::Build(page)), _) if page.artifacts.is_some() => self.click_file(index, effects),
+                    (Some(Page::Build(page)), _) if page.annotations.list.is_some() => {
+                        self.click_annotation(index, effects);
+                    }
                     (Some(Page::Build(page)), _) if page.cursor.at == index => self.act_in_build(Action::Into, effects),
                     (Some(Page::Build(page)), _) => page.go(to(page.cursor), usize::from(layout.jobs())),
                     (Some(Page::Log(log)), _) => log.click(index),
@@ -96,6 +99,12 @@ impl State {
                 if let Some(files) = &mut page.artifacts {
                     let height = usize::from(super::artifacts::rows(layout, files.troubles.len()).0);
                     files.cursor.scroll(rows, files.len(), height);
+                }
+            }
+            (Some(Page::Build(page)), _) if page.annotations.list.is_some() => {
+                let length = page.annotations.all().len();
+                if let Some(cursor) = &mut page.annotations.list {
+                    cursor.scroll(rows, length, usize::from(super::annotations::rows(layout).0));
                 }
             }
             (Some(Page::Build(page)), _) if page.picture.is_some() => {

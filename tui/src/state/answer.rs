@@ -39,6 +39,9 @@ impl State {
                 }
             }
             (Pending::Excerpt { log }, Response::Excerpt { lines }) => self.excerpt(&log, digest::lines(lines)),
+            (Pending::Annotations { build, asked }, Response::Annotations { annotations }) => {
+                self.take_annotations(build, asked, Ok(annotations));
+            }
             (Pending::Deliveries, Response::Deliveries { deliveries }) => {
                 self.take_deliveries(deliveries);
                 self.overview.asking = false;
@@ -81,6 +84,9 @@ impl State {
                 self.toast(format!("search: {refusal}"), true);
             }
             Some(Pending::Excerpt { log }) => self.excerpt(&log, Digest::Refused(refusal.to_string())),
+            Some(Pending::Annotations { build, asked }) => {
+                self.take_annotations(build, asked, Err(refusal.to_string()));
+            }
             Some(Pending::Repositories) => {
                 self.overview.repositories.get_or_insert_default();
                 self.overview.asking = false;

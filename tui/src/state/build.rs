@@ -8,6 +8,7 @@ use windlass_protocol::live::Sub;
 use windlass_protocol::refusal::Refusal;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Outcome, Status};
 
+use super::annotations::Annotations;
 use super::artifacts::Artifacts;
 use super::cases::Cases;
 use super::cursor::{Cursor, Move};
@@ -35,6 +36,8 @@ pub struct BuildPage {
     pub cases: Option<Box<Cases>>,
     /// The files that its jobs left are.
     pub artifacts: Option<Box<Artifacts>>,
+    /// What tools say about its source.
+    pub annotations: Annotations,
     /// The details of the selected job were wished, or not; without a word they are shown where there is room.
     pub details: Option<bool>,
     /// The last errors of attempts, as far as they were asked for.
@@ -67,6 +70,7 @@ impl BuildPage {
             picture: None,
             cases: None,
             artifacts: None,
+            annotations: Annotations::default(),
             details: None,
             digests: BTreeMap::new(),
         }
@@ -92,7 +96,7 @@ impl BuildPage {
 
     /// Its jobs are shown as a list, not something else in their place.
     pub(super) fn shows_jobs(&self) -> bool {
-        self.picture.is_none() && self.cases.is_none() && self.artifacts.is_none()
+        self.picture.is_none() && self.cases.is_none() && self.artifacts.is_none() && self.annotations.list.is_none()
     }
 
     pub fn selected(&self) -> Row {

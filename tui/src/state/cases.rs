@@ -229,13 +229,19 @@ impl State {
 
     /// Opens the log of the selected test's attempt where it speaks of the test: at its name, or else at what it says.
     fn open_case(&mut self, effects: &mut Vec<Effect>) {
-        let size = self.layout().log();
         let Some(Page::Build(page)) = self.pages.last() else { return };
         let Some(case) = page.cases.as_ref().and_then(|cases| cases.selected()) else { return };
         let id = AttemptId { build: page.number, job: case.job.clone(), attempt: case.attempt };
+        let (name, said) = (case.name.clone(), tested::headline(case).map(pattern));
+        self.open_where(id, &name, said, effects);
+    }
+
+    /// Opens a log at the first line with a text; where there is none, at one that matches something else.
+    pub(super) fn open_where(&mut self, id: AttemptId, text: &str, said: Option<String>, effects: &mut Vec<Effect>) {
+        let size = self.layout().log();
+        let Some(Page::Build(page)) = self.pages.last() else { return };
         let lines = page.attempt(&id).map_or(0, |attempt| attempt.log.lines);
-        let said = tested::headline(case).map(pattern);
-        let Ok(mut search) = Search::new(pattern(&case.name)) else { return };
+        let Ok(mut search) = Search::new(pattern(text)) else { return };
         let sub = self.fresh_sub();
         let bookmarks = self.bookmarks.get(&id).cloned().unwrap_or_default();
         let mut log = LogPage::new(id, sub, Start::End, size);

@@ -5,6 +5,7 @@ use windlass_protocol::id::AttemptId;
 use super::artifacts::Artifacts;
 use super::overview::NodeRow;
 use super::{Effect, Page, Reader, State, View};
+use crate::annotated;
 use crate::safe_text::label;
 use crate::tested;
 
@@ -21,6 +22,10 @@ impl State {
             }
             (Some(Page::Build(page)), _) if page.artifacts.is_some() => {
                 self.files().and_then(Artifacts::selected).map(|file| file.sha256.clone())
+            }
+            (Some(Page::Build(page)), _) if page.annotations.list.is_some() => {
+                let selected = page.annotations.selected();
+                selected.map(annotated::to_copy)
             }
             (Some(Page::Build(page)), _) => match page.job() {
                 Some(job) => Some(format!("{}/{}", page.number, job.name)),

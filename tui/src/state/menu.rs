@@ -128,6 +128,7 @@ const ABOUT_ROW: &[Action] = &[
     Action::Graph,
     Action::Tests,
     Action::Artifacts,
+    Action::Annotations,
     Action::Details,
     Action::Cancel,
     Action::Kill,
@@ -285,13 +286,14 @@ impl State {
             Action::Artifacts => self.no_artifacts(),
             Action::Into | Action::Save | Action::Copy if mode == Mode::Artifacts => self.no_file(),
             Action::Filter if mode == Mode::Artifacts => None,
+            Action::Annotations => self.no_annotations(),
             Action::Into
             | Action::Copy
             | Action::Filter
             | Action::OnlyFailed
             | Action::NextFailed
             | Action::PreviousFailed
-                if mode == Mode::Tests =>
+                if matches!(mode, Mode::Tests | Mode::Annotations) =>
             {
                 None
             }

@@ -11,6 +11,7 @@ mod answer;
 mod arrive;
 pub mod artifacts;
 mod batch;
+pub mod annotations;
 pub mod build;
 pub mod builds;
 pub mod cache;
@@ -241,6 +242,10 @@ pub enum Connection {
 /// What was asked and is not answered yet.
 #[derive(Debug)]
 enum Pending {
+    Annotations {
+        build: BuildNumber,
+        asked: u64,
+    },
     Excerpt {
         log: AttemptId,
     },
@@ -464,6 +469,7 @@ impl State {
             (_, _, Some(_), _) => Mode::Prompt,
             (.., Some(Page::Build(page))) if page.cases.is_some() => Mode::Tests,
             (.., Some(Page::Build(page))) if page.artifacts.is_some() => Mode::Artifacts,
+            (.., Some(Page::Build(page))) if page.annotations.list.is_some() => Mode::Annotations,
             (.., Some(Page::Build(page))) if page.picture.is_some() => Mode::Graph,
             (.., Some(Page::Build(_))) => Mode::Build,
             (.., Some(Page::Log(_))) => Mode::Log,

@@ -27,6 +27,7 @@ impl State {
         self.settle_digest(effects);
         self.settle_tests(effects);
         self.settle_artifacts(effects);
+        self.settle_annotations(effects);
         self.overview.settle(list);
         self.settle_overview(effects);
         let now = self.now;
