@@ -1,5 +1,5 @@
 //! Everything in one file, and back: a tar archive compressed with zstd that holds a consistent copy of the database and the
-//! logs of attempts that were finished in it. The manifest comes last and names the size and SHA-256 of every member, so the
+//! logs and artifacts of attempts that were finished in it. The manifest comes last and names the size and SHA-256 of every member, so the
 //! archive is written and checked in one go. Restoring checks everything before anything is in place.
 //!
 //! Who the data folder is to the engine is left out: what is restored beside a daemon that still works must not take its
@@ -23,12 +23,13 @@ use windlass_protocol::time::Timestamp;
 
 pub use self::read::verify;
 pub use self::restore::restore;
+use crate::attempt_dirs;
 use crate::clock;
 use crate::config::{Config, Database};
 use crate::data_dir::known_owner;
 use crate::logs::LogStore;
 use crate::secret::random_token;
-use crate::store::{Counts, Store, newest_schema};
+use crate::store::{Counts, KeptArtifacts, Store, newest_schema};
 
 /// What a backup says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +97,8 @@ pub enum Refused {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     pub with_secrets: bool,
+    /// What is restored knows of artifacts, and does not have them.
+    pub without_artifacts: bool,
     /// Take the place of a file that is there.
     pub replace: bool,
 }
@@ -124,19 +127,19 @@ pub async fn backup(
     // Beside what it copies: both are as private, and there is room for one as for the other.
     let copy = Temporary(config.data_dir.join(format!("{}{}{}", COPY.0, &random_token()[..COPY_TOKEN], COPY.1)));
     progress("copying the database")?;
-    let (name, kind, counts, finished) = match &config.database {
+    let (name, kind, Contents { counts, finished, kept }) = match &config.database {
         Database::Sqlite(path) => {
             Store::copy_sqlite(path, &copy.0).await?;
             let copy = Database::Sqlite(copy.0.clone());
-            let (counts, finished) = contents(config, &copy).await?;
+            let contents = contents(config, &copy).await?;
             disown(&copy).await?;
-            (SQLITE, "sqlite", counts, finished)
+            (SQLITE, "sqlite", contents)
         }
         Database::Postgres(url) => {
             // Asked before the copy is made: what is finished now is so in the copy.
-            let (counts, finished) = contents(config, &config.database).await?;
+            let contents = contents(config, &config.database).await?;
             postgres::dump(url, &copy.0)?;
-            (POSTGRES, "postgres", counts, finished)
+            (POSTGRES, "postgres", contents)
         }
     };
     let partial = Temporary(with_suffix(file, &format!(".{}.part", &random_token()[..8])));
@@ -144,6 +147,9 @@ pub async fn backup(
     archive.file(name, &copy.0)?;
     drop(copy);
     archive_logs(&mut archive, config, &finished, progress)?;
+    if !options.without_artifacts {
+        archive_artifacts(&mut archive, config, &kept, progress)?;
+    }
     if options.with_secrets {
         archive_secrets(&mut archive, config)?;
     }
@@ -234,8 +240,17 @@ async fn disown(copy: &Database) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counts, and the attempts whose logs belong to it. Those of another data folder's database are not here.
-async fn contents(config: &Config, database: &Database) -> anyhow::Result<(Counts, BTreeSet<AttemptId>)> {
+/// What belongs to a database.
+struct Contents {
+    counts: Counts,
+    /// Attempts that have a log.
+    finished: BTreeSet<AttemptId>,
+    /// Attempts whose artifacts are there.
+    kept: Vec<AttemptId>,
+}
+
+/// That of another data folder's database is not here.
+async fn contents(config: &Config, database: &Database) -> anyhow::Result<Contents> {
     const PAGE: u32 = 1000;
     let store = Store::open(database).await?;
     store.is_of(known_owner(&config.data_dir).as_deref()).await?;
@@ -248,8 +263,16 @@ async fn contents(config: &Config, database: &Database) -> anyhow::Result<(Count
         finished.extend(page.into_iter().map(|log| log.id));
         after = Some(last);
     }
+    let mut kept: Vec<KeptArtifacts> = Vec::new();
+    loop {
+        let page = store.kept_artifacts(kept.last(), PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        kept.extend(page);
+    }
     store.close().await;
-    Ok((counts, finished))
+    Ok(Contents { counts, finished, kept: kept.into_iter().map(|of| of.id).collect() })
 }
 
 fn archive_logs(
@@ -275,6 +298,25 @@ fn archive_logs(
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
                 other => break other.map_err(|error| told(&format!("the log of {id} cannot be copied"), error))?,
             }
+        }
+    }
+    Ok(())
+}
+
+fn archive_artifacts(
+    archive: &mut Archive,
+    config: &Config,
+    kept: &[AttemptId],
+    progress: Progress<'_>,
+) -> anyhow::Result<()> {
+    let dir = config.data_dir.join("artifacts");
+    for (done, id) in kept.iter().enumerate() {
+        progress(&format!("copying artifacts: of {done} attempts of {}", kept.len()))?;
+        let Some(folder) = attempt_dirs::path(&dir, id) else { continue };
+        match archive.folder(&format!("artifacts/{}/{}/{}", id.build, id.job, id.attempt), &folder) {
+            // Removed to make room, or with its build, while it was read.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other.map_err(|error| told(&format!("the artifacts of {id} cannot be copied"), error))?,
         }
     }
     Ok(())

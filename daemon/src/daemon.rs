@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::artifacts::ArtifactStore;
 use crate::config::{Config, ControlTcp, EngineChoice};
 use crate::data_dir::{self, DataDirError, Held};
 use crate::engine::docker::{DockerSettings, Limits};
@@ -58,6 +59,12 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Logs(#[from] LogError),
+    #[error("cannot keep artifacts in {dir}")]
+    Artifacts {
+        dir: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Git(#[from] GitError),
     #[error(transparent)]
@@ -104,6 +111,8 @@ impl Daemon {
         }
         store.belong_to(&data_dir::owner(data_dir)?).await?;
         let logs = LogStore::open(data_dir.join("logs"))?.with_cap(config.limits.log_bytes);
+        let dir = data_dir.join("artifacts");
+        let artifacts = ArtifactStore::open(&dir).map_err(|source| StartError::Artifacts { dir, source })?;
         let git = Git::open(data_dir)?;
         let engines = connect_engines(&config).await?;
         let note = engines.note().map(str::to_owned);
@@ -117,6 +126,7 @@ impl Daemon {
             config: Arc::clone(&config),
             store: store.clone(),
             logs: logs.clone(),
+            artifacts: artifacts.clone(),
             git: git.clone(),
             engines: engines.clone(),
             wake: wake.clone(),
@@ -129,6 +139,7 @@ impl Daemon {
             config: Arc::clone(&config),
             store: store.clone(),
             logs: logs.clone(),
+            artifacts: artifacts.clone(),
             git: git.clone(),
             wake: wake.clone(),
         };
@@ -147,6 +158,7 @@ impl Daemon {
             config: Arc::clone(&config),
             store: store.clone(),
             logs,
+            artifacts,
             engines: engines.clone(),
             room: room.clone(),
             inbox,

@@ -108,6 +108,7 @@ pub const POINTS: &[Point] = &[
     any("follow.exited"),
     any("follow.over"),
     // it ends
+    any("files.kept"),
     any("end.judged"),
     any("end.log-finished"),
     any("end.log-synced"),

@@ -10,11 +10,13 @@ pub mod plan; // what one attempt is to do: handed to engine and runner
 pub mod state; // where attempts and builds stand, and what may follow
 pub mod frame; // what a runner tells: frames, encoded and decoded
 pub mod results; // results of tests: read, kept, compared
+pub mod findings; // what tools say about places in the source: read, kept
 
 // Edges: one technology each.
 pub mod github; // webhook payloads and signatures
 pub mod git; // mirrors, the spec at a commit, clean checkouts
 pub mod store; // the database
+pub mod artifacts; // files that jobs left to be kept
 pub mod logs; // log files: append, index, read any window, search
 pub mod engine; // where jobs run: docker, local
 
@@ -31,6 +33,7 @@ pub mod keeper; // what is old goes
 pub mod http;
 
 pub mod backup; // everything in one file, and back
+pub mod attempt_dirs; // one folder an attempt
 pub mod clock; // the only source of time
 pub mod config; // the operator's file
 pub mod daemon; // build, run, drain
@@ -40,6 +43,7 @@ pub mod doctor; // what is wrong, and mended
 pub mod error_chain; // an error and its causes in one line
 pub mod failpoint; // where tests end the daemon
 pub mod host; // the machine underneath
+pub mod piece; // many small things as one compressed piece
 pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes
 pub mod shortage; // what this host may lack for a moment

@@ -133,7 +133,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         None => {}
     }
     match error.downcast_ref::<StartError>() {
-        Some(StartError::Data(_) | StartError::Logs(_) | StartError::Git(_)) => 4,
+        Some(StartError::Data(_) | StartError::Logs(_) | StartError::Artifacts { .. } | StartError::Git(_)) => 4,
         Some(StartError::Listen { .. }) => 5,
         Some(StartError::Store(_)) => 6,
         Some(StartError::Engine(EngineError::Trouble { .. } | EngineError::Gone { .. })) => 7,

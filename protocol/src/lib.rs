@@ -3,6 +3,8 @@
 //! Data only. This crate must not know sockets, files, clocks or terminals; whoever turns domain state into these
 //! types is the daemon's `http::view`, whoever shows them is the client.
 
+pub mod annotation; // what tools say about places in the source
+pub mod artifact; // files that jobs left to be kept
 pub mod cases; // results of tests
 pub mod glance; // results, repositories, nodes
 pub mod id; // how builds, jobs and attempts are named

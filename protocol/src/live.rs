@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::annotation::AnnotationsPage;
+use crate::artifact::ArtifactsPage;
 use crate::cases::{CaseFilter, TestsPage};
 use crate::glance::{BuildResult, NodeView, RepositoryView};
 use crate::id::{AttemptId, BuildNumber};
@@ -252,6 +254,35 @@ pub enum Request {
         /// At most 500.
         limit: u32,
     },
+    /// A window of the files that jobs of a build left: those of the newest attempt of each job, or of one attempt.
+    Artifacts {
+        number: BuildNumber,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<String>,
+        /// Of `job`; without: its newest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<u32>,
+        #[serde(default)]
+        offset: u64,
+        /// At most 500.
+        limit: u32,
+    },
+    /// The bytes of one of these files from byte `from` on, at most `limit` (<= 1 MiB).
+    ReadArtifact {
+        attempt: AttemptId,
+        /// [`crate::artifact::ArtifactView::number`].
+        artifact: u32,
+        from: u64,
+        limit: u32,
+    },
+    /// A window of what tools say about the source of a build: of the newest attempt of each job.
+    Annotations {
+        number: BuildNumber,
+        #[serde(default)]
+        offset: u64,
+        /// At most 500.
+        limit: u32,
+    },
     /// Work on a stored delivery once more, as a new one: a build of the same event.
     Replay {
         delivery: String,
@@ -448,6 +479,16 @@ pub enum Response {
     },
     Tests {
         tests: TestsPage,
+    },
+    Artifacts {
+        artifacts: ArtifactsPage,
+    },
+    /// In Base64. Fewer than asked for only at the end of the file; none beyond it.
+    Artifact {
+        bytes: String,
+    },
+    Annotations {
+        annotations: AnnotationsPage,
     },
     /// The new delivery: ask `deliveries` for what came of it.
     Replay {

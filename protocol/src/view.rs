@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::annotation::AnnotationCounts;
+use crate::artifact::ArtifactCounts;
 use crate::cases::{TestCounts, TestsSummary};
 use crate::id::{BuildNumber, JobId};
 use crate::time::Timestamp;
@@ -204,6 +206,9 @@ pub struct BuildView {
     /// Its tests; missing where no job has reports, and in lists of builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestsSummary>,
+    /// What tools say about its source, failing tests included; missing where nobody says anything, and in lists of builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<AnnotationCounts>,
 }
 
 /// What a build is, without its jobs.
@@ -293,6 +298,12 @@ pub struct AttemptView {
     /// What its reports say of its tests, once it ended; missing where its job has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestCounts>,
+    /// What tools say about its source, once it ended; missing where nobody says anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<AnnotationCounts>,
+    /// What it left to be kept, once it ended; missing where its job keeps nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<ArtifactCounts>,
 }
 
 /// A cancel that was asked for and is not through yet.

@@ -51,7 +51,7 @@ fn a_daemon_that_runs_jobs_twice() {
 /// What is done to a good run, and what has to be found then.
 type Tampering = (&'static str, fn(&mut Ledger, &mut Evidence), Promise, &'static str);
 
-const TAMPERINGS: [Tampering; 18] = [
+const TAMPERINGS: [Tampering; 20] = [
     ("a delivery is gone", |_, e| drop(e.deliveries.pop()), Promise::Durable, "was acknowledged and is not there"),
     ("a delivery waits for ever", |_, e| e.deliveries[0].settled_at = None, Promise::Durable, "was never worked on"),
     ("a build is gone", |_, e| drop(e.builds.remove(0)), Promise::Durable, "became builds []"),
@@ -84,8 +84,22 @@ const TAMPERINGS: [Tampering; 18] = [
     ("a byte of a log is another", |_, e| flip(e), Promise::ExactLog, "are recorded"),
     ("a log was cut, and nothing tells", cut_everywhere, Promise::ExactLog, "were written"),
     ("a client missed bytes", client_missed, Promise::ExactLog, "a client saw"),
+    ("a kept file is another", another_file, Promise::Truth, "other files are kept"),
+    ("a kept file is not told", untold_file, Promise::Truth, "is told to have"),
     ("a container is left", |_, e| e.left.push("container 1".into()), Promise::Survives, "left behind: container 1"),
 ];
+
+fn another_file(_: &mut Ledger, evidence: &mut Evidence) {
+    for kept in evidence.kept.values_mut().filter_map(|kept| kept.last_mut()) {
+        "another".clone_into(kept);
+    }
+}
+
+fn untold_file(_: &mut Ledger, evidence: &mut Evidence) {
+    for attempt in &mut evidence.attempts {
+        attempt.artifacts = Some("{\"files\":0,\"bytes\":0}".to_owned());
+    }
+}
 
 fn twice(_: &mut Ledger, evidence: &mut Evidence) {
     let build = evidence.builds[0].clone();

@@ -37,6 +37,7 @@ stories! { ALL, Real in real, Rude in rude: {
     a_delivery_is_replayed
     a_log_through_drops
     an_order_is_never_answered
+    artifacts_are_fetched
     search_and_next_error
     the_daemon_is_lost
     two_are_retried
@@ -46,6 +47,7 @@ stories! { ALL, Real in real, Rude in rude: {
 stories! { IN_PIECES, Cut in cut: {
     a_build_and_its_log
     a_log_through_drops
+    artifacts_are_fetched
     search_and_next_error
 } }
 

@@ -17,6 +17,7 @@ use windlass_protocol::time::Timestamp;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::failpoint;
+use crate::fetching::Fetches;
 use crate::handover;
 use crate::hangup::Line;
 use crate::kept::{self, Keeper, Kept};
@@ -71,6 +72,8 @@ pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recor
         quit: None,
         reading: None,
         saving: FuturesUnordered::new(),
+        target: begun.target,
+        fetches: Fetches::new(),
         told: begun.told,
     };
     app.record(&begun.begin);
@@ -94,6 +97,8 @@ pub(crate) struct Begun {
     pub(crate) begin: Begin,
     pub(crate) state: State,
     pub(crate) link: Link,
+    /// Where the daemon is.
+    pub(crate) target: Target,
     pub(crate) kept: Option<Kept>,
     /// What went wrong with what was kept.
     pub(crate) told: Option<String>,
@@ -126,7 +131,7 @@ pub(crate) fn look_at(
         profile,
         session: session.unwrap_or_default(),
     };
-    let link = Link::open(target);
+    let link = Link::open(target.clone());
     let (mut state, effects) = begin.state();
     state.zone = TimeZone::system(); // also where it has no name
     for effect in effects {
@@ -134,7 +139,7 @@ pub(crate) fn look_at(
             link.send(message);
         }
     }
-    Begun { begin, state, link, kept, told }
+    Begun { begin, state, link, target, kept, told }
 }
 
 struct App {
@@ -151,6 +156,8 @@ struct App {
     reading: Option<(Reader, AttemptId)>,
     /// Logs that are being written to files.
     saving: FuturesUnordered<JoinHandle<Result<String, String>>>,
+    target: Target,
+    fetches: Fetches,
     /// What went wrong and is still to be said.
     told: Option<String>,
 }
@@ -221,6 +228,10 @@ impl App {
                     self.happen(told(saved), terminal)?;
                     dirty = true;
                 }
+                event = self.fetches.next() => {
+                    self.happen(event, terminal)?;
+                    dirty = true;
+                }
                 () = until(deadline) => {
                     self.happen(Event::Deadline, terminal)?;
                     dirty = true;
@@ -277,6 +288,7 @@ impl App {
                 }
                 Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(id))),
                 Effect::Read(reader, id) => self.reading = Some((reader, id)),
+                Effect::Fetch { build, file } => self.fetches.begin(self.target.clone(), build, *file),
                 Effect::Switch(profile) => self.switch(profile)?,
                 Effect::Notify(text) => terminal.say(&self.notifier.bytes(&text))?,
                 Effect::Quit => self.quit = Some(Exit::Ok),
@@ -296,6 +308,7 @@ impl App {
                 self.record(&begun.begin);
                 self.told = self.told.take().or(begun.told);
                 (self.state, self.link, self.keeper) = (begun.state, begun.link, Keeper::new(begun.kept));
+                self.target = begun.target;
             }
             Err(words) => self.told = Some(words),
         }

@@ -39,6 +39,8 @@ pub enum Mode {
     Graph,
     /// The tests of a build.
     Tests,
+    /// The files that its jobs left.
+    Artifacts,
     Log,
     /// Text is being typed: what is no key of this mode is text.
     Prompt,
@@ -73,6 +75,7 @@ pub enum Action {
     Into,
     Graph,
     Tests,
+    Artifacts,
     Details,
     NextFailed,
     PreviousFailed,
@@ -135,11 +138,11 @@ pub struct Binding {
 }
 
 use Key::{Char, Ctrl, Function};
-use Mode::{Build, Dialog, Graph, Help, List, Log, Prompt, Tests};
+use Mode::{Artifacts, Build, Dialog, Graph, Help, List, Log, Prompt, Tests};
 
-const EVERY: &[Mode] = &[List, Build, Graph, Tests, Log, Prompt, Dialog, Help];
-const PAGES: &[Mode] = &[List, Build, Graph, Tests, Log];
-const MOVES: &[Mode] = &[List, Build, Graph, Tests, Log, Help];
+const EVERY: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Log, Prompt, Dialog, Help];
+const PAGES: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Log];
+const MOVES: &[Mode] = &[List, Build, Graph, Tests, Artifacts, Log, Help];
 
 const fn bind(
     action: Action,
@@ -187,6 +190,15 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Details, &[Tests], &[Char('d')], "more room for what it says, or less", Some("message")),
     bind(Action::Filter, &[Tests], &[Char('/')], "filter: words of job, suite, name or file", Some("filter")),
     bind(Action::OnlyFailed, &[Tests], &[Char('!')], "only what failed", Some("failed")),
+    bind(Action::Artifacts, &[Build, Graph], &[Char('A')], "the files that its jobs left", Some("files")),
+    bind(
+        Action::Into,
+        &[Artifacts],
+        &[Key::Enter, Char('l'), Key::Right],
+        "save the file in this folder",
+        Some("save"),
+    ),
+    bind(Action::Filter, &[Artifacts], &[Char('/')], "filter: words of path or job", Some("filter")),
     bind(
         Action::Details,
         &[Build],
@@ -231,7 +243,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Undo, PAGES, &[Char('u')], "undo within 5 s: a mark, a filter, a cancel of what had not begun", None),
     bind(
         Action::Watch,
-        &[List, Build, Graph, Tests],
+        &[List, Build, Graph, Tests, Artifacts],
         &[Char('w')],
         "watch: be told when it ends, wherever you look",
         None,
@@ -241,6 +253,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::OnlyFailed, &[List], &[Char('!')], "only what did not pass", None),
     bind(Action::Copy, &[List, Build, Graph], &[Char('y')], "copy the address, through the terminal", None),
     bind(Action::Copy, &[Tests], &[Char('y')], "copy the name of the test", None),
+    bind(Action::Copy, &[Artifacts], &[Char('y')], "copy the SHA-256 of the file", Some("sha256")),
     bind(Action::Select, &[Log], &[Char('v')], "select lines, from here to the cursor", None),
     bind(Action::Copy, &[Log], &[Char('y')], "copy the selected lines, or this one", None),
     bind(Action::CopyLink, &[Log], &[Char('Y')], "copy a link to this line, or its address", None),
@@ -250,6 +263,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::Pager, &[Build, Graph, Log], &[Char('p')], "read the log in $PAGER", None),
     bind(Action::Editor, &[Build, Graph, Log], &[Ctrl('e')], "open the log in $EDITOR", None),
     bind(Action::Save, &[Build, Graph, Log], &[Char('S')], "save the log's bytes in this folder", None),
+    bind(Action::Save, &[Artifacts], &[Char('S')], "save the file in this folder", None),
     bind(Action::Beside, &[Log], &[Char('b')], "another attempt or job beside this log, or no more", None),
     bind(Action::NextDifference, &[Log], &[Char('>')], "to the next line that differs from the log beside", None),
     bind(Action::PreviousDifference, &[Log], &[Char('<')], "to the one before", None),
@@ -280,7 +294,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::HalfUp, MOVES, &[Ctrl('u')], "half a page up", None),
     bind(Action::HalfDown, MOVES, &[Ctrl('d')], "half a page down", None),
     bind(Action::First, MOVES, &[Char('g'), Key::Home], "to the beginning", None),
-    bind(Action::Last, &[List, Build, Graph, Tests, Help], &[Char('G'), Key::End], "to the end", None),
+    bind(Action::Last, &[List, Build, Graph, Tests, Artifacts, Help], &[Char('G'), Key::End], "to the end", None),
     bind(Action::Last, &[Log], &[Char('G'), Key::End], "to the end, and follow it", None),
     bind(Action::Left, &[Log], &[Char('h'), Key::Left], "to the left", None),
     bind(Action::Right, &[Log], &[Char('l'), Key::Right], "to the right", None),
@@ -302,6 +316,13 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(
         Action::Back,
+        &[Artifacts],
+        &[Key::Esc, Char('q'), Char('h'), Key::Left, Key::Backspace, Char('A')],
+        "end the filter, or back to the jobs",
+        Some("back"),
+    ),
+    bind(
+        Action::Back,
         &[Log],
         &[Key::Esc, Char('q'), Key::Backspace],
         "end selection, search or filter, or back",
@@ -312,7 +333,7 @@ pub const TABLE: &[Binding] = &[
     bind(Action::View(3), PAGES, &[Char('3')], "deliveries", None),
     bind(Action::View(4), PAGES, &[Char('4')], "repositories", None),
     bind(Action::View(5), PAGES, &[Char('5')], "nodes", None),
-    bind(Action::NextView, &[List, Build, Graph, Tests], &[Key::Tab, Char(']')], "next view", None),
+    bind(Action::NextView, &[List, Build, Graph, Tests, Artifacts], &[Key::Tab, Char(']')], "next view", None),
     bind(Action::NextView, &[Log], &[Key::Tab, Char(']')], "next view; of two logs, the other one", None),
     bind(Action::PreviousView, PAGES, &[Key::BackTab, Char('[')], "view before", None),
     bind(Action::Mouse, PAGES, &[Function(2)], "mouse on or off; off, the terminal selects text", None),
@@ -327,11 +348,12 @@ pub const TABLE: &[Binding] = &[
 ];
 
 /// The sections of the help, in order.
-pub const SECTIONS: [(Mode, &str); 8] = [
+pub const SECTIONS: [(Mode, &str); 9] = [
     (List, "In lists"),
     (Build, "In a build"),
     (Graph, "In the graph of a build"),
     (Tests, "In the tests of a build"),
+    (Artifacts, "In the artifacts of a build"),
     (Log, "In a log"),
     (Prompt, "While typing"),
     (Dialog, "In a question"),

@@ -7,13 +7,16 @@ pub mod safe_text; // the one door for text from elsewhere
 pub mod filter; // what is typed to find builds
 mod waiting; // why something waits, in words
 mod teller; // what happens to a job, each thing once
+mod annotated; // what tools say about the source, in words
 mod tested; // results of tests in words
+mod left; // files that jobs left, in words
 mod words; // states, durations and names in words
 
 mod config; // client.toml
 
 // The connection: sockets, back-off, resume.
 pub mod link;
+mod fetch; // files that jobs left, brought here
 
 // The terminal client, in the order an event takes through it.
 mod app; // the only loop
@@ -31,6 +34,7 @@ mod replay; // and seen again
 mod kept; // what is found again the next time
 mod notify; // a bell, a desktop notification
 mod handover; // a log for another program
+mod fetching; // files of jobs for who is at the client
 mod hangup; // a terminal that goes away
 mod signals; // what ends, stops or wakes the client
 mod terminal; // taken over and given back

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{self, Begun, Options};
 use crate::exit::{Exit, Failure};
+use crate::fetching::Fetches;
 use crate::handover;
 use crate::link::target::{Target, Wishes};
 use crate::recording::Recorder;
@@ -43,6 +44,7 @@ pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recor
         recorder,
         voice: Voice::default(),
         saving: FuturesUnordered::new(),
+        fetches: Fetches::new(),
         prompt,
         prompted: false,
         quit: None,
@@ -62,6 +64,7 @@ struct Plain {
     voice: Voice,
     /// Logs that are being written to files.
     saving: FuturesUnordered<JoinHandle<Result<String, String>>>,
+    fetches: Fetches,
     /// Somebody types at a terminal.
     prompt: bool,
     /// The prompt is the last thing that was written.
@@ -97,6 +100,10 @@ impl Plain {
                         self.happen(app::from_link(event))?;
                         next = self.begun.link.try_next();
                     }
+                    self.say()?;
+                }
+                event = self.fetches.next() => {
+                    self.happen(event)?;
                     self.say()?;
                 }
                 Some(saved) = self.saving.next() => {
@@ -138,6 +145,9 @@ impl Plain {
                 Effect::Send(message) => self.begun.link.send(message),
                 Effect::Copy(text) => self.write(&[text])?,
                 Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(id))),
+                Effect::Fetch { build, file } => {
+                    self.fetches.begin(self.begun.target.clone(), build, *file);
+                }
                 Effect::Switch(profile) => self.switch(profile)?,
                 Effect::Quit => self.quit = Some(Exit::Ok),
                 // Said as a toast too; and what only a screen has.

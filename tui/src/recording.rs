@@ -17,6 +17,7 @@ use windlass_protocol::log::LogFrame;
 use windlass_protocol::time::Timestamp;
 
 use crate::keymap::{Key, Keymap, Wish};
+use crate::state::artifacts::FileId;
 use crate::state::session::Session;
 use crate::state::{Effect, Event, Hit, State};
 
@@ -85,6 +86,15 @@ pub(crate) enum Happened {
         text: String,
         bad: bool,
     },
+    Coming {
+        file: FileId,
+        bytes: u64,
+    },
+    Came {
+        file: FileId,
+        text: String,
+        bad: bool,
+    },
     Said(String),
     Deadline,
 }
@@ -120,6 +130,8 @@ impl From<&Event> for Happened {
             Event::Message(message) => Self::Message(message.clone()),
             Event::Log(frame) => Self::Log(STANDARD.encode(frame.encode())),
             Event::Told { text, bad } => Self::Told { text: text.clone(), bad: *bad },
+            Event::Coming { file, bytes } => Self::Coming { file: file.clone(), bytes: *bytes },
+            Event::Came { file, text, bad } => Self::Came { file: file.clone(), text: text.clone(), bad: *bad },
             Event::Said(text) => Self::Said(text.clone()),
             Event::Deadline => Self::Deadline,
         }
@@ -144,6 +156,8 @@ impl Happened {
                 Event::Log(LogFrame::decode(&bytes).map_err(|error| error.to_string())?)
             }
             Self::Told { text, bad } => Event::Told { text, bad },
+            Self::Coming { file, bytes } => Event::Coming { file, bytes },
+            Self::Came { file, text, bad } => Event::Came { file, text, bad },
             Self::Said(text) => Event::Said(text),
             Self::Deadline => Event::Deadline,
         })

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::view::{BuildRow, QueuedJob};
 
+use crate::left;
 use crate::safe_text::label;
 use crate::state::build::Row;
 use crate::state::dialog::Dialog;
@@ -206,6 +207,7 @@ fn place(state: &State) -> String {
     match state.pages.last() {
         Some(Page::Log(page)) => format!("log of {}", page.id),
         Some(Page::Build(page)) if page.cases.is_some() => format!("tests of build {}", page.number),
+        Some(Page::Build(page)) if page.artifacts.is_some() => format!("artifacts of build {}", page.number),
         Some(Page::Build(page)) => format!("build {}", page.number),
         None => {
             let mut place = state.view.name().to_owned();
@@ -238,6 +240,16 @@ fn row(state: &State) -> Option<(String, String)> {
             let words = format!("{}, {}{marks}{said}", tested::name(case), tested::word(case.outcome));
             let key = format!("{} {}", case.job, tested::name(case));
             Some((key, numbered(cases.cursor.at, cases.len(), words)))
+        }
+        (Some(Page::Build(page)), _) if page.artifacts.is_some() => {
+            let files = page.artifacts.as_ref().filter(|files| files.known())?;
+            let Some(file) = files.selected() else {
+                return Some((String::new(), format!("no artifacts: {}", left::HOW)));
+            };
+            let removed = if file.removed_at.is_some() { ", removed" } else { "" };
+            let words = format!("{}, {}, of {}{removed}", file.path, words::bytes(file.bytes), left::whose(file));
+            let key = format!("{} {}", left::whose(file), file.path);
+            Some((key, numbered(files.cursor.at, files.len(), words)))
         }
         (Some(Page::Build(page)), _) => {
             let view = page.view.as_deref()?;

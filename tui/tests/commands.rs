@@ -1,79 +1,22 @@
 //! The scriptable commands, run as a script runs them: the real executable against a daemon over a real socket.
 
+#[expect(dead_code, reason = "each test file uses a part of the fake daemon")]
 mod fake;
+mod stage;
 
-use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use fake::World;
+use fake::annotations::warning;
 use fake::cases::passed;
-use fake::{Fake, NOW, World};
+use stage::{Stage, finish, text, windlass};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
+use windlass_protocol::annotation::{AnnotationView, Level};
 use windlass_protocol::cases::{CaseOutcome, CaseView};
 use windlass_protocol::live::{Request, RetryWhat, Topic};
 use windlass_protocol::view::Outcome;
-
-struct Stage {
-    fake: Fake,
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let fake = Fake::start(&folder.path().join("s"), NOW);
-        Self { fake, folder }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        windlass(&self.folder.path().join("s"), self.folder.path(), args)
-    }
-
-    async fn run(&self, args: &[&str]) -> Output {
-        finish(self.command(args)).await
-    }
-
-    /// A build with one job that failed in its second step.
-    fn failed(&self) -> u64 {
-        self.fake.change(|world| {
-            let number = world.push("acme/app", "main", "Break it", &[("test", &[], &["install", "pytest"])]);
-            world.start_step(number, "test", 0);
-            world.write(number, "test", "installed\n");
-            world.end_step(number, "test", 0, 0);
-            world.start_step(number, "test", 1);
-            world.write(number, "test", b"\x1b[31mE  boom\x1b[0m\xff\x00\nlast");
-            world.end_step(number, "test", 1, 3);
-            world.end_job(number, "test", Outcome::Failed, "step pytest ended with exit code 3");
-            number
-        })
-    }
-
-    fn running(&self) -> u64 {
-        self.fake.change(|world| {
-            let number = world.push("acme/app", "main", "Run", &[("test", &[], &["pytest"])]);
-            world.start_step(number, "test", 0);
-            number
-        })
-    }
-}
-
-fn windlass(socket: &Path, home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
-    command.args(args).env("WINDLASS_CONNECT", format!("unix:{}", socket.display())).env("HOME", home);
-    command.env_remove("XDG_CONFIG_HOME").env_remove("WINDLASS_TOKEN").kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-async fn finish(mut command: Command) -> Output {
-    let output = tokio::time::timeout(Duration::from_secs(20), command.output());
-    output.await.expect("the command ends").expect("the command starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 #[tokio::test]
 async fn builds_are_listed_and_filtered() {
@@ -522,4 +465,47 @@ async fn tests_are_listed_and_failing_ones_stand_in_the_digest() {
     assert!(few.ends_with("and 2 more: --limit 0 shows all\n"), "{few}");
     let both = stage.run(&["tests", &number.to_string(), "--failed", "--new"]).await;
     assert_eq!(both.status.code(), Some(2), "only one of them");
+}
+
+#[tokio::test]
+async fn annotations_are_one_a_line_as_editors_read_them() {
+    let stage = Stage::new();
+    let number = stage.failed();
+    let error = AnnotationView {
+        level: Level::Error,
+        column: Some(5),
+        rule: Some("no\u{1b}[2J".to_owned()),
+        ..warning("src/ma\nin.rs", 17, "never\n  ends \u{202e}")
+    };
+    let failed = AnnotationView { test: true, level: Level::Error, ..warning("pump.py", 7, "still 3 litres") };
+    let nowhere = AnnotationView { path: None, line: None, ..warning("", 0, "no licence") };
+    let mut all = vec![error, failed, nowhere];
+    all.extend((0..9).map(|n| warning("a.rs", n + 1, "long line")));
+    stage.fake.change(|world| world.annotated(number, all, 4, &["b.sarif: left out: the file is empty"]));
+
+    let output = stage.run(&["annotations", &number.to_string()]).await;
+    let told = text(&output.stdout);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 12, "one a line: {told}");
+    assert!(lines[0].starts_with("src/ma") && lines[0].contains("in.rs:17:5: error: never ends"), "{told}");
+    assert!(!told.contains('\u{1b}') && !told.contains('\u{202e}'), "{told}");
+    assert_eq!(lines[1], "pump.py:7: error: still 3 litres");
+    assert_eq!(lines[2], format!("{number}/test: warning: no licence"));
+    assert_eq!(lines[3], "a.rs:1: warning: long line");
+    let aside = text(&output.stderr);
+    assert_eq!(aside, "windlass: test: b.sarif: left out: the file is empty\nwindlass: and 4 more\n");
+    let errors = text(&stage.run(&["annotations", &number.to_string(), "--errors"]).await.stdout);
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+    let few = stage.run(&["annotations", &number.to_string(), "-n", "3", "--json"]).await;
+    let few: serde_json::Value = serde_json::from_slice(&few.stdout).expect("JSON");
+    assert_eq!((few["annotations"].as_array().map(Vec::len), &few["total"]), (Some(3), &12.into()), "{few:#}");
+
+    let shown = text(&stage.run(&["show", &number.to_string()]).await.stdout);
+    assert!(shown.contains("  annotations: 2 errors, 14 warnings\n"), "{shown}");
+    assert!(shown.contains("annotations: b.sarif: left out: the file is empty"), "{shown}");
+    assert!(shown.contains("a.rs:8: warning: long line\nand more: windlass annotations"), "{shown}");
+    assert!(!shown.contains("a.rs:9:") && !shown.contains("pump.py"), "ten, without the failing tests: {shown}");
+    let whole = stage.run(&["show", &number.to_string(), "--json"]).await;
+    let whole: serde_json::Value = serde_json::from_slice(&whole.stdout).expect("JSON");
+    assert_eq!(whole["annotation_list"].as_array().map(Vec::len), Some(12));
 }

@@ -31,6 +31,7 @@ impl Talk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
         command.args(["--plain", "--connect", &format!("unix:{}", socket.display())]);
         command.env("HOME", folder.path()).env("XDG_STATE_HOME", folder.path()).env_remove("XDG_CONFIG_HOME");
+        command.current_dir(folder.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the client starts");
         let says = child.stdin.take().expect("a pipe");
@@ -158,4 +159,50 @@ async fn repositories_and_nodes_are_read_out() {
     talk.hear("acme/app, 0 of 0 passed").await;
     talk.say("view-5").await;
     talk.hear("build-1, 1 of 2 slots taken").await;
+}
+
+#[tokio::test]
+async fn a_file_that_a_job_left_is_saved_where_one_is() {
+    let whole = vec![7; 2_500_000];
+    let mut talk = Talk::start(|fake| {
+        story(fake);
+        let files: [(&str, &[u8]); 3] =
+            [("dist/app.whl", &whole), ("../../up", b"evil"), ("\u{1b}]0;evil\u{7}", b"evil")];
+        fake.change(|world| world.left(1, "test", &files, &[]));
+    });
+    talk.hear("build 2").await;
+    talk.say("1/test").await;
+    talk.hear("job test").await;
+    talk.say("artifacts").await;
+    talk.hear("1 of 3: dist/app.whl, 2500 kB, of test").await;
+    talk.say("save").await;
+    let folder = talk._folder.path().to_owned();
+    talk.hear(&format!("saved as {}/app.whl, 2500 kB", folder.display())).await;
+    assert!(std::fs::read(folder.join("app.whl")).expect("there") == whole);
+    talk.say("save").await;
+    talk.hear("it was there already: ").await;
+    std::fs::write(folder.join("app.whl"), b"mine").expect("written");
+    talk.fake.change(|world| world.cut_after = Some(2));
+    talk.say("into").await;
+    talk.hear(&format!("saved as {}/app-2.whl, 2500 kB", folder.display())).await;
+    assert!(std::fs::read(folder.join("app-2.whl")).expect("there") == whole);
+    assert_eq!(std::fs::read(folder.join("app.whl")).expect("there"), b"mine");
+    talk.say("down").await;
+    talk.hear("2 of 3: ../../up").await;
+    talk.say("save").await;
+    talk.hear("../../up: its path leads out of the folder by ..").await;
+    talk.say("down").await;
+    talk.hear("3 of 3: , 4 B, of test").await;
+    talk.say("filter whl").await;
+    talk.hear("1 of 1: dist/app.whl").await;
+    talk.fake.change(|world| world.artifacts.get_mut(&1).expect("files")[0].bytes[2_000_000] = 8);
+    std::fs::remove_file(folder.join("app-2.whl")).expect("removed");
+    talk.say("save").await;
+    talk.hear("! dist/app.whl: its bytes have the SHA-256 ").await;
+    let left: Vec<_> =
+        std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert!(
+        !left.iter().any(|name| name.to_string_lossy().contains("app-2") || name.to_string_lossy().contains(".part")),
+        "{left:?}"
+    );
 }

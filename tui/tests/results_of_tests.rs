@@ -114,6 +114,8 @@ async fn failed_tests_stand_first_with_what_they_say() {
     driver.press(&[Char('d'), Char('T')]);
     assert!(of(&driver.state).is_none(), "T is the way back, too");
     assert!(driver.ascii_screen().contains("tests: 3 failed"));
+    driver.press(&[Char('D'), Char('T')]);
+    assert!(of(&driver.state).is_some(), "from the graph as well");
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ fn is_ours(name: &str) -> bool {
     let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     let depth = name.split('/').count();
     let known = matches!(name, MANIFEST | SQLITE | POSTGRES)
-        || (name.starts_with("logs/") && depth == 5)
+        || ((name.starts_with("logs/") || name.starts_with("artifacts/")) && depth == 5)
         || (name.starts_with("secrets/") && depth == 2);
     plain && known && !name.contains("//") && !name.ends_with('/')
 }
@@ -158,6 +158,8 @@ mod tests {
             ("database.sqlite", true),
             ("owner", false),
             ("logs/42/test/1/log", true),
+            ("artifacts/42/test/1/7", true),
+            ("artifacts/42/../../x", false),
             ("secrets/control.key", true),
             ("logs/42/test/1", false),
             ("logs/../../../etc/passwd", false),

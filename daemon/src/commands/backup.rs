@@ -11,9 +11,9 @@ use super::{ConfigArgs, Interrupted, Progress, print, size, watch_interrupts};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It holds a consistent copy of the database and the logs of all attempts that were finished in it, each with its SHA-256.
-Not in it: logs that are being written, mirrors (fetched again), and, without --with-secrets, the configuration and the
-files that it names. Postgres is copied with pg_dump, which has to be installed here.
+It holds a consistent copy of the database and the logs and artifacts of all attempts that were finished in it, each file with its
+SHA-256. Not in it: logs that are being written, mirrors (fetched again), and, without --with-secrets, the configuration
+and the files that it names. Postgres is copied with pg_dump, which has to be installed here.
 
 Exit codes: 0 written and verified; 1 the file cannot be written, or is no whole backup; else as `windlassd --help` says.")]
 pub(crate) struct BackupArgs {
@@ -21,11 +21,14 @@ pub(crate) struct BackupArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Only check that FILE is a whole backup that this windlassd understands; needs no configuration
-    #[arg(long, conflicts_with_all = ["with_secrets", "force"])]
+    #[arg(long, conflicts_with_all = ["with_secrets", "without_artifacts", "force"])]
     verify: bool,
     /// Also copy the webhook secrets, the TLS key and the configuration file
     #[arg(long)]
     with_secrets: bool,
+    /// Leave out the files that jobs left to be kept, which may be most of it; what they were is still known
+    #[arg(long)]
+    without_artifacts: bool,
     /// Replace FILE if it is there
     #[arg(long)]
     force: bool,
@@ -48,7 +51,11 @@ pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = args.config.load()?;
-    let options = backup::Options { with_secrets: args.with_secrets, replace: args.force };
+    let options = backup::Options {
+        with_secrets: args.with_secrets,
+        without_artifacts: args.without_artifacts,
+        replace: args.force,
+    };
     let manifest = backup::backup(&config, &args.file, options, &mut say).await?;
     drop(progress);
     let bytes = std::fs::metadata(&args.file).map_or(0, |file| file.len());
@@ -63,14 +70,18 @@ pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<ExitCode> {
 /// What a backup holds, line by line.
 pub(super) fn contents(manifest: &Manifest) -> String {
     let counts = manifest.counts;
-    let logs = manifest.members.iter().filter(|member| member.name.starts_with("logs/"));
-    let (files, bytes) = logs.fold((0_u64, 0), |(files, bytes), log| (files + 1, bytes + log.bytes));
+    let below = |folder: &str| {
+        let members = manifest.members.iter().filter(|member| member.name.starts_with(folder));
+        let (files, bytes) = members.fold((0_u64, 0), |(files, bytes), member| (files + 1, bytes + member.bytes));
+        format!("{files} files, {}", size(bytes))
+    };
     [
         format!("  made      {}, by windlassd {}", manifest.made_at, manifest.windlass),
         format!("  database  {}, schema {}", manifest.database, manifest.schema),
         format!("  builds    {}, with {} attempts", counts.builds, counts.attempts),
         format!("  webhooks  {}", counts.deliveries),
-        format!("  logs      {files} files, {}", size(bytes)),
+        format!("  logs      {}", below("logs/")),
+        format!("  artifacts {}", below("artifacts/")),
         format!("  secrets   {}", if manifest.with_secrets { "yes" } else { "no" }),
     ]
     .join("\n")

@@ -19,7 +19,7 @@ Exit codes: 0 nothing is wrong, or all that was is repaired; 1 something is wron
 --json prints one object: `wrong`, `repaired`, `possible` (what --repair would mend) are numbers, `daemon` says whether one
 works on the data folder, `facts` is a list of {area, says}, `findings` one of {area, kind, weight, subject, what, remedy,
 repair, trouble}. `weight` is wrong or note; `repair` is by_hand, possible, stop_first, done or failed, and then `trouble`
-says why. `area` is configuration, data, database, disk, logs, engine or leftovers; `kind` is a word that stays the same.")]
+says why. `area` is configuration, data, database, disk, logs, artifacts, engine or leftovers; `kind` is a word that stays the same.")]
 pub(crate) struct DoctorArgs {
     /// Mend what can be mended, and say so
     #[arg(long)]
@@ -110,6 +110,7 @@ fn name(area: Area) -> &'static str {
         Area::Database => "database",
         Area::Disk => "disk",
         Area::Logs => "logs",
+        Area::Artifacts => "artifacts",
         Area::Engine => "engine",
         Area::Leftovers => "leftovers",
     }

@@ -236,6 +236,7 @@ fn limits(raw: &Raw, problems: &mut Problems) -> Limits {
     };
     let memory = size("limits.memory", &raw.memory, 4 << 30);
     let log = size("limits.log", &raw.log, 64 << 20);
+    let artifacts = size("limits.artifacts", &raw.artifacts, 1 << 30);
     let webhook_body = size("limits.webhook_body", &raw.webhook_body, 25 << 20);
     let free_disk_bytes = size("limits.free_disk", &raw.free_disk, 256 << 20);
     if memory != 0 && memory < 6 << 20 {
@@ -258,6 +259,7 @@ fn limits(raw: &Raw, problems: &mut Problems) -> Limits {
         pids: some(raw.pids.unwrap_or(4096)),
         grace,
         log_bytes: some(log),
+        artifact_bytes: some(artifacts),
         webhook_body_bytes: usize::try_from(webhook_body).unwrap_or(usize::MAX),
         free_disk_bytes,
     }
@@ -271,6 +273,7 @@ fn retention(raw: &Raw, problems: &mut Problems) -> Retention {
         text.as_deref().map_or(Some(10 << 30), |text| problems.take(key, units::bytes(text))).unwrap_or_default()
     };
     let log_bytes = size("retention.logs", &raw.logs);
+    let artifact_bytes = size("retention.artifacts", &raw.artifacts);
     let cache_bytes = size("retention.caches", &raw.caches);
     let every = raw.every.as_deref().map_or(Ok(Duration::from_secs(3600)), units::duration);
     let every = problems.take("retention.every", every).unwrap_or_default();
@@ -282,6 +285,7 @@ fn retention(raw: &Raw, problems: &mut Problems) -> Retention {
         keep_for: (!keep_for.is_zero()).then_some(keep_for),
         keep_builds: some(raw.keep_builds.unwrap_or(100)),
         log_bytes: some(log_bytes),
+        artifact_bytes: some(artifact_bytes),
         cache_bytes: some(cache_bytes),
         every,
     }

@@ -78,6 +78,8 @@ pub struct Limits {
     pub pids: Option<u64>,
     pub grace: Duration,
     pub log_bytes: Option<u64>,
+    /// All artifacts of an attempt together.
+    pub artifact_bytes: Option<u64>,
     pub webhook_body_bytes: usize,
     /// What has to stay free on the disk: with less, nothing new begins.
     pub free_disk_bytes: u64,
@@ -90,6 +92,8 @@ pub struct Retention {
     /// Of each repository and branch.
     pub keep_builds: Option<u64>,
     pub log_bytes: Option<u64>,
+    /// All artifacts together.
+    pub artifact_bytes: Option<u64>,
     /// Mirrors and source archives together.
     pub cache_bytes: Option<u64>,
     /// Between two looks.

@@ -56,6 +56,7 @@ pub(super) struct Engine {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) jobs: Option<u64>,
+    pub(super) artifacts: Option<String>,
     pub(super) memory: Option<String>,
     pub(super) cpus: Option<f64>,
     pub(super) pids: Option<u64>,
@@ -71,6 +72,7 @@ pub(super) struct Retention {
     pub(super) keep_for: Option<String>,
     pub(super) keep_builds: Option<u64>,
     pub(super) logs: Option<String>,
+    pub(super) artifacts: Option<String>,
     pub(super) caches: Option<String>,
     pub(super) every: Option<String>,
 }

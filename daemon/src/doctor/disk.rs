@@ -7,6 +7,7 @@ use std::time::Duration;
 use windlass_protocol::id::AttemptId;
 
 use super::{Area, Doctor, Found, Mend, Weight};
+use crate::artifacts::ArtifactStore;
 use crate::clock;
 use crate::config::{Config, Database};
 use crate::error_chain::chain;
@@ -29,7 +30,7 @@ impl Doctor<'_> {
                     mib(free),
                     mib(config.limits.free_disk_bytes)
                 );
-                let remedy = "make room: lower retention.logs or retention.caches, or give it a larger disk";
+                let remedy = "make room: lower retention.logs, retention.artifacts or retention.caches, or give it a larger disk";
                 self.by_hand(Area::Disk, "room", Weight::Wrong, &shown, what, remedy);
             }
             Ok(free) => self.fact(Area::Disk, format!("{} free", mib(free))),
@@ -88,7 +89,8 @@ impl Doctor<'_> {
                 return;
             }
         };
-        let survey = match keeper::survey(config, store, &logs, clock::now()).await {
+        let artifacts = ArtifactStore::at(config.data_dir.join("artifacts"));
+        let survey = match keeper::survey(config, store, (&logs, &artifacts), clock::now()).await {
             Ok(survey) => survey,
             Err(error) => {
                 self.by_hand(Area::Logs, "database", Weight::Wrong, "logs", chain(&error), "look at the database");
@@ -96,6 +98,7 @@ impl Doctor<'_> {
             }
         };
         self.budgets(config, &survey);
+        self.artifacts(config, store, &artifacts, &survey.artifacts).await;
         for id in &survey.logs.orphans {
             let what = format!("the log of {id} belongs to no build");
             let found =
@@ -112,13 +115,18 @@ impl Doctor<'_> {
         }
         let torn = survey.logs.unreplaced.iter().map(|log| &log.id).chain(&survey.logs.unnoted);
         let torn: Vec<String> = torn.map(ToString::to_string).collect();
-        let due = survey.builds.len() + survey.logs.over_budget.len() + survey.mirrors.len();
+        let due = survey.builds.len()
+            + survey.logs.over_budget.len()
+            + survey.artifacts.over_budget.len()
+            + survey.mirrors.len();
         if due + torn.len() > 0 {
             let what = format!(
-                "{} builds, {} logs ({}) and {} mirrors are older or more than [retention] keeps; {} removals were cut off",
+                "{} builds, {} logs ({}), artifacts of {} attempts ({}) and {} mirrors are older or more than [retention] keeps; {} removals were cut off",
                 survey.builds.len(),
                 survey.logs.over_budget.len(),
                 mib(survey.logs.over_bytes),
+                survey.artifacts.over_budget.len(),
+                mib(survey.artifacts.over_bytes),
                 survey.mirrors.len(),
                 torn.len()
             );
@@ -134,8 +142,9 @@ impl Doctor<'_> {
                 Mend { does: "removes them, as the next start of the daemon does".to_owned(), beside: Some(every) };
             let keeper = async || {
                 let git = Git::open(&config.data_dir)?;
-                let (store, logs) = (store.clone(), logs.clone());
-                let keeper = Keeper { config: Arc::new(config.clone()), store, logs, git, wake: Wake::default() };
+                let (config, store) = (Arc::new(config.clone()), store.clone());
+                let (logs, artifacts) = (logs.clone(), artifacts.clone());
+                let keeper = Keeper { config, store, logs, artifacts, git, wake: Wake::default() };
                 Ok(keeper.pass(clock::now()).await?)
             };
             self.found(found, mend, keeper).await;
@@ -146,12 +155,8 @@ impl Doctor<'_> {
     }
 
     fn budgets(&mut self, config: &Config, survey: &Survey) {
-        let of = |bytes: u64, budget: Option<u64>| match budget {
-            Some(budget) => format!("{} of {}", mib(bytes), mib(budget)),
-            None => mib(bytes),
-        };
-        self.fact(Area::Logs, format!("{} taken", of(survey.logs.bytes, config.retention.log_bytes)));
-        let caches = of(survey.cache_bytes, config.retention.cache_bytes);
+        self.fact(Area::Logs, format!("{} taken", budget(survey.logs.bytes, config.retention.log_bytes)));
+        let caches = budget(survey.cache_bytes, config.retention.cache_bytes);
         self.fact(Area::Disk, format!("mirrors and sources {caches}"));
     }
 
@@ -211,8 +216,16 @@ fn fault(logs: &LogStore, log: &FinishedLog) -> Option<String> {
     }
 }
 
+/// What is taken of what may be.
+pub(super) fn budget(bytes: u64, budget: Option<u64>) -> String {
+    match budget {
+        Some(budget) => format!("{} of {}", mib(bytes), mib(budget)),
+        None => mib(bytes),
+    }
+}
+
 /// As people say it.
-fn mib(bytes: u64) -> String {
+pub(super) fn mib(bytes: u64) -> String {
     match bytes >> 20 {
         0 => format!("{} KiB", bytes.div_ceil(1024)),
         mib if mib < 10_240 => format!("{mib} MiB"),
@@ -221,7 +234,7 @@ fn mib(bytes: u64) -> String {
 }
 
 /// `1h`, `90s`, as configurations say it.
-fn span(span: Duration) -> String {
+pub(super) fn span(span: Duration) -> String {
     match span.as_secs() {
         seconds if seconds >= 3600 && seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
         seconds if seconds >= 60 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),

@@ -329,6 +329,8 @@ async fn end_as_lost(data_dir: &Path, store: &Store, attempt: &Attempt) -> anyho
         log,
         image_digest: attempt.image_digest.clone(),
         results: None,
+        artifacts: None,
+        findings: None,
     };
     store.finish_attempt(id, &finish).await?;
     Ok(())

@@ -3,6 +3,7 @@
 //! know how findings are shown.
 
 mod database; // the database, and attempts in it
+mod artifacts; // files that jobs left
 mod disk; // room and budgets, logs, mirrors
 mod engine; // engines, and what is left on them
 mod files; // configuration, secrets, data folder, socket
@@ -22,13 +23,22 @@ pub enum Area {
     Database,
     Disk,
     Logs,
+    Artifacts,
     Engine,
     Leftovers,
 }
 
 impl Area {
-    pub const ALL: [Self; 7] =
-        [Self::Configuration, Self::Data, Self::Database, Self::Disk, Self::Logs, Self::Engine, Self::Leftovers];
+    pub const ALL: [Self; 8] = [
+        Self::Configuration,
+        Self::Data,
+        Self::Database,
+        Self::Disk,
+        Self::Logs,
+        Self::Artifacts,
+        Self::Engine,
+        Self::Leftovers,
+    ];
 }
 
 /// Whether somebody has to do something about it.

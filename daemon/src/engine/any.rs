@@ -14,6 +14,7 @@ use super::{
     Away, Engine, EngineError, Exit, Found, FramePosition, Frames, Made, PullProgress, Site, Source, Stop, TroubleKind,
 };
 use crate::clock;
+use crate::findings::place::Roots;
 use crate::plan::AttemptPlan;
 
 /// With `auto`, an engine that answers nothing for so long is none.
@@ -222,6 +223,17 @@ impl Engines {
                 view
             }
         }
+    }
+}
+
+impl Engines {
+    /// The names under which a job knows its own folder, whichever engine it runs on.
+    #[must_use]
+    pub fn workspaces(&self, id: &AttemptId) -> Roots {
+        let here = self.0.local.workspace(id);
+        let real = here.as_ref().and_then(|path| path.canonicalize().ok());
+        let local = [here, real].into_iter().flatten().map(|path| path.display().to_string());
+        Roots::new([docker::WORKSPACE.to_owned()].into_iter().chain(local))
     }
 }
 

@@ -12,8 +12,8 @@ use windlass_protocol::view::Outcome;
 use super::Executor;
 use super::deadlines::Limits;
 use super::end::{end_recorded, end_unstarted, note};
+use super::files::Files;
 use super::follow::{Following, follow, stop};
-use super::reports::Reports;
 use super::steps::Steps;
 use crate::clock;
 use crate::engine::{Engine as _, Found, FoundState, Kind, Stop};
@@ -189,7 +189,7 @@ impl Executor {
             evidence: Evidence::default(),
             cancel: attempt.cancel.clone(),
             image_digest: attempt.image_digest.clone(),
-            reports: Reports::of(&job),
+            files: Files::of(self, id, &job),
         };
         failpoint::reached!("adopt.taken-up");
         tracing::info!(attempt = %id, state = ?found.state, "taken up again");

@@ -11,8 +11,8 @@ use super::Executor;
 use super::cancel::CancelWatch;
 use super::deadlines::Limits;
 use super::end::{End, WRITE_AGAIN, end_unstarted, end_without_log, finish, note};
+use super::files::Files;
 use super::follow::{Following, follow, stop};
-use super::reports::Reports;
 use super::steps::Steps;
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Made, Source, Stop, TroubleKind};
@@ -60,7 +60,15 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
         Err(error) => {
             tracing::error!(attempt = %id, error = %chain(&error), "its plan cannot be read");
             let verdict = Verdict::because(Outcome::Broken, format!("its plan cannot be read: {error}"));
-            let end = End { verdict, steps: Vec::new(), log: LogSummary::default(), image_digest: None, results: None };
+            let end = End {
+                verdict,
+                steps: Vec::new(),
+                log: LogSummary::default(),
+                image_digest: None,
+                results: None,
+                artifacts: None,
+                findings: None,
+            };
             finish(executor, id, end).await;
             return None;
         }
@@ -207,8 +215,8 @@ async fn hand_over(executor: &Executor, placed: Placed) -> Option<Following> {
     failpoint::reached!("feed.done");
     let steps = Steps::planned(&plan.job);
     let limits = Limits::of(&plan.job, executor.config.limits.grace, executor.patience);
-    let reports = Reports::of(&plan.job);
-    Some(Following { id, site, engine, writer, steps, limits, ready: false, evidence, cancel, image_digest, reports })
+    let files = Files::of(executor, &id, &plan.job);
+    Some(Following { id, site, engine, writer, steps, limits, ready: false, evidence, cancel, image_digest, files })
 }
 
 fn end_unrecorded() -> Verdict {
@@ -268,7 +276,15 @@ impl Executor {
     pub(super) async fn cancel_claimed(&self, id: &AttemptId, cancel: &CancelAsked) {
         let verdict = cancelled_before(&cancel.by);
         let Ok((_, job)) = self.load(id).await else {
-            let end = End { verdict, steps: Vec::new(), log: LogSummary::default(), image_digest: None, results: None };
+            let end = End {
+                verdict,
+                steps: Vec::new(),
+                log: LogSummary::default(),
+                image_digest: None,
+                results: None,
+                artifacts: None,
+                findings: None,
+            };
             return finish(self, id, end).await;
         };
         match self.logs.writer(id) {

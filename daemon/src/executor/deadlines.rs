@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::plan::JobPlan;
+use crate::plan::{ARTIFACTS_TIMEOUT, JobPlan};
 
 /// Between a change of the steps and its record: several changes become one.
 const RECORD_AFTER: Duration = Duration::from_millis(25);
@@ -50,6 +50,8 @@ pub(super) struct Limits {
     pub(super) grace: Duration,
     /// With its own graces; nothing where there are no `finally` steps.
     pub(super) finally: Duration,
+    /// For handing over artifacts.
+    files: Duration,
 }
 
 /// What is to be done.
@@ -86,7 +88,8 @@ impl Limits {
             true => Duration::ZERO,
             false => Duration::from_millis(job.finally_timeout_ms) + grace,
         };
-        Self { patience, steps: Duration::from_millis(job.timeout_ms), grace, finally }
+        let files = if job.artifacts.is_empty() { Duration::ZERO } else { ARTIFACTS_TIMEOUT };
+        Self { patience, steps: Duration::from_millis(job.timeout_ms), grace, finally, files }
     }
 
     /// What a cancelled attempt has until its runner is killed. The whole of it also when an earlier daemon began the
@@ -105,7 +108,7 @@ impl Deadlines {
         Self {
             limits,
             kill_at: None,
-            overdue_at: now + limits.steps + limits.grace + limits.finally + limits.patience.overdue,
+            overdue_at: now + limits.steps + limits.grace + limits.finally + limits.files + limits.patience.overdue,
             ready_by: (!ready).then(|| now + limits.patience.ready),
             exit_by: None,
             frames_end_by: None,
@@ -192,7 +195,7 @@ mod tests {
 
     fn limits() -> Limits {
         let patience = Patience::default();
-        Limits { patience, steps: seconds(100), grace: seconds(10), finally: seconds(300) }
+        Limits { patience, steps: seconds(100), grace: seconds(10), finally: seconds(300), files: Duration::ZERO }
     }
 
     /// What is due next, and after how long, to the second.

@@ -6,17 +6,19 @@ use std::time::Duration;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::view::{LogSummary, Outcome, StepView};
 
-use super::Executor;
+use super::artifacts::Kept;
 use super::steps::Steps;
+use super::{Executor, findings};
 use crate::clock;
 use crate::error_chain::chain;
 use crate::failpoint::{self, Sabotage};
+use crate::findings::Findings;
 use crate::frame::Report;
 use crate::logs::LogWriter;
 use crate::plan::JobPlan;
 use crate::results::{Results, kept};
 use crate::state::attempt::Verdict;
-use crate::store::{Attempt, Finish, NewResults, StoreError};
+use crate::store::{Attempt, Finish, NewArtifacts, NewResults, StoreError};
 
 /// Before a failed write is tried again.
 pub(super) const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -30,6 +32,10 @@ pub(super) struct End {
     pub(super) image_digest: Option<String>,
     /// What its reports say of its tests; `None`: it has none.
     pub(super) results: Option<Results>,
+    /// What it left to be kept; `None`: it keeps nothing.
+    pub(super) artifacts: Option<Kept>,
+    /// What its reports say about its source; `None`: it has none. The log may say more.
+    pub(super) findings: Option<Findings>,
 }
 
 /// Ends an attempt of which nothing ran.
@@ -47,7 +53,12 @@ pub(super) async fn end_unstarted(
     let mut steps = Steps::planned(job);
     steps.close(clock::now(), Outcome::Skipped);
     let log = close_log(id, writer).await;
-    finish(executor, id, End { verdict, steps: steps.views, log, image_digest: None, results: None }).await;
+    finish(
+        executor,
+        id,
+        End { verdict, steps: steps.views, log, image_digest: None, results: None, artifacts: None, findings: None },
+    )
+    .await;
 }
 
 /// Ends an attempt that ran, and of which nobody will ever know more than what was recorded of it. `writer` and `job`, where
@@ -72,7 +83,12 @@ pub(super) async fn end_recorded(
         None => attempt.log.clone(),
     };
     let image_digest = attempt.image_digest.clone();
-    finish(executor, id, End { verdict, steps: steps.views, log, image_digest, results: None }).await;
+    finish(
+        executor,
+        id,
+        End { verdict, steps: steps.views, log, image_digest, results: None, artifacts: None, findings: None },
+    )
+    .await;
 }
 
 /// Ends one of which nothing ran and whose log cannot be written.
@@ -82,7 +98,15 @@ pub(super) async fn end_without_log(executor: &Executor, id: &AttemptId, job: &J
     finish(
         executor,
         id,
-        End { verdict, steps: steps.views, log: LogSummary::default(), image_digest: None, results: None },
+        End {
+            verdict,
+            steps: steps.views,
+            log: LogSummary::default(),
+            image_digest: None,
+            results: None,
+            artifacts: None,
+            findings: None,
+        },
     )
     .await;
 }
@@ -145,11 +169,13 @@ pub(super) async fn close_log(id: &AttemptId, mut writer: LogWriter) -> LogSumma
 
 /// Records the end; tried until it is recorded, or somebody else recorded one.
 pub(super) async fn finish(executor: &Executor, id: &AttemptId, end: End) {
-    let End { mut verdict, steps, log, image_digest, results } = end;
+    let End { mut verdict, steps, log, image_digest, results, artifacts, findings } = end;
     let results = match results {
         Some(results) => Some(packed(results).await),
         None => None,
     };
+    let artifacts = artifacts.map(|Kept { counts, list }| NewArtifacts::new(counts, &list));
+    let findings = findings::all(executor, id, findings).await;
     if failpoint::is_sabotaged(Sabotage::ForgetFinish) && id.build.is_multiple_of(3) {
         return;
     }
@@ -158,7 +184,7 @@ pub(super) async fn finish(executor: &Executor, id: &AttemptId, end: End) {
     }
     let fault = verdict.fault;
     tracing::info!(attempt = %id, outcome = %verdict.outcome, reason = verdict.reason, ?fault, image_digest, "finished");
-    let finish = Finish { verdict, at: clock::now(), steps, log, image_digest, results };
+    let finish = Finish { verdict, at: clock::now(), steps, log, image_digest, results, artifacts, findings };
     loop {
         match executor.store.finish_attempt(id, &finish).await {
             Ok(None) => break,

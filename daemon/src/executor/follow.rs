@@ -2,13 +2,14 @@
 //! database, to the end of its process. Must not know how it was begun.
 
 use windlass_protocol::id::AttemptId;
+use windlass_protocol::view::Outcome;
 
 use super::Executor;
 use super::cancel::CancelWatch;
 use super::deadlines::{Deadlines, Due, Limits};
 use super::end::{self, End, note};
+use super::files::{Files, Left};
 use super::inflow::{Came, Inflow};
-use super::reports::{self, Reports};
 use super::steps::Steps;
 use crate::clock;
 use crate::engine::{AnyEngine, Engine as _, EngineError, Exit, FramePosition, Stop};
@@ -39,7 +40,7 @@ pub(super) struct Following {
     /// A cancel that was carried out already.
     pub(super) cancel: Option<CancelAsked>,
     pub(super) image_digest: Option<String>,
-    pub(super) reports: Reports,
+    pub(super) files: Files,
 }
 
 struct Follower<'e> {
@@ -52,7 +53,7 @@ struct Follower<'e> {
     limits: Limits,
     evidence: Evidence,
     image_digest: Option<String>,
-    reports: Reports,
+    files: Files,
     inflow: Inflow,
     deadlines: Deadlines,
     /// Up to here frames were given back to the disk.
@@ -68,7 +69,7 @@ struct Follower<'e> {
 
 /// Follows frames and process to their end, then records it.
 pub(super) async fn follow(executor: &Executor, following: Following) {
-    let Following { id, site, engine, writer, steps, limits, ready, mut evidence, cancel, image_digest, reports } =
+    let Following { id, site, engine, writer, steps, limits, ready, mut evidence, cancel, image_digest, files } =
         following;
     failpoint::reached!("follow.begun");
     let mut deadlines = Deadlines::new(limits, ready);
@@ -96,7 +97,7 @@ pub(super) async fn follow(executor: &Executor, following: Following) {
         limits,
         evidence,
         image_digest,
-        reports,
+        files,
         inflow,
         deadlines,
         released,
@@ -148,8 +149,11 @@ impl Follower<'_> {
     async fn take_frame(&mut self, frame: Frame, position: FramePosition) {
         self.deadlines.frame_came();
         failpoint::reached!("frame.came");
-        if let Body::File(part) = frame.body {
-            self.reports.take(part).await;
+        if let Body::File(part) = &frame.body {
+            if let Err(error) = self.files.take(part).await {
+                tracing::warn!(attempt = %self.id, %error, "no room for its artifacts; holding them back until there is");
+                self.inflow.hold(frame, position);
+            }
             failpoint::reached!("report.taken");
             return;
         }
@@ -300,16 +304,27 @@ impl Follower<'_> {
         let mut verdict = judge(&self.evidence, |step| self.steps.name(step));
         self.steps.close(clock::now(), verdict.outcome);
         end::compare(self.evidence.report.as_ref(), &mut self.writer, &mut verdict);
-        let results = self.reports.finish();
+        let cancelled = verdict.outcome == Outcome::Cancelled;
+        let left = self.files.finish(cancelled).await;
+        failpoint::reached!("files.kept");
         // An earlier daemon that had finished the log has said it there.
-        if let (Some(results), false) = (&results, self.writer.is_finished()) {
-            for line in reports::words(results) {
+        if !self.writer.is_finished() {
+            for line in left.words() {
                 note(&mut self.writer, &line);
             }
         }
+        let Left { results, artifacts, findings } = left;
         failpoint::reached!("end.judged");
         let log = end::close_log(&self.id, self.writer).await;
-        let end = End { verdict, steps: self.steps.views, log, image_digest: self.image_digest, results };
+        let end = End {
+            verdict,
+            steps: self.steps.views,
+            log,
+            image_digest: self.image_digest,
+            results,
+            artifacts,
+            findings,
+        };
         end::finish(self.executor, &self.id, end).await;
         self.executor.clean_later(self.engine, self.id);
     }

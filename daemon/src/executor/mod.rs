@@ -8,7 +8,10 @@ mod deadlines; // when the daemon acts by itself
 mod end; // log finished and compared, end recorded
 mod follow; // frames into the log, steps into the database, to the end
 mod inflow; // frames as they come
-mod reports; // files that a job left, read
+mod artifacts; // what it left to be kept
+mod files; // what a job left, each to whom it is for
+mod findings; // what tools say about its source
+mod reports; // results of its tests
 mod steps; // how far the steps are
 mod sweep; // what engines still have of attempts that are over
 
@@ -18,6 +21,7 @@ use windlass_protocol::id::AttemptId;
 
 pub use self::deadlines::Patience;
 
+use crate::artifacts::ArtifactStore;
 use crate::config::{Config, EngineChoice};
 use crate::engine::{AnyEngine, Engine as _, EngineError, Engines, Kind};
 use crate::event::{self, BuildRequest};
@@ -36,6 +40,7 @@ pub struct Executor {
     pub config: Arc<Config>,
     pub store: Store,
     pub logs: LogStore,
+    pub artifacts: ArtifactStore,
     pub git: Git,
     pub engines: Engines,
     pub wake: Wake,
@@ -82,6 +87,7 @@ impl Executor {
             job,
             environment,
             grace_ms: u64::try_from(self.config.limits.grace.as_millis()).unwrap_or(u64::MAX),
+            artifact_bytes: self.config.limits.artifact_bytes.unwrap_or(u64::MAX),
             transport: Transport::Stdout,
             workspace: String::new(),
             token: token.to_owned(),

@@ -1,10 +1,9 @@
-//! The reports of an attempt, from the runner's frames: files are put together and read, one at a time. They come from a
-//! stranger: what is too much is let go. All of them come again after a restart of the daemon, for the log's position never
-//! passes them, and count with the attempt's end or not at all. Must not know where results are kept.
+//! The results of an attempt's tests: files are put together and read, one at a time. They come from a stranger: what is too
+//! much is let go. Must not know where results are kept.
 
 use crate::event::clean;
 use crate::frame::file::FilePart;
-use crate::plan::{JobPlan, MOST_FILE, MOST_FILE_BYTES, MOST_FILES};
+use crate::plan::{JobPlan, MOST_FILES, MOST_REPORT, MOST_REPORT_BYTES};
 use crate::results::Results;
 
 /// `None` inside: the job has no reports, so whatever comes is nobody's.
@@ -37,7 +36,7 @@ impl Reports {
         let Some(taken) = &mut self.0 else { return };
         taken.came = true;
         match part {
-            FilePart::Begins { path } => {
+            FilePart::Begins { path, .. } => {
                 taken.cut();
                 taken.files += 1;
                 if taken.files <= MOST_FILES {
@@ -60,7 +59,7 @@ impl Reports {
                     }
                 }
             }
-            FilePart::Refused { path, why } => {
+            FilePart::Refused { path, why, .. } => {
                 taken.file = None;
                 taken.results.trouble(&path, &why);
             }
@@ -83,7 +82,7 @@ impl Taken {
     fn grow(&mut self, bytes: &[u8]) {
         let Some(file) = &mut self.file else { return };
         self.bytes += bytes.len() as u64;
-        if (file.bytes.len() + bytes.len()) as u64 > MOST_FILE || self.bytes > MOST_FILE_BYTES {
+        if (file.bytes.len() + bytes.len()) as u64 > MOST_REPORT || self.bytes > MOST_REPORT_BYTES {
             let path = std::mem::take(&mut file.path);
             self.file = None;
             self.results.trouble(&path, "larger than a report may be");
@@ -108,13 +107,14 @@ pub(super) fn words(results: &Results) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::file::Purpose;
 
     fn asked() -> Reports {
         Reports(Some(Taken::default()))
     }
 
     fn begins(path: &str) -> FilePart {
-        FilePart::Begins { path: path.to_owned() }
+        FilePart::Begins { of: Purpose::Junit, path: path.to_owned() }
     }
 
     fn bytes(text: &str) -> FilePart {
@@ -142,7 +142,11 @@ mod tests {
             begins("broken.xml"),
             bytes("<testsuite>"),
             FilePart::Ends,
-            FilePart::Refused { path: "x/*.xml".to_owned(), why: "no such file was written".to_owned() },
+            FilePart::Refused {
+                of: Purpose::Junit,
+                path: "x/*.xml".to_owned(),
+                why: "no such file was written".to_owned(),
+            },
             begins("cut.xml"),
             bytes(ONE),
         ])

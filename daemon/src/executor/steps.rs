@@ -139,6 +139,7 @@ mod tests {
             pull: Pull::default(),
             retry: Retry::default(),
             reports: Reports::default(),
+            artifacts: Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@ use super::{FrameError, bounded, json};
 pub enum FilePart {
     /// `path`: below the job's folder; what is no UTF-8 in it is replaced.
     Begins {
+        of: Purpose,
         path: String,
     },
     Bytes(Vec<u8>),
@@ -17,6 +18,7 @@ pub enum FilePart {
     Ends,
     /// What was asked for is not to be had. Of a file that had begun no more comes, and what came stands for nothing.
     Refused {
+        of: Purpose,
         /// Of a file, or the pattern as the spec has it.
         path: String,
         /// A fragment that follows the path.
@@ -24,8 +26,24 @@ pub enum FilePart {
     },
 }
 
+/// Why the spec wants a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Results of tests, in JUnit's XML.
+    #[default]
+    Junit,
+    /// Findings about the source, in SARIF.
+    Sarif,
+    /// To be kept as it is.
+    Artifact,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Named {
+    /// Runners before artifacts sent only results of tests, and did not say so.
+    #[serde(default, skip_serializing_if = "is_junit")]
+    of: Purpose,
     path: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
@@ -33,27 +51,33 @@ struct Named {
 
 impl FilePart {
     pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
-        let named = |path: &str, why: Option<&str>| {
-            json(&Named { path: bounded(path).to_owned(), why: why.map(|why| bounded(why).to_owned()) })
+        let named = |of: Purpose, path: &str, why: Option<&str>| {
+            json(&Named { of, path: bounded(path).to_owned(), why: why.map(|why| bounded(why).to_owned()) })
         };
         match self {
-            Self::Begins { path } => out.extend_from_slice(&named(path, None)),
+            Self::Begins { of, path } => out.extend_from_slice(&named(*of, path, None)),
             Self::Bytes(bytes) => out.extend_from_slice(bytes),
             Self::Ends => {}
-            Self::Refused { path, why } => out.extend_from_slice(&named(path, Some(why))),
+            Self::Refused { of, path, why } => out.extend_from_slice(&named(*of, path, Some(why))),
         }
     }
 }
 
 pub(super) fn begins(payload: &[u8]) -> Result<FilePart, FrameError> {
-    Ok(FilePart::Begins { path: named(payload)?.path })
+    let Named { of, path, .. } = named(payload)?;
+    Ok(FilePart::Begins { of, path })
 }
 
 pub(super) fn refused(payload: &[u8]) -> Result<FilePart, FrameError> {
-    let Named { path, why } = named(payload)?;
-    Ok(FilePart::Refused { path, why: why.unwrap_or_default() })
+    let Named { of, path, why } = named(payload)?;
+    Ok(FilePart::Refused { of, path, why: why.unwrap_or_default() })
 }
 
 fn named(payload: &[u8]) -> Result<Named, FrameError> {
     serde_json::from_slice(payload).map_err(|_| FrameError::BadPayload("the name of a file is not readable"))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_junit(of: &Purpose) -> bool {
+    *of == Purpose::Junit
 }

@@ -20,6 +20,10 @@ fn any_end() -> impl Strategy<Value = StepEnd> {
     })
 }
 
+fn any_purpose() -> impl Strategy<Value = file::Purpose> {
+    prop::sample::select(vec![file::Purpose::Junit, file::Purpose::Sarif, file::Purpose::Artifact])
+}
+
 fn any_body() -> impl Strategy<Value = Body> {
     prop_oneof![
         Just(Body::Ready),
@@ -28,10 +32,14 @@ fn any_body() -> impl Strategy<Value = Body> {
             .prop_map(|(step, bytes)| Body::Output { step, bytes }),
         (any::<u16>(), any_end()).prop_map(|(step, end)| Body::StepEnded { step, end }),
         "[^\n]{0,60}".prop_map(|text| Body::Notice { text }),
-        ".{0,40}".prop_map(|path| Body::File(FilePart::Begins { path })),
+        (any_purpose(), ".{0,40}").prop_map(|(of, path)| Body::File(FilePart::Begins { of, path })),
         prop::collection::vec(any::<u8>(), 0..300).prop_map(|bytes| Body::File(FilePart::Bytes(bytes))),
         Just(Body::File(FilePart::Ends)),
-        (".{0,40}", ".{0,40}").prop_map(|(path, why)| Body::File(FilePart::Refused { path, why })),
+        (any_purpose(), ".{0,40}", ".{0,40}").prop_map(|(of, path, why)| Body::File(FilePart::Refused {
+            of,
+            path,
+            why
+        })),
         (prop::option::of((any::<u16>(), any_end())), any::<bool>(), any::<u64>(), prop::option::of(any::<u64>()))
             .prop_map(|(decided_by, cancelled, output_bytes, peak_memory_bytes)| Body::Finished {
                 report: Report {

@@ -35,7 +35,7 @@ impl Failure {
         Self::new(StatusCode::FORBIDDEN, RefusalCode::Forbidden, message)
     }
 
-    fn internal(error: &dyn std::error::Error) -> Self {
+    pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %chain(error), "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, RefusalCode::Internal, "a fault in the daemon: its log says more")
     }

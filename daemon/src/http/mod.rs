@@ -16,6 +16,7 @@ pub mod view; // domain -> wire types
 
 use std::sync::Arc;
 
+use crate::artifacts::ArtifactStore;
 use crate::config::Config;
 use crate::engine::Engines;
 use crate::intake::Inbox;
@@ -31,6 +32,7 @@ pub struct App {
     pub config: Arc<Config>,
     pub store: Store,
     pub logs: LogStore,
+    pub artifacts: ArtifactStore,
     pub engines: Engines,
     pub room: Room,
     pub inbox: Inbox,

@@ -1,6 +1,8 @@
 //! Domain -> wire types; the only place that does it. Reads the store; must not change anything.
 
+mod artifacts; // files that jobs left
 mod cases; // results of tests
+mod findings; // what tools say about places in the source
 mod overview; // many builds at a glance
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -23,7 +25,9 @@ use crate::store::{
     self, Attempt, CancelAsked, PageFilter, StoreError, StoredBuild, StoredGroup, StoredJob, Summary, Turn,
 };
 
+pub use artifacts::{artifact_piece, artifacts_page};
 pub use cases::{Remembered, tests_page};
+pub use findings::annotations_page;
 pub use overview::{nodes, repositories, results};
 
 /// The longest page of a list.
@@ -69,8 +73,10 @@ pub async fn build_view(app: &App, number: u64) -> Result<BuildView, StoreError>
     let jobs = app.store.jobs(number).await?;
     let queue = Snapshot::read(app, &[&build.facts.request.repository]).await?;
     let has_tests = jobs.iter().filter_map(newest).any(|attempt| attempt.tests.is_some());
-    let tests = if has_tests { Some(cases::tested(app, &build).await?.summary.clone()) } else { None };
-    Ok(BuildView { tests, ..whole(app, build, jobs, &queue).await? })
+    let tested = if has_tests { Some(cases::tested(app, &build).await?) } else { None };
+    let annotations = findings::counts(&jobs, tested.as_deref());
+    let tests = tested.map(|tested| tested.summary.clone());
+    Ok(BuildView { tests, annotations, ..whole(app, build, jobs, &queue).await? })
 }
 
 /// What runs and what waits.
@@ -295,6 +301,7 @@ async fn whole(app: &App, build: StoredBuild, jobs: Vec<StoredJob>, queue: &Snap
         },
         jobs: views,
         tests: None,
+        annotations: None,
     })
 }
 
@@ -357,6 +364,8 @@ fn attempt_view(app: &App, attempt: Attempt, finally_ms: u64) -> AttemptView {
         steps: attempt.steps,
         log,
         tests: attempt.tests,
+        artifacts: attempt.artifacts,
+        annotations: attempt.findings,
     }
 }
 

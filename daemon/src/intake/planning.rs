@@ -207,6 +207,7 @@ fn told(intake: &Intake, build: u64, unplanned: Unplanned) -> anyhow::Result<New
         pull: Pull::default(),
         retry: Retry::default(),
         reports: Reports::default(),
+        artifacts: Vec::new(),
     };
     let verdict = Verdict::because(unplanned.outcome, unplanned.reason);
     Ok(NewJob { plan, first: FirstState::Finished { verdict, log } })

@@ -1,6 +1,6 @@
 //! Which builds, logs and mirrors are to go. Pure: moments and sizes come in, names go out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use windlass_protocol::time::Timestamp;
@@ -31,6 +31,17 @@ pub fn builds(all: &[KeptBuild], rules: &Retention, now: Timestamp) -> Vec<u64> 
     }
     go.reverse();
     go
+}
+
+/// The newest build of each repository and branch.
+#[must_use]
+pub fn newest_of_branches(all: &[KeptBuild]) -> HashSet<u64> {
+    let mut newest: HashMap<(&str, &str), u64> = HashMap::new();
+    for build in all {
+        let number = newest.entry((&build.repository, &build.branch)).or_default();
+        *number = build.number.max(*number);
+    }
+    newest.into_values().collect()
 }
 
 /// From the front of `sizes` (what is to go first) as many as have to go until the rest fits the budget.

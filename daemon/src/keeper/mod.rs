@@ -1,9 +1,10 @@
-//! What is old goes: finished builds with their logs, the oldest logs beyond their budget, mirrors that nobody uses, bodies of
+//! What is old goes: finished builds with their logs and artifacts, the oldest of either beyond their budget, mirrors that nobody uses, bodies of
 //! deliveries that were worked on. In small steps with pauses between them, each complete by itself: whoever waits for the
 //! database waits for one step, and a pass that was cut off is simply made again. Must not know engines or HTTP.
 
 pub mod choose; // pure: which builds, logs, mirrors
 pub mod disk; // what lies in the folders
+mod artifacts; // removed
 mod logs; // compressed, removed, put in order
 
 #[cfg(test)]
@@ -15,8 +16,10 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use windlass_protocol::time::Timestamp;
 
+pub use self::artifacts::ArtifactSurvey;
 use self::disk::Cached;
 pub use self::logs::LogSurvey;
+use crate::artifacts::ArtifactStore;
 use crate::clock;
 use crate::config::Config;
 use crate::error_chain::chain;
@@ -47,6 +50,7 @@ pub struct Keeper {
     pub config: Arc<Config>,
     pub store: Store,
     pub logs: LogStore,
+    pub artifacts: ArtifactStore,
     pub git: Git,
     pub wake: Wake,
 }
@@ -57,6 +61,7 @@ pub struct Survey {
     /// Builds that go, oldest first.
     pub builds: Vec<u64>,
     pub logs: LogSurvey,
+    pub artifacts: ArtifactSurvey,
     /// What mirrors and source archives take of the disk.
     pub cache_bytes: u64,
     /// Mirrors that go.
@@ -64,12 +69,18 @@ pub struct Survey {
 }
 
 /// What is to go, and nothing done about it. What was written within `settled` may belong to something that is being made.
-pub async fn survey(config: &Config, store: &Store, logs: &LogStore, now: Timestamp) -> Result<Survey, StoreError> {
+pub async fn survey(
+    config: &Config,
+    store: &Store,
+    (logs, artifacts): (&LogStore, &ArtifactStore),
+    now: Timestamp,
+) -> Result<Survey, StoreError> {
     let all = all_builds(store).await?;
     let builds = choose::builds(&all, &config.retention, now);
     let logs = logs::survey(store, logs, &config.retention, (&all, &builds)).await?;
+    let artifacts = artifacts::survey(store, artifacts, &config.retention, (&all, &builds)).await?;
     let (cache_bytes, mirrors) = mirrors_to_go(config).await;
-    Ok(Survey { builds, logs, cache_bytes, mirrors })
+    Ok(Survey { builds, logs, artifacts, cache_bytes, mirrors })
 }
 
 /// Passes until told to stop.
@@ -104,10 +115,11 @@ impl Keeper {
     /// Everything once.
     pub async fn pass(&self, now: Timestamp) -> Result<(), StoreError> {
         self.compress().await;
-        let survey = survey(&self.config, &self.store, &self.logs, now).await?;
+        let survey = survey(&self.config, &self.store, (&self.logs, &self.artifacts), now).await?;
         failpoint::reached!("keeper.surveyed");
         self.drop_builds(&survey.builds).await?;
         self.drop_logs(&survey.logs, now).await?;
+        self.drop_artifacts(&survey.artifacts, now).await?;
         let orphans = self.remove_logs(survey.logs.orphans).await;
         if orphans > 0 {
             tracing::info!(orphans, "logs of builds that are gone were removed");
@@ -128,6 +140,7 @@ impl Keeper {
             let dropped = self.store.drop_builds(batch).await?;
             self.wake.wake();
             // After the rows: a log without a row is found as an orphan, a row without its log would be a puzzle.
+            self.remove_artifacts(&dropped).await;
             self.remove_logs(dropped).await;
             tokio::time::sleep(PAUSE).await;
         }

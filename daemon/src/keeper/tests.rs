@@ -6,6 +6,7 @@ use windlass_protocol::view::{LogSummary, Outcome};
 
 use super::*;
 use crate::config::{self, Overrides};
+use crate::store::NewArtifacts;
 use crate::store::tests::{ended, made, running};
 
 const MUCH: usize = 200_000;
@@ -19,6 +20,7 @@ async fn keeper(home: &TempDir, retention: &str) -> Keeper {
     Keeper {
         store: Store::open(&config.database).await.expect("a fresh database"),
         logs: LogStore::open(config.data_dir.join("logs")).expect("a fresh folder"),
+        artifacts: ArtifactStore::open(config.data_dir.join("artifacts")).expect("a fresh folder"),
         git: Git::open(&config.data_dir).expect("a fresh folder"),
         wake: Wake::default(),
         config: Arc::new(config),
@@ -172,5 +174,82 @@ async fn finished_logs_are_compressed_and_those_of_no_build_go() {
     assert_eq!(keeper.logs.sum(&id).expect("read"), before);
     let left: Vec<AttemptId> = keeper.logs.list().expect("listed").into_iter().map(|log| log.id).collect();
     assert_eq!(left, [id, orphan(young), orphan(901)]);
+    keeper.store.close().await;
+}
+
+/// A finished build of one job that left a file of so many bytes.
+async fn left(keeper: &Keeper, bytes: usize) -> AttemptId {
+    made(&keeper.store, &[("test", &[])]).await;
+    let id = running(&keeper.store, "token").await;
+    let mut writer = keeper.artifacts.writer(&id);
+    writer.begin("x.bin").expect("begun");
+    writer.append(&vec![b'x'; bytes]).expect("written");
+    writer.end();
+    let list = writer.finish().expect("kept");
+    let counts = windlass_protocol::artifact::ArtifactCounts {
+        files: 1,
+        bytes: bytes as u64,
+        ..windlass_protocol::artifact::ArtifactCounts::default()
+    };
+    let artifacts = Some(NewArtifacts::new(counts, &list));
+    keeper
+        .store
+        .finish_attempt(&id, &crate::store::Finish { artifacts, ..ended(Outcome::Passed) })
+        .await
+        .expect("ended");
+    id
+}
+
+#[tokio::test]
+async fn the_oldest_artifacts_make_room_and_the_newest_of_a_branch_stay() {
+    let home = TempDir::new().expect("a temporary folder");
+    let keeper = keeper(&home, "artifacts = \"450KiB\"").await;
+    let ids = [left(&keeper, MUCH).await, left(&keeper, MUCH).await, left(&keeper, MUCH).await];
+    let there = |id: &AttemptId| keeper.artifacts.read(id, 1, 0, 1).is_ok();
+    keeper.pass(Timestamp(5_000)).await.expect("done");
+    assert_eq!(ids.each_ref().map(there), [false, true, true], "as many as have to");
+    let gone = keeper.store.artifacts_of(&ids[0]).await.expect("read").expect("still known");
+    assert_eq!((gone.counts.removed_at, gone.files.len()), (Some(Timestamp(5_000)), 1));
+    keeper.store.close().await;
+
+    let home = TempDir::new().expect("a temporary folder");
+    let keeper = self::keeper(&home, "artifacts = \"1B\"").await;
+    let ids = [left(&keeper, MUCH).await, left(&keeper, MUCH).await];
+    keeper.pass(Timestamp(5_000)).await.expect("done");
+    let there = |id: &AttemptId| keeper.artifacts.read(id, 1, 0, 1).is_ok();
+    assert_eq!(ids.each_ref().map(there), [false, true]);
+    keeper.store.close().await;
+}
+
+#[tokio::test]
+async fn artifacts_that_nobody_can_ask_for_go_when_they_have_settled() {
+    let home = TempDir::new().expect("a temporary folder");
+    let keeper = keeper(&home, "").await;
+    let (kept, noted, dropped) = (left(&keeper, 10).await, left(&keeper, 10).await, left(&keeper, 10).await);
+    // Noted and killed before they were removed; dropped and killed; of a job that was lost; of one that runs.
+    keeper.store.note_removed_artifacts(std::slice::from_ref(&noted), Timestamp(1)).await.expect("noted");
+    keeper.store.drop_builds(&[dropped.build]).await.expect("dropped");
+    made(&keeper.store, &[("test", &[])]).await;
+    let runs = running(&keeper.store, "token").await;
+    let lost = AttemptId { job: "other".to_owned(), ..kept.clone() };
+    let newer = AttemptId { build: runs.build + 1, ..kept.clone() };
+    for id in [&runs, &lost, &newer] {
+        let mut writer = keeper.artifacts.writer(id);
+        writer.begin("x").expect("begun");
+        writer.end();
+        writer.finish().expect("kept");
+    }
+    let seen = survey(&keeper.config, &keeper.store, (&keeper.logs, &keeper.artifacts), Timestamp(5_000)).await;
+    assert!(seen.expect("seen").artifacts.orphans.is_empty(), "what was written just now may be in the making");
+    let long_ago = std::time::SystemTime::now() - 2 * SETTLED;
+    for id in [&kept, &noted, &dropped, &runs, &lost, &newer] {
+        let folder = crate::attempt_dirs::path(&keeper.config.data_dir.join("artifacts"), id).expect("a folder");
+        for path in [folder.join("1"), folder] {
+            std::fs::File::open(path).expect("there").set_modified(long_ago).expect("set");
+        }
+    }
+    keeper.pass(Timestamp(5_000)).await.expect("done");
+    let there: Vec<AttemptId> = keeper.artifacts.list().expect("listed").into_iter().map(|of| of.id).collect();
+    assert_eq!(there, [kept, runs, newer], "of another database is not for this one to say");
     keeper.store.close().await;
 }

@@ -1,7 +1,6 @@
 //! What is on the disk: every log, its size, and which of them could be smaller. Looks at folders and sizes, and believes
 //! nothing else: what is not named like a log is not one. Must not know why logs are kept or removed.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -13,6 +12,7 @@ use super::files::{MARKS, PLAIN};
 use super::marks::{Kind, Mark};
 use super::records::Records;
 use super::{LogError, LogStore};
+use crate::attempt_dirs::{self, idle, taken};
 
 /// A log on the disk, in whatever state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,46 +54,8 @@ impl LogStore {
 
     /// The folders that are named as those of logs are.
     fn folders(&self) -> Result<Vec<(AttemptId, PathBuf)>, LogError> {
-        let mut logs = Vec::new();
-        let builds = within(&self.dir).map_err(|source| LogError::io("list the logs in", &self.dir, source))?;
-        for (build, path) in builds {
-            let Ok(build) = build.parse() else { continue };
-            for (job, path) in within(&path).unwrap_or_default() {
-                for (attempt, path) in within(&path).unwrap_or_default() {
-                    let Ok(attempt) = attempt.parse() else { continue };
-                    let id = AttemptId { build, job: job.clone(), attempt };
-                    // Also tells `007` and `+7` from 7.
-                    if self.folder(&id).is_ok_and(|folder| folder == path) {
-                        logs.push((id, path));
-                    }
-                }
-            }
-        }
-        logs.sort();
-        Ok(logs)
+        attempt_dirs::list(&self.dir).map_err(|source| LogError::io("list the logs in", &self.dir, source))
     }
-}
-
-/// The folders in a folder; no links to some.
-fn within(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
-    let entries = fs::read_dir(folder)?.filter_map(Result::ok);
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    Ok(folders.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path()))).collect())
-}
-
-/// Whole pages count, as the disk counts; holes too, so that nothing can pretend to be small.
-fn taken(folder: &Path) -> io::Result<u64> {
-    let entries = fs::read_dir(folder)?.filter_map(Result::ok);
-    let files = entries.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file);
-    Ok(files.map(|file| file.len().max(file.blocks().saturating_mul(512))).fold(0, u64::saturating_add))
-}
-
-/// Since the folder or a file in it was last written. One from the future was written just now.
-fn idle(folder: &Path) -> Duration {
-    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let seen = entries.filter_map(|entry| entry.metadata().ok()).chain(fs::symlink_metadata(folder).ok());
-    let newest = seen.filter_map(|seen| seen.modified().ok()).max();
-    newest.and_then(|newest| newest.elapsed().ok()).unwrap_or_default()
 }
 
 fn is_uncompressed(folder: &Path) -> io::Result<bool> {

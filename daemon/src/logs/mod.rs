@@ -54,6 +54,7 @@ pub use view::{Look, Rows, View};
 pub use watch::LogWatch;
 pub use writer::{LogSummary, LogWriter};
 
+use crate::attempt_dirs;
 use crate::shortage::is_shortage;
 
 use files::Files;
@@ -212,21 +213,12 @@ impl LogStore {
         shared.hits.forget();
         // The job's and the build's folders go with their last log; with others in them, they stay.
         let _folders = lock(&self.known);
-        for parent in folder.ancestors().skip(1).take(2) {
-            if fs::remove_dir(parent).is_err() {
-                break;
-            }
-        }
+        attempt_dirs::remove_empty_parents(&folder);
         Ok(())
     }
 
     fn folder(&self, id: &AttemptId) -> Result<PathBuf, LogError> {
-        let job = id.job.as_str();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if !(1..=64).contains(&job.len()) || !job.bytes().all(allowed) || job == "." || job == ".." {
-            return Err(LogError::BadName { job: job.to_owned() });
-        }
-        Ok(self.dir.join(id.build.to_string()).join(job).join(id.attempt.to_string()))
+        attempt_dirs::path(&self.dir, id).ok_or_else(|| LogError::BadName { job: id.job.clone() })
     }
 
     fn shared(&self, id: &AttemptId) -> Arc<Shared> {

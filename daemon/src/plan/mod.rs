@@ -8,6 +8,7 @@ pub mod pattern; // which files of a job's folder are meant
 pub mod group; // concurrency groups: their variables, and the default
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use windlass_protocol::id::AttemptId;
@@ -42,25 +43,37 @@ pub struct JobPlan {
     pub retry: Retry,
     #[serde(default, skip_serializing_if = "Reports::is_empty")]
     pub reports: Reports,
+    /// Files that are kept as they are: paths below the job's folder, or patterns of them; see [`pattern`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
 }
 
 /// No report is longer: such a file is refused as a whole.
-pub const MOST_FILE: u64 = 16 << 20;
-/// All reports of an attempt together.
-pub const MOST_FILE_BYTES: u64 = 64 << 20;
-/// … and how many.
+pub const MOST_REPORT: u64 = 16 << 20;
+/// All reports of one kind of an attempt together.
+pub const MOST_REPORT_BYTES: u64 = 64 << 20;
+/// So many files of one kind does an attempt leave.
 pub const MOST_FILES: usize = 2_000;
+
+/// What handing over the reports of one kind may take.
+pub const REPORTS_TIMEOUT: Duration = Duration::from_mins(2);
+/// What handing over the artifacts of an attempt may take.
+pub const ARTIFACTS_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Files that a job leaves for people to see what is in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reports {
     /// Results of tests as JUnit's XML: paths below the job's folder, or patterns of them; see [`pattern`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub junit: Vec<String>,
+    /// Findings about the source as SARIF, in the same way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sarif: Vec<String>,
 }
 
 impl Reports {
     fn is_empty(&self) -> bool {
-        self.junit.is_empty()
+        self.junit.is_empty() && self.sarif.is_empty()
     }
 }
 
@@ -157,6 +170,9 @@ pub struct AttemptPlan {
     pub environment: BTreeMap<String, String>,
     /// Between TERM and KILL, when a step times out or the attempt is cancelled.
     pub grace_ms: u64,
+    /// What all artifacts may have together.
+    #[serde(default)]
+    pub artifact_bytes: u64,
     /// Chosen by the engine: how frames leave the runner.
     pub transport: Transport,
     /// Absolute path of the checkout, as the runner sees it. Chosen by the engine.

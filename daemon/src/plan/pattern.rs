@@ -61,7 +61,12 @@ impl Pattern {
             }
         }
         match parts.last() {
-            None | Some(Part::Folders) => Err(NoPattern::Folder),
+            None => Err(NoPattern::Folder),
+            // Folders are no files: all that is in them.
+            Some(Part::Folders) => {
+                parts.push(Part::Like(like("*")));
+                Ok(Self { parts })
+            }
             Some(_) => Ok(Self { parts }),
         }
     }
@@ -130,12 +135,12 @@ mod tests {
             ("a/../../x", NoPattern::Outside),
             ("a/", NoPattern::Folder),
             ("a//b", NoPattern::Folder),
-            ("a/**", NoPattern::Folder),
             (".", NoPattern::Folder),
         ] {
             assert_eq!(Pattern::parse(text).err(), Some(why), "{text:?}");
         }
         assert_eq!(Pattern::parse(&"x".repeat(MOST_BYTES + 1)).err(), Some(NoPattern::TooLong));
         assert_eq!(Pattern::parse("./a/**/**/b*").expect("good").parts().len(), 3);
+        assert!(matches!(Pattern::parse("a/**").expect("good").parts(), [Part::Name(_), Part::Folders, Part::Like(_)]));
     }
 }

@@ -2,16 +2,12 @@
 //! know where.
 
 use std::borrow::Cow;
-use std::io::{self, Read as _};
 
 use serde::{Deserialize, Serialize};
 use windlass_protocol::cases::CaseOutcome;
 
 use super::Case;
-
-/// No piece unpacks to more: twice what all cases together can have.
-const MOST: u64 = 128 << 20;
-const LEVEL: i32 = 3;
+use crate::piece::{self, Unreadable};
 
 /// A case with short names.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,11 +30,6 @@ struct Kept<'a> {
     flaky: bool,
 }
 
-/// Why a piece is no results.
-#[derive(Debug, thiserror::Error)]
-#[error("results of tests that cannot be read: {0}")]
-pub struct Unreadable(String);
-
 #[must_use]
 pub fn pack(cases: &[Case]) -> Vec<u8> {
     let kept: Vec<Kept<'_>> = cases
@@ -54,18 +45,11 @@ pub fn pack(cases: &[Case]) -> Vec<u8> {
             flaky: case.flaky,
         })
         .collect();
-    let json = serde_json::to_vec(&kept).expect("plain data with text keys is always JSON");
-    zstd::bulk::compress(&json, LEVEL).expect("compressing into memory does not fail")
-}
-
-fn unpacked(piece: &[u8]) -> io::Result<Vec<u8>> {
-    let mut json = Vec::new();
-    zstd::stream::read::Decoder::new(piece)?.take(MOST).read_to_end(&mut json)?;
-    Ok(json)
+    piece::pack(&kept)
 }
 
 pub fn unpack(piece: &[u8]) -> Result<Vec<Case>, Unreadable> {
-    let json = unpacked(piece).map_err(|error| Unreadable(error.to_string()))?;
+    let json = piece::json(piece).map_err(|error| Unreadable(error.to_string()))?;
     let kept: Vec<Kept<'_>> = serde_json::from_slice(&json).map_err(|error| Unreadable(error.to_string()))?;
     Ok(kept
         .into_iter()

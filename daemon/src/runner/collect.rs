@@ -14,8 +14,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 
+use crate::plan::MOST_FILES;
 use crate::plan::pattern::{Part, Pattern};
-use crate::plan::{MOST_FILE, MOST_FILE_BYTES, MOST_FILES};
 
 /// Names that are looked at for all patterns together.
 const MOST_NAMES: usize = 200_000;
@@ -24,13 +24,27 @@ const MOST_DEPTH: usize = 64;
 /// What all of the looking may take.
 const LONGEST: Duration = Duration::from_secs(20);
 
+/// What is wanted of the files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// What a file is, in words: `a report`, `reports`.
+    pub(super) one: &'static str,
+    pub(super) all: &'static str,
+    pub(super) file_bytes: u64,
+    pub(super) bytes: u64,
+    /// For whatever `tell` does with the files.
+    pub(super) telling: Duration,
+}
+
 /// What is left for the patterns that are still to come.
 #[derive(Debug)]
 pub(super) struct Room {
+    bounds: Bounds,
     names: usize,
     files: usize,
     bytes: u64,
-    until: Instant,
+    looking: Duration,
+    telling: Duration,
 }
 
 /// What a pattern led to.
@@ -49,7 +63,7 @@ pub(super) enum Found {
 
 /// The looking ended early.
 enum Enough {
-    Because(&'static str),
+    Because(String),
     /// Nobody wants to know any more.
     Unwanted,
 }
@@ -66,9 +80,17 @@ struct Look<'r> {
     odd: usize,
 }
 
-impl Default for Room {
-    fn default() -> Self {
-        Self { names: MOST_NAMES, files: MOST_FILES, bytes: MOST_FILE_BYTES, until: Instant::now() + LONGEST }
+impl Bounds {
+    /// Why a file is not read.
+    pub(super) fn too_large(&self) -> String {
+        format!("larger than the {} that {} may have", size(self.file_bytes), self.one)
+    }
+}
+
+impl Room {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let Bounds { bytes, telling, .. } = bounds;
+        Self { bounds, names: MOST_NAMES, files: MOST_FILES, bytes, looking: LONGEST, telling }
     }
 }
 
@@ -94,7 +116,7 @@ pub(super) fn find(root: &Path, pattern: &str, room: &mut Room, tell: &mut dyn F
     let Look { tell, told, odd, .. } = look;
     match end {
         Err(Enough::Because(why)) => {
-            tell(nothing(why.to_owned()));
+            tell(nothing(why));
         }
         Ok(()) if !told => {
             tell(nothing(match odd {
@@ -107,9 +129,14 @@ pub(super) fn find(root: &Path, pattern: &str, room: &mut Room, tell: &mut dyn F
     }
 }
 
-/// Why a file is not read.
-pub(super) fn too_large() -> String {
-    format!("larger than the {} MiB that a report may have", MOST_FILE >> 20)
+/// In the largest unit that says it exactly, as sizes are configured.
+fn size(bytes: u64) -> String {
+    let (mut number, mut unit) = (bytes, 0);
+    while number > 0 && number.is_multiple_of(1024) && unit < 3 {
+        number /= 1024;
+        unit += 1;
+    }
+    format!("{number} {}", ["B", "KiB", "MiB", "GiB"][unit])
 }
 
 const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
@@ -135,14 +162,16 @@ impl Look<'_> {
             }
             [Part::Folders, rest @ ..] => {
                 if self.path.len() > MOST_DEPTH {
-                    return Err(Enough::Because("its folders are nested too deep; not all of them were looked into"));
+                    return Err(Enough::Because(
+                        "its folders are nested too deep; not all of them were looked into".into(),
+                    ));
                 }
                 let names = self.names(&folder)?;
                 if let Ok(again) = openat(&folder, ".", FOLDER, Mode::empty()) {
                     self.descend(again, rest)?;
                 }
                 for (name, kind) in names {
-                    // What git keeps there is large and never a report.
+                    // What git keeps there is large and never meant.
                     if may_be_folder(kind) && name.to_bytes() != b".git" {
                         self.enter(&folder, &name, parts, false)?;
                     }
@@ -157,7 +186,7 @@ impl Look<'_> {
     fn enter(&mut self, folder: &OwnedFd, name: &CStr, rest: &[Part], named: bool) -> Result<(), Enough> {
         self.path.push(name.to_bytes().to_vec());
         let entered = if rest.is_empty() {
-            self.take(folder, name)
+            self.take(folder, name, named)
         } else {
             match openat(folder, name, FOLDER, Mode::empty()) {
                 Ok(inside) => self.descend(inside, rest),
@@ -173,7 +202,7 @@ impl Look<'_> {
         entered
     }
 
-    fn take(&mut self, folder: &OwnedFd, name: &CStr) -> Result<(), Enough> {
+    fn take(&mut self, folder: &OwnedFd, name: &CStr, named: bool) -> Result<(), Enough> {
         let file = match openat(folder, name, FILE, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::ENOENT) => return Ok(()),
@@ -184,21 +213,37 @@ impl Look<'_> {
             }
             Err(error) => return self.nothing(format!("cannot be opened: {}", words(error))),
         };
-        let Some(length) = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|it| it.len()) else {
-            self.odd += 1;
-            return Ok(());
+        let length = match file.metadata() {
+            Ok(data) if data.is_file() => data.len(),
+            Ok(data) if data.is_dir() && named => {
+                let path = self.shown();
+                return self.nothing(format!("a folder: `{path}/**` would be all files in it"));
+            }
+            Ok(data) if data.is_dir() => return Ok(()),
+            _ => {
+                self.odd += 1;
+                return Ok(());
+            }
         };
         if self.room.files == 0 {
-            return Err(Enough::Because("more files than the 2,000 that a job may report; the others are left out"));
+            return Err(Enough::Because(
+                "more files than the 2,000 that a job may leave; the others are left out".into(),
+            ));
         }
         self.room.files -= 1;
-        if length > MOST_FILE {
-            return self.nothing(too_large());
+        let bounds = self.room.bounds;
+        if length > bounds.file_bytes {
+            return self.nothing(bounds.too_large());
         }
         if length > self.room.bytes {
-            return Err(Enough::Because(
-                "more than the 64 MiB that all reports of a job may have; the others are left out",
-            ));
+            let (most, all) = (size(bounds.bytes), bounds.all);
+            return Err(Enough::Because(format!(
+                "more than the {most} that all {all} of a job may have; the others are left out"
+            )));
+        }
+        if self.room.telling.is_zero() {
+            let minutes = bounds.telling.as_secs() / 60;
+            return Err(Enough::Because(format!("handing over took more than {minutes} min; the others are left out")));
         }
         self.room.bytes -= length;
         let path = self.shown();
@@ -216,6 +261,7 @@ impl Look<'_> {
             }
         };
         let mut names = Vec::new();
+        let begun = Instant::now();
         for entry in dir {
             let Ok(entry) = entry else { break };
             if matches!(entry.file_name().to_bytes(), b"." | b"..") {
@@ -223,13 +269,15 @@ impl Look<'_> {
             }
             self.room.names = self.room.names.saturating_sub(1);
             if self.room.names == 0 {
-                return Err(Enough::Because("more than 200,000 files to look at; not all of them were"));
+                return Err(Enough::Because("more than 200,000 files to look at; not all of them were".into()));
             }
-            if self.room.until <= Instant::now() {
-                return Err(Enough::Because("looking took more than 20 s; what was not found by then is left out"));
+            if begun.elapsed() >= self.room.looking {
+                let why = "looking took more than 20 s; what was not found by then is left out";
+                return Err(Enough::Because(why.to_owned()));
             }
             names.push((entry.file_name().to_owned(), entry.file_type()));
         }
+        self.room.looking = self.room.looking.saturating_sub(begun.elapsed());
         names.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Ok(names)
     }
@@ -241,7 +289,10 @@ impl Look<'_> {
 
     fn told(&mut self, found: Found) -> Result<(), Enough> {
         self.told = true;
-        if (self.tell)(found) { Ok(()) } else { Err(Enough::Unwanted) }
+        let begun = Instant::now();
+        let more = (self.tell)(found);
+        self.room.telling = self.room.telling.saturating_sub(begun.elapsed());
+        if more { Ok(()) } else { Err(Enough::Unwanted) }
     }
 
     fn shown(&self) -> String {
@@ -265,6 +316,14 @@ mod tests {
 
     use super::*;
 
+    const REPORTS: Bounds = Bounds {
+        one: "a report",
+        all: "reports",
+        file_bytes: 16 << 20,
+        bytes: 64 << 20,
+        telling: Duration::from_mins(1),
+    };
+
     fn made(files: &[(&str, &str)]) -> tempfile::TempDir {
         let home = tempfile::tempdir().expect("a folder");
         for (path, text) in files {
@@ -285,7 +344,7 @@ mod tests {
             }
             Found::Nothing { path, why } => (path, format!("! {why}")),
         };
-        all(root, pattern, &mut Room::default()).into_iter().map(tell).collect()
+        all(root, pattern, &mut Room::new(REPORTS)).into_iter().map(tell).collect()
     }
 
     fn all(root: &Path, pattern: &str, room: &mut Room) -> Vec<Found> {
@@ -319,7 +378,10 @@ mod tests {
         );
         assert_eq!(told(home.path(), "a/**/c/*.xml"), pairs(&[("a/b/c/TEST-3.xml", "3")]));
         assert_eq!(told(home.path(), "none/*.xml"), pairs(&[("none/*.xml", "! no such file was written")]));
-        assert_eq!(told(home.path(), "a"), pairs(&[("a", ODD)]), "a folder is no file");
+        assert_eq!(told(home.path(), "a"), pairs(&[("a", "! a folder: `a/**` would be all files in it")]));
+        let below = ["a/TEST-1.xml", "a/TEST-2.xml", "a/b/other.txt", "a/b/c/TEST-3.xml"];
+        let found: Vec<String> = told(home.path(), "a/**").into_iter().map(|(path, _)| path).collect();
+        assert_eq!(found, below, "folders that match are none of them");
     }
 
     const ODD: &str = "! what is there is a link or no regular file, and is not followed";
@@ -362,12 +424,16 @@ mod tests {
             let file = File::create(home.path().join(format!("{n}.bin"))).expect("made");
             file.set_len(15 << 20).expect("a hole");
         }
-        let found = all(home.path(), "*.bin", &mut Room::default());
+        let found = all(home.path(), "*.bin", &mut Room::new(REPORTS));
         assert!(matches!(found[..], [Found::File { .. }, .., Found::Nothing { .. }]), "{found:?}");
         assert_eq!(found.len(), 5);
-        let mut room = Room { names: 3, ..Room::default() };
+        let mut room = Room { names: 3, ..Room::new(REPORTS) };
         assert!(matches!(all(home.path(), "**/x", &mut room)[..], [Found::Nothing { .. }]));
-        let mut room = Room { until: Instant::now(), ..Room::default() };
+        let mut room = Room { telling: Duration::ZERO, ..Room::new(REPORTS) };
+        let found = all(home.path(), "small.xml", &mut room);
+        let [Found::Nothing { why, .. }] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(why, "handing over took more than 1 min; the others are left out");
+        let mut room = Room { looking: Duration::ZERO, ..Room::new(REPORTS) };
         assert!(matches!(all(home.path(), "*.xml", &mut room)[..], [Found::Nothing { .. }]));
     }
 }

@@ -8,19 +8,21 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use super::collect::{self, Found};
+use super::collect::{self, Bounds, Found, Room};
 use super::family::{self, Family};
 use super::memory::Memory;
 use super::outlet::Outlet;
-use super::pump::{Pump, pipe};
+use super::pump::{Carried, Pump, pipe};
 use super::script::{self, Scripts};
 use super::{Event, Failure, code, trouble};
-use crate::frame::file::FilePart;
+use crate::frame::file::{FilePart, Purpose};
 use crate::frame::{Body, How, StepEnd};
-use crate::plan::{AttemptPlan, StepPlan};
+use crate::plan::{ARTIFACTS_TIMEOUT, AttemptPlan, MOST_REPORT, MOST_REPORT_BYTES, REPORTS_TIMEOUT, StepPlan};
 
 /// What `finally` steps are told of how the steps before them ended: `passed`, `failed`, `timed_out`, `cancelled` or
 /// `out_of_memory`.
@@ -46,6 +48,8 @@ pub(super) fn run(plan: AttemptPlan, tell: &Sender<Event>, events: Receiver<Even
         terms: 0,
         limit: None,
         in_finally: false,
+        unwanted_after: u32::MAX,
+        unwanted: Arc::default(),
         plan: &plan,
     };
     job.run()
@@ -65,6 +69,9 @@ struct Job<'a> {
     limit: Option<Limit>,
     /// The `finally` steps run: they are what a first TERM leads to, so only a second one stops them.
     in_finally: bool,
+    /// More signals than these to end, and files that are being told are left out.
+    unwanted_after: u32,
+    unwanted: Arc<AtomicBool>,
 }
 
 /// When something has to be over.
@@ -109,7 +116,7 @@ impl Job<'_> {
             self.finally(if out_of_memory { "out_of_memory" } else { outcome })?;
         }
         if ready {
-            self.reports()?;
+            self.files()?;
         }
         self.pump.finish(decided_by, cancelled, self.memory.peak());
         self.wait_for(|event| matches!(event, Event::Done))?;
@@ -164,32 +171,52 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Tells what is in the files that the spec names as reports, whatever became of the steps: nothing of the job runs any
-    /// more. Not when the job is to end at once.
-    fn reports(&mut self) -> Result<(), Failure> {
-        let mut room = collect::Room::default();
-        for pattern in &self.plan.job.reports.junit {
+    /// Tells what is in the files that the spec names, whatever became of the steps: nothing of the job runs any more. Not
+    /// when the job is to end at once, and artifacts not of a job that somebody stopped.
+    fn files(&mut self) -> Result<(), Failure> {
+        let plan = self.plan;
+        let reports = Bounds {
+            one: "a report",
+            all: "reports",
+            file_bytes: MOST_REPORT,
+            bytes: MOST_REPORT_BYTES,
+            telling: REPORTS_TIMEOUT,
+        };
+        self.leave(Purpose::Junit, &plan.job.reports.junit, reports, 1)?;
+        self.leave(Purpose::Sarif, &plan.job.reports.sarif, reports, 1)?;
+        let most = plan.artifact_bytes;
+        let artifacts =
+            Bounds { one: "an artifact", all: "artifacts", file_bytes: most, bytes: most, telling: ARTIFACTS_TIMEOUT };
+        self.leave(Purpose::Artifact, &plan.job.artifacts, artifacts, 0)
+    }
+
+    /// Until more than `most_terms` signals came to end.
+    fn leave(&mut self, of: Purpose, patterns: &[String], bounds: Bounds, most_terms: u32) -> Result<(), Failure> {
+        if self.terms > most_terms {
+            return Ok(());
+        }
+        let mut room = Room::new(bounds);
+        self.unwanted_after = most_terms;
+        for pattern in patterns {
             let mut told = Ok(());
             collect::find(self.plan.workspace.as_ref(), pattern, &mut room, &mut |found| {
-                told = self.tell_of(found);
-                told.is_ok() && self.terms < 2
+                told = self.tell_of(of, bounds, found);
+                told.is_ok() && self.terms <= most_terms
             });
             told?;
         }
         Ok(())
     }
 
-    fn tell_of(&mut self, found: Found) -> Result<(), Failure> {
-        if self.terms > 1 {
-            return Ok(());
-        }
+    fn tell_of(&mut self, of: Purpose, bounds: Bounds, found: Found) -> Result<(), Failure> {
         match found {
             Found::File { path, file } => {
-                self.pump.carry(path, file);
+                let unwanted = Arc::clone(&self.unwanted);
+                self.pump.carry(Carried { of, path, file, bounds, unwanted });
                 self.wait_for(|event| matches!(event, Event::Settled))
             }
             Found::Nothing { path, why } => {
-                self.pump.say(Body::File(FilePart::Refused { path, why }));
+                self.pump.say(Body::File(FilePart::Refused { of, path, why }));
                 Ok(())
             }
         }
@@ -316,7 +343,10 @@ impl Job<'_> {
             Err(RecvTimeoutError::Disconnected) => unreachable!("`run` keeps a sender as long as this job lives"),
         };
         match &event {
-            Event::Term => self.terms += 1,
+            Event::Term => {
+                self.terms += 1;
+                self.unwanted.store(self.terms > self.unwanted_after, Ordering::Relaxed);
+            }
             Event::Child => {
                 self.family.reap();
             }

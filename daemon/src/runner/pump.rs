@@ -9,6 +9,8 @@
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,11 +19,10 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Event;
-use super::collect::too_large;
+use super::collect::Bounds;
 use super::outlet::Outlet;
-use crate::frame::file::FilePart;
+use crate::frame::file::{FilePart, Purpose};
 use crate::frame::{Body, HEADER, StepEnd};
-use crate::plan::MOST_FILE;
 
 /// What is asked of a pipe, so that a step rarely waits for us.
 const PIPE_SIZE: i32 = 1 << 20;
@@ -44,16 +45,24 @@ enum Order {
         all: bool,
     },
     /// All that is in a file. Answered by [`Event::Settled`].
-    Carry {
-        path: String,
-        file: File,
-    },
+    Carry(Carried),
     /// Answered by [`Event::Done`]; nothing is carried any more.
     Finish {
         decided_by: Option<(u16, StepEnd)>,
         cancelled: bool,
         peak_memory_bytes: Option<u64>,
     },
+}
+
+/// A file, to be told as a whole.
+#[derive(Debug)]
+pub(super) struct Carried {
+    pub(super) of: Purpose,
+    pub(super) path: String,
+    pub(super) file: File,
+    pub(super) bounds: Bounds,
+    /// Once this is set, the rest of it is left out.
+    pub(super) unwanted: Arc<AtomicBool>,
 }
 
 /// The job's end of the pump.
@@ -96,8 +105,8 @@ impl Pump {
     }
 
     /// Tells what is in a file, then [`Event::Settled`].
-    pub(super) fn carry(&mut self, path: String, file: File) {
-        self.order(Order::Carry { path, file });
+    pub(super) fn carry(&mut self, carried: Carried) {
+        self.order(Order::Carry(carried));
     }
 
     /// Tells the report, then [`Event::Done`].
@@ -189,8 +198,8 @@ impl Carrier {
                     pipe.owed = usize::try_from(size).unwrap_or(usize::MAX);
                 }
             }
-            Order::Carry { path, file } => {
-                self.carry_file(path, &file)?;
+            Order::Carry(carried) => {
+                self.carry_file(carried)?;
                 let _ = self.tell.send(Event::Settled);
             }
             Order::Finish { decided_by, cancelled, peak_memory_bytes } => {
@@ -203,15 +212,19 @@ impl Carrier {
     }
 
     /// Tells no more than a daemon would take, also of a file that grows meanwhile.
-    fn carry_file(&mut self, path: String, file: &File) -> io::Result<()> {
-        self.outlet.say(Body::File(FilePart::Begins { path: path.clone() }))?;
-        let mut left = MOST_FILE + 1;
+    fn carry_file(&mut self, carried: Carried) -> io::Result<()> {
+        let Carried { of, path, mut file, bounds, unwanted } = carried;
+        self.outlet.say(Body::File(FilePart::Begins { of, path: path.clone() }))?;
+        let mut left = bounds.file_bytes.saturating_add(1);
         let mut piece = vec![0; self.outlet.most_at_once()];
         let why = loop {
             let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            match (&*file).read(&mut piece[..most]) {
+            if unwanted.load(Ordering::Relaxed) {
+                break "left out: the job is to end".to_owned();
+            }
+            match file.read(&mut piece[..most]) {
                 Ok(0) => return self.outlet.say(Body::File(FilePart::Ends)),
-                Ok(n) if n as u64 == left => break too_large(),
+                Ok(n) if n as u64 == left => break bounds.too_large(),
                 Ok(n) => {
                     left -= n as u64;
                     self.outlet.say(Body::File(FilePart::Bytes(piece[..n].to_vec())))?;
@@ -220,7 +233,7 @@ impl Carrier {
                 Err(error) => break format!("cannot be read: {error}"),
             }
         };
-        self.outlet.say(Body::File(FilePart::Refused { path, why }))
+        self.outlet.say(Body::File(FilePart::Refused { of, path, why }))
     }
 
     /// Says so when what had to be carried is carried.

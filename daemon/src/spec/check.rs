@@ -15,8 +15,8 @@ use crate::plan::{
 /// What a job's variables may amount to, names and values together.
 const MOST_ENVIRONMENT: usize = 64 << 10;
 
-/// Patterns of reports in one job.
-const MOST_REPORTS: usize = 32;
+/// Patterns of one kind in one job.
+const MOST_PATTERNS: usize = 32;
 
 /// An unnamed step is called by that much of its first line.
 const NAME_FROM_SCRIPT: usize = 60;
@@ -254,7 +254,11 @@ fn job(raw: &RawJob, common: &BTreeMap<String, String>, options: &Options, probl
             .and_then(|text| word(text, "when an image is pulled", &PULLS, problems))
             .unwrap_or_default(),
         retry: retry(&raw.retry, problems),
-        reports: reports(&raw.junit, problems),
+        reports: Reports {
+            junit: files(&raw.reports.junit, "reports", problems),
+            sarif: files(&raw.reports.sarif, "reports", problems),
+        },
+        artifacts: files(&raw.artifacts, "artifacts", problems),
     }
 }
 
@@ -263,19 +267,20 @@ fn retry(raw: &RawRetry, problems: &mut Problems<'_>) -> Retry {
     Retry { infrastructure: times(&raw.infrastructure), failure: times(&raw.failure).unwrap_or_default() }
 }
 
-fn reports(junit: &[Text], problems: &mut Problems<'_>) -> Reports {
-    if let Some(more) = junit.get(MOST_REPORTS) {
+/// Patterns of files that a job leaves.
+fn files(patterns: &[Text], key: &str, problems: &mut Problems<'_>) -> Vec<String> {
+    if let Some(more) = patterns.get(MOST_PATTERNS) {
         problems.add_with_hint(
             more.at,
-            format!("more than {MOST_REPORTS} reports"),
+            format!("more than {MOST_PATTERNS} {key}"),
             "one pattern means many files: `build/**/TEST-*.xml`",
         );
     }
-    let junit = junit.iter().take(MOST_REPORTS);
-    for text in junit.clone() {
-        understand(text, value::report, problems);
+    let patterns = patterns.iter().take(MOST_PATTERNS);
+    for text in patterns.clone() {
+        understand(text, value::files, problems);
     }
-    Reports { junit: junit.map(|text| text.text.clone()).collect() }
+    patterns.map(|text| text.text.clone()).collect()
 }
 
 fn step(raw: &RawStep, problems: &mut Problems<'_>) -> StepPlan {

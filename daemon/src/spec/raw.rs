@@ -43,11 +43,19 @@ pub(super) struct RawJob {
     pub(super) cpu: Option<Text>,
     pub(super) memory: Option<Text>,
     pub(super) pids: Option<Text>,
-    /// Patterns of files with results of tests.
-    pub(super) junit: Vec<Text>,
+    pub(super) reports: RawReports,
+    /// Patterns of files.
+    pub(super) artifacts: Vec<Text>,
     /// Values of a wrong shape are left out above; their absence is no second problem.
     pub(super) has_image: bool,
     pub(super) has_execute: bool,
+}
+
+/// Patterns of files, by what is in them.
+#[derive(Debug, Default)]
+pub(super) struct RawReports {
+    pub(super) junit: Vec<Text>,
+    pub(super) sarif: Vec<Text>,
 }
 
 #[derive(Debug, Default)]
@@ -85,12 +93,24 @@ struct Keys {
 }
 
 /// What belongs to a job: under `jobs`, or at the top level of the short form.
-const OF_A_JOB: [&str; 10] =
-    ["execute", "finally", "image", "needs", "network", "pull", "reports", "resources", "retry", "timeout"];
+const OF_A_JOB: [&str; 11] = [
+    "artifacts",
+    "execute",
+    "finally",
+    "image",
+    "needs",
+    "network",
+    "pull",
+    "reports",
+    "resources",
+    "retry",
+    "timeout",
+];
 
 const TOP: Keys = Keys {
     place: "at the top level",
     known: &[
+        "artifacts",
         "concurrency",
         "environment",
         "execute",
@@ -104,7 +124,7 @@ const TOP: Keys = Keys {
         "retry",
         "timeout",
     ],
-    later: &["approve", "artifacts", "cache", "matrix", "on", "secrets", "services", "when"],
+    later: &["approve", "cache", "matrix", "on", "secrets", "services", "when"],
     alike: &[
         ("commands", "execute"),
         ("after_script", "finally"),
@@ -123,6 +143,7 @@ const TOP: Keys = Keys {
 const JOB: Keys = Keys {
     place: "in a job",
     known: &[
+        "artifacts",
         "environment",
         "execute",
         "finally",
@@ -135,7 +156,7 @@ const JOB: Keys = Keys {
         "retry",
         "timeout",
     ],
-    later: &["approve", "artifacts", "cache", "matrix", "secrets", "services", "when"],
+    later: &["approve", "cache", "matrix", "secrets", "services", "when"],
     alike: &[
         ("after_script", "finally"),
         ("always", "finally"),
@@ -175,9 +196,16 @@ const RETRY: Keys = Keys {
 
 const REPORTS: Keys = Keys {
     place: "in `reports`",
-    known: &["junit"],
+    known: &["junit", "sarif"],
     later: &["coverage"],
-    alike: &[("tests", "junit"), ("xml", "junit"), ("xunit", "junit")],
+    alike: &[
+        ("annotations", "sarif"),
+        ("findings", "sarif"),
+        ("lint", "sarif"),
+        ("tests", "junit"),
+        ("xml", "junit"),
+        ("xunit", "junit"),
+    ],
 };
 
 const CONCURRENCY: Keys = Keys {
@@ -186,6 +214,10 @@ const CONCURRENCY: Keys = Keys {
     later: &[],
     alike: &[("cancel-in-progress", "cancel"), ("name", "group")],
 };
+
+const REPORTS_FORM: &str =
+    "write `reports: { junit: report.xml }`: the files in which the job's tests leave their results";
+const ARTIFACTS_FORM: &str = "write `artifacts: [dist/**]`: the files that are kept when the job ends";
 
 /// Takes the tree apart. `None`: it is not even a map.
 pub(super) fn take(root: Node, problems: &mut Problems<'_>) -> Option<RawSpec> {
@@ -294,15 +326,10 @@ fn take_concurrency(entry: &Entry, problems: &mut Problems<'_>) -> Option<RawCon
 }
 
 fn take_retry(entry: &Entry, problems: &mut Problems<'_>) -> RawRetry {
+    const FORM: &str =
+        "write `retry: { infrastructure: 2, failure: 1 }`: how often after faults of the machines, and of the job";
     let mut raw = RawRetry::default();
-    let Value::Map(entries) = &entry.value.value else {
-        problems.add_with_hint(
-            entry.at,
-            format!("`retry` is a map of keys, not {}", entry.value.kind()),
-            "write `retry: { infrastructure: 2, failure: 1 }`: how often after faults of the machines, and of the job",
-        );
-        return raw;
-    };
+    let Some(entries) = map_of(entry, FORM, problems) else { return raw };
     check_keys(entries, &RETRY, problems);
     for entry in entries {
         match entry.key.as_str() {
@@ -314,23 +341,42 @@ fn take_retry(entry: &Entry, problems: &mut Problems<'_>) -> RawRetry {
     raw
 }
 
-fn take_reports(entry: &Entry, problems: &mut Problems<'_>) -> Vec<Text> {
-    let Value::Map(entries) = &entry.value.value else {
-        problems.add_with_hint(
-            entry.at,
-            format!("`reports` is a map of keys, not {}", entry.value.kind()),
-            "write `reports: { junit: report.xml }`: the files in which the job's tests leave their results",
-        );
-        return Vec::new();
-    };
+fn take_reports(entry: &Entry, problems: &mut Problems<'_>) -> RawReports {
+    let Some(entries) = map_of(entry, REPORTS_FORM, problems) else { return RawReports::default() };
     check_keys(entries, &REPORTS, problems);
-    let junit = entries.iter().find(|entry| entry.key == "junit");
-    if entries.is_empty()
-        || junit.is_some_and(|entry| matches!(&entry.value.value, Value::List(items) if items.is_empty()))
-    {
-        problems.add_with_hint(entry.at, "`reports` names no files", "write `reports: { junit: report.xml }`");
+    if entries.is_empty() {
+        problems.add_with_hint(entry.at, "`reports` names no files", REPORTS_FORM);
     }
-    junit.map(|entry| texts(entry, problems)).unwrap_or_default()
+    let mut named = |key: &str| {
+        let entry = entries.iter().find(|entry| entry.key == key);
+        if let Some(entry) = entry.filter(|entry| matches!(&entry.value.value, Value::List(items) if items.is_empty()))
+        {
+            problems.add_with_hint(entry.at, "`reports` names no files", REPORTS_FORM);
+        }
+        entry.map(|entry| texts(entry, problems)).unwrap_or_default()
+    };
+    RawReports { junit: named("junit"), sarif: named("sarif") }
+}
+
+fn take_artifacts(entry: &Entry, problems: &mut Problems<'_>) -> Vec<Text> {
+    match &entry.value.value {
+        Value::Null => problems.add_with_hint(entry.at, "`artifacts` names no files", ARTIFACTS_FORM),
+        Value::List(items) if items.is_empty() => {
+            problems.add_with_hint(entry.at, "`artifacts` names no files", ARTIFACTS_FORM);
+        }
+        _ => return texts(entry, problems),
+    }
+    Vec::new()
+}
+
+/// The keys below `entry`; says so where there can be none.
+fn map_of<'e>(entry: &'e Entry, form: &str, problems: &mut Problems<'_>) -> Option<&'e [Entry]> {
+    if let Value::Map(entries) = &entry.value.value {
+        return Some(entries);
+    }
+    let found = entry.value.kind();
+    problems.add_with_hint(entry.at, format!("`{}` is a map of keys, not {found}", entry.key), form);
+    None
 }
 
 fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
@@ -348,7 +394,8 @@ fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
         cpu: None,
         memory: None,
         pids: None,
-        junit: Vec::new(),
+        reports: RawReports::default(),
+        artifacts: Vec::new(),
         has_image: false,
         has_execute: false,
     };
@@ -369,16 +416,11 @@ fn job(name: Text, entries: &[Entry], problems: &mut Problems<'_>) -> RawJob {
             "retry" => raw.retry = take_retry(entry, problems),
             "timeout" => raw.timeout = text(entry, problems),
             "network" => raw.network = text(entry, problems),
-            "reports" => raw.junit = take_reports(entry, problems),
+            "reports" => raw.reports = take_reports(entry, problems),
+            "artifacts" => raw.artifacts = take_artifacts(entry, problems),
             "resources" => {
-                let Value::Map(entries) = &entry.value.value else {
-                    problems.add_with_hint(
-                        entry.at,
-                        format!("`resources` is a map of keys, not {}", entry.value.kind()),
-                        "write `resources: { cpu: 2, memory: 2GiB }`",
-                    );
-                    continue;
-                };
+                const FORM: &str = "write `resources: { cpu: 2, memory: 2GiB }`";
+                let Some(entries) = map_of(entry, FORM, problems) else { continue };
                 check_keys(entries, &RESOURCES, problems);
                 for entry in entries {
                     match entry.key.as_str() {

@@ -379,13 +379,13 @@ fn each_mistake_has_its_words() {
 
 #[test]
 fn what_a_later_version_will_do_is_not_called_unknown() {
-    for key in ["on", "matrix", "services", "cache", "artifacts", "when", "approve"] {
+    for key in ["on", "matrix", "services", "cache", "when", "approve"] {
         assert_eq!(
             told(&format!("image: a\nexecute: b\n{key}: x")),
             [format!("3:1 `{key}` is not supported yet by this version of Windlass")]
         );
     }
-    assert_eq!(told("jobs:\n  a: {image: x, execute: x, secrets: [A], artifacts: [x]}").len(), 2);
+    assert_eq!(told("jobs:\n  a: {image: x, execute: x, secrets: [A], cache: [x]}").len(), 2);
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn hints_show_the_way_out() {
         ),
         (
             "image: a\nexecute: b\nbanana: {}",
-            "known here: concurrency, environment, execute, finally, image, jobs, network, pull, reports, resources, retry, timeout",
+            "known here: artifacts, concurrency, environment, execute, finally, image, jobs, network, pull, reports, resources, retry, timeout",
         ),
         ("image: a\nexecute: [{run: a, tmeout: 5m}]", "did you mean `timeout`?"),
         ("image: a\nexecute: [{script: a}]", "did you mean `run`?"),

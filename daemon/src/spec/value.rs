@@ -174,9 +174,9 @@ pub(super) fn step_name(name: &str) -> Result<(), Wrong> {
 }
 
 /// A file of the job's folder, or a pattern of such files.
-pub(super) fn report(text: &str) -> Result<(), Wrong> {
+pub(super) fn files(text: &str) -> Result<(), Wrong> {
     const FORM: &str =
-        "write a path below the job's folder; `*` and `?` stand for parts of a name, `**` for any folders";
+        "write a path below the job's folder; `*` and `?` stand for parts of a name, `**` for any folders: `dist/**`";
     match Pattern::parse(text) {
         Ok(_) => Ok(()),
         Err(NoPattern::Empty) => wrong("no file", FORM),

@@ -11,8 +11,8 @@ use windlass_protocol::view::{LogSummary, Outcome, StepView};
 use super::builds::{NewAttempt, insert_attempt};
 use super::rows::AttemptRow;
 use super::{
-    Attempt, FirstState, NewResults, Store, StoreError, cases, groups, next, orders, signed, sql, text, touch,
-    unsigned, waiting,
+    Attempt, FirstState, NewArtifacts, NewFindings, NewResults, Store, StoreError, artifacts, cases, findings, groups,
+    next, orders, signed, sql, text, touch, unsigned, waiting,
 };
 use crate::failpoint;
 use crate::plan::{JobPlan, Site};
@@ -38,6 +38,9 @@ pub struct Finish {
     pub image_digest: Option<String>,
     /// What its reports say of its tests; `None`: it has none.
     pub results: Option<NewResults>,
+    pub artifacts: Option<NewArtifacts>,
+    /// What tools say about its source; `None`: nothing.
+    pub findings: Option<NewFindings>,
 }
 
 /// An unfinished attempt with what lists say of its build.
@@ -231,6 +234,7 @@ impl Store {
             .bind(signed(finish.log.dropped_bytes))
             .bind(finish.image_digest.as_deref().map(text))
             .bind(finish.results.as_ref().map(NewResults::counts_as_text))
+            .bind(finish.artifacts.as_ref().map(NewArtifacts::counts_as_text))
             .fetch_optional(&mut **tx)
             .await
             .map_err(StoreError::at("attempt_finish"))?;
@@ -239,6 +243,12 @@ impl Store {
         }
         if let Some(results) = &finish.results {
             cases::put(tx, id, results).await?;
+        }
+        if let Some(new) = &finish.artifacts {
+            artifacts::put(tx, id, new, finish.at).await?;
+        }
+        if let Some(found) = &finish.findings {
+            findings::put(tx, id, found).await?;
         }
         let followed = if verdict.outcome == Outcome::Passed || verdict.fault != Fault::None {
             follow(tx, id, finish).await?

@@ -126,7 +126,10 @@ impl Store {
         let Some(piece) = piece else { return Ok(Vec::new()) };
         let unpack = tokio::task::spawn_blocking(move || kept::unpack(&piece));
         let corrupt = |what: String| StoreError::Corrupt { what };
-        unpack.await.map_err(|error| corrupt(error.to_string()))?.map_err(|error| corrupt(error.to_string()))
+        unpack
+            .await
+            .map_err(|error| corrupt(error.to_string()))?
+            .map_err(|error| corrupt(format!("results of tests {error}")))
     }
 }
 
@@ -137,7 +140,8 @@ impl TryFrom<CasesRow> for StoredCases {
         Ok(Self {
             attempt: u32::try_from(row.number).unwrap_or(u32::MAX),
             counts: row.tests.map(|tests| rows::json("tests", &tests)).transpose()?.unwrap_or_default(),
-            cases: kept::unpack(&row.cases).map_err(|error| StoreError::Corrupt { what: error.to_string() })?,
+            cases: kept::unpack(&row.cases)
+                .map_err(|error| StoreError::Corrupt { what: format!("results of tests {error}") })?,
             job: row.job,
         })
     }

@@ -134,6 +134,8 @@ impl Store {
             dropped.extend(attempts.into_iter().map(|row| id(build, row.job, row.number)));
             for (name, statement) in [
                 ("keeper_drop_cases", sql!("keeper_drop_cases")),
+                ("keeper_drop_artifacts", sql!("keeper_drop_artifacts")),
+                ("keeper_drop_findings", sql!("keeper_drop_findings")),
                 ("keeper_drop_jobs", sql!("keeper_drop_jobs")),
                 ("keeper_drop_build", sql!("keeper_drop_build")),
             ] {

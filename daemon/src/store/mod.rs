@@ -2,12 +2,14 @@
 //! statement a file in `sql/`, the same text for SQLite and Postgres. Must not know HTTP, engines or git.
 
 mod alone; // one daemon a database
+mod artifacts; // files that attempts left
 mod attempts; // claim, start, steps, finish
 mod belongs; // one data folder a database
 mod builds; // create, read
 mod cases; // results of tests
 mod checkpoint; // what was committed, into SQLite's file
 mod deliveries; // webhooks
+mod findings; // what tools say about places in the source
 mod groups; // builds that run one at a time
 mod health; // looked at without being changed
 mod keeper; // what is removed when it is old
@@ -28,12 +30,14 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _, Transaction};
 
 pub use alone::Alone;
+pub use artifacts::{KeptArtifacts, LeftByAttempt, NewArtifacts};
 pub use attempts::{Claimed, Finish, OpenAttempt, QueueCounts};
 pub use builds::{
     BuildFacts, BuildPage, FirstState, NewBuild, NewJob, PageFilter, StoredBuild, StoredGroup, StoredJob, Turn,
 };
 pub use cases::{NewResults, StoredCases};
 pub use deliveries::{DeliveryState, NewDelivery, PendingDelivery, Recorded, StoredDelivery};
+pub use findings::{NewFindings, StoredFindings};
 pub use health::{Health, newest_schema};
 pub use keeper::{Counts, FinishedLog, KeptBuild, RemovedLog};
 pub use orders::{CancelDone, HeadRetry};

@@ -1,12 +1,14 @@
 //! What comes out of the database: rows by column name, and the domain values made of them.
 
 use sqlx::FromRow;
+use windlass_protocol::annotation::AnnotationCounts;
+use windlass_protocol::artifact::ArtifactCounts;
 use windlass_protocol::cases::TestCounts;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{LogSummary, Outcome, StepView};
 
-use super::{StoreError, unsigned};
+use super::{StoreError, artifacts, unsigned};
 use crate::plan::Site;
 use crate::state::attempt::{Fault, State, Verdict};
 
@@ -39,6 +41,9 @@ pub(super) struct AttemptRow {
     because: Option<String>,
     image_digest: Option<String>,
     tests: Option<String>,
+    artifacts: Option<String>,
+    artifacts_removed_at: Option<i64>,
+    findings: Option<String>,
 }
 
 /// One attempt as the database has it.
@@ -67,6 +72,10 @@ pub struct Attempt {
     pub image_digest: Option<String>,
     /// What its reports say of its tests.
     pub tests: Option<TestCounts>,
+    /// What it left to be kept.
+    pub artifacts: Option<ArtifactCounts>,
+    /// How much tools say about its source.
+    pub findings: Option<AnnotationCounts>,
 }
 
 /// Somebody wants it stopped.
@@ -179,6 +188,8 @@ impl TryFrom<AttemptRow> for Attempt {
             because: row.because,
             image_digest: row.image_digest,
             tests: row.tests.map(|tests| json("tests", &tests)).transpose()?,
+            artifacts: row.artifacts.map(|text| artifacts::counts(&text, row.artifacts_removed_at)).transpose()?,
+            findings: row.findings.map(|findings| json("findings", &findings)).transpose()?,
         })
     }
 }

@@ -1,11 +1,13 @@
 //! The store on real databases: each story runs on a SQLite file and on a Postgres, in a database of its own. What these
 //! files share is here. `tests/run` starts the Postgres and names it in `WINDLASS_TEST_POSTGRES`. Must not know who calls the store.
 
+mod artifacts; // files that attempts left
 mod attempts; // the life of one attempt
 mod belongs; // one data folder a database
 mod builds; // create, read, the list and its filters
 mod cases; // results of tests
 mod deliveries; // webhooks, and tokens
+mod findings; // what tools say about the source
 mod groups; // builds that run one at a time
 mod keeper; // what is removed when it is old
 mod interleavings; // whatever happens in whatever order
@@ -139,6 +141,7 @@ fn plan(name: &str, needs: &[&str]) -> JobPlan {
         pull: Pull::default(),
         retry: Retry::default(),
         reports: Reports::default(),
+        artifacts: Vec::new(),
     }
 }
 
@@ -210,7 +213,16 @@ pub(crate) fn ended(outcome: Outcome) -> Finish {
         Outcome::Passed => Verdict::passed(),
         other => Verdict::because(other, format!("it {other}")),
     };
-    Finish { verdict, at: at(4_000), steps: Vec::new(), log: LogSummary::default(), image_digest: None, results: None }
+    Finish {
+        verdict,
+        at: at(4_000),
+        steps: Vec::new(),
+        log: LogSummary::default(),
+        image_digest: None,
+        results: None,
+        artifacts: None,
+        findings: None,
+    }
 }
 
 /// Takes the oldest that waits through its whole life.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
+use windlass_daemon::artifacts::ArtifactStore;
 use windlass_daemon::clock;
 use windlass_daemon::config::{self, Overrides};
 use windlass_daemon::engine::docker::{Deadlines, DockerEngine, DockerSettings};
@@ -408,6 +409,7 @@ impl Story {
             config: Arc::new(config),
             store: store.clone(),
             logs: logs.clone(),
+            artifacts: ArtifactStore::at(data.join("artifacts")),
             engines: engines.clone(),
             wake: wake.clone(),
             tasks: tasks.clone(),

@@ -40,6 +40,9 @@ pub(crate) struct Run {
     pub(crate) source: Vec<u8>,
     /// Patterns of JUnit files.
     pub(crate) reports: Vec<&'static str>,
+    pub(crate) sarif: Vec<&'static str>,
+    pub(crate) artifacts: Vec<&'static str>,
+    pub(crate) artifact_bytes: u64,
     /// Elsewhere than usual.
     pub(crate) frame_file: Option<String>,
 }
@@ -135,6 +138,9 @@ impl Run {
             inherited: vec![],
             source: tar::Builder::new(Vec::new()).into_inner().expect("into memory"),
             reports: vec![],
+            sarif: vec![],
+            artifacts: vec![],
+            artifact_bytes: 1 << 20,
             frame_file: None,
         }
     }
@@ -219,10 +225,12 @@ impl Run {
                 finally_timeout_ms: self.finally_timeout_ms,
                 pull: Pull::default(),
                 retry: Retry::default(),
-                reports: Reports { junit: self.reports.iter().map(|text| (*text).to_owned()).collect() },
+                reports: Reports { junit: texts(&self.reports), sarif: texts(&self.sarif) },
+                artifacts: texts(&self.artifacts),
             },
             environment: self.environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             grace_ms: self.grace_ms,
+            artifact_bytes: self.artifact_bytes,
             transport: if self.on_stdout { Transport::Stdout } else { Transport::File(frames) },
             workspace: format!("{folder}/work"),
             token: "token".into(),
@@ -355,4 +363,8 @@ fn output(frames: &[Frame]) -> Vec<u8> {
         }
     }
     all
+}
+
+fn texts(list: &[&str]) -> Vec<String> {
+    list.iter().map(|text| (*text).to_owned()).collect()
 }

@@ -1,11 +1,19 @@
-//! Files that a job leaves as reports: told after its last step, whatever became of the steps, on every transport.
+//! Files that a job leaves, reports and artifacts: told after its last step, whatever became of the steps, on every transport.
 
-use windlass_daemon::frame::file::FilePart;
+use windlass_daemon::frame::file::{FilePart, Purpose};
 use windlass_daemon::frame::{Body, Frame};
 
 use crate::harness::{Run, Told, kind, script};
 
-/// The pieces of files, put together: `path=text`, or `path! why`.
+fn mark(of: Purpose) -> &'static str {
+    match of {
+        Purpose::Junit => "",
+        Purpose::Sarif => "sarif ",
+        Purpose::Artifact => "artifact ",
+    }
+}
+
+/// The pieces of files, put together: `path=text`, or `path! why`; what is no JUnit says so.
 fn files(told: &Told) -> Vec<String> {
     let mut files: Vec<String> = Vec::new();
     let parts = told.frames.iter().filter_map(|frame| match &frame.body {
@@ -14,13 +22,13 @@ fn files(told: &Told) -> Vec<String> {
     });
     for part in parts {
         match part {
-            FilePart::Begins { path } => files.push(format!("{path}=")),
+            FilePart::Begins { of, path } => files.push(format!("{}{path}=", mark(*of))),
             FilePart::Bytes(bytes) => {
                 let text = String::from_utf8_lossy(bytes);
                 files.last_mut().expect("it began").push_str(&text);
             }
             FilePart::Ends => {}
-            FilePart::Refused { path, why } => files.push(format!("{path}! {why}")),
+            FilePart::Refused { of, path, why } => files.push(format!("{}{path}! {why}", mark(*of))),
         }
     }
     files
@@ -69,4 +77,48 @@ fn a_large_report_comes_whole_and_a_larger_one_not_at_all() {
 fn a_job_without_reports_tells_of_no_files() {
     let told = Run::new(vec![script("echo > report.xml")]).start().end();
     assert!(files(&told).is_empty());
+}
+
+#[test]
+fn artifacts_come_whole_behind_the_reports() {
+    for on_stdout in [false, true] {
+        let write =
+            "mkdir -p dist/a; printf one > dist/1; printf two > dist/a/2; printf r > r.xml; printf s > s.sarif; false";
+        let mut run = Run::new(vec![script(write)]);
+        (run.reports, run.sarif) = (vec!["r.xml"], vec!["*.sarif"]);
+        run.artifacts = vec!["dist/**", "dist", "*.deb"];
+        run.on_stdout = on_stdout;
+        let told = run.start().end();
+        assert_eq!(told.code, Some(1));
+        let folder = "artifact dist! a folder: `dist/**` would be all files in it";
+        let expected = ["r.xml=r", "sarif s.sarif=s", "artifact dist/1=one", "artifact dist/a/2=two", folder];
+        assert_eq!(files(&told)[..5], expected);
+        assert_eq!(files(&told)[5..], ["artifact *.deb! no such file was written"]);
+    }
+}
+
+#[test]
+fn artifacts_have_no_more_than_they_may() {
+    let write = "truncate -s 600K a.bin b.bin; truncate -s 2M c.bin; printf small > d.txt";
+    let mut run = Run::new(vec![script(write)]);
+    run.artifacts = vec!["*.bin", "d.txt"];
+    let files = files(&run.start().end());
+    assert_eq!(files[0].len(), "artifact a.bin=".len() + (600 << 10));
+    assert_eq!(
+        files[1..],
+        [
+            "artifact *.bin! more than the 1 MiB that all artifacts of a job may have; the others are left out",
+            "artifact d.txt=small"
+        ]
+    );
+}
+
+#[test]
+fn a_cancelled_job_leaves_reports_and_no_artifacts() {
+    let mut run = Run::new(vec![script("printf r > r.xml; printf a > a.bin; echo there; sleep 600")]);
+    (run.reports, run.artifacts) = (vec!["r.xml"], vec!["a.bin"]);
+    let running = run.start();
+    running.until_text("there\n");
+    running.term();
+    assert_eq!(files(&running.end()), ["r.xml=r"]);
 }

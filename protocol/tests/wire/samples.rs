@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use windlass_protocol::annotation::Level;
 use windlass_protocol::cases::{CaseFilter, CaseKind, CaseOutcome};
 use windlass_protocol::id::{AttemptId, JobId};
 use windlass_protocol::live::{
@@ -70,6 +71,7 @@ pub(crate) fn all() -> Vec<Sample> {
     refusal_codes(&mut samples);
     statuses(&mut samples);
     outcomes(&mut samples);
+    levels(&mut samples);
     case_outcomes(&mut samples);
     case_kinds(&mut samples);
     delivery_states(&mut samples);
@@ -174,6 +176,14 @@ variants!(requests, Request, {
     Request::Tests { .. } => "tests" [
         "" Request::Tests { number: 42, filter: case_filter(), offset: 0, limit: 500 },
     ],
+    Request::Artifacts { .. } => "artifacts" [
+        "" Request::Artifacts { number: 42, job: None, attempt: None, offset: 0, limit: 500 },
+        "attempt" Request::Artifacts { number: 42, job: Some("lint".into()), attempt: Some(1), offset: 500, limit: 500 },
+    ],
+    Request::ReadArtifact { .. } => "read_artifact" [
+        "" Request::ReadArtifact { attempt: attempt(), artifact: 2, from: 1_048_576, limit: 1_048_576 },
+    ],
+    Request::Annotations { .. } => "annotations" ["" Request::Annotations { number: 42, offset: 0, limit: 500 }],
     Request::Replay { .. } => "replay" [
         "" Request::Replay { delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958".into() },
     ],
@@ -249,6 +259,11 @@ variants!(responses, Response, {
     ],
     Response::Nodes { .. } => "nodes" ["" Response::Nodes { nodes: vec![views::node()] }],
     Response::Tests { .. } => "tests" ["" Response::Tests { tests: views::tests_page() }],
+    Response::Artifacts { .. } => "artifacts" ["" Response::Artifacts { artifacts: views::artifacts_page() }],
+    Response::Artifact { .. } => "artifact" ["" Response::Artifact { bytes: "aGVsbG8K".into() }],
+    Response::Annotations { .. } => "annotations" [
+        "" Response::Annotations { annotations: views::annotations_page() },
+    ],
     Response::Replay { .. } => "replay" ["" Response::Replay { delivery: "replay-9f86d081884c7d65".into() }],
     Response::Excerpt { .. } => "excerpt" [
         "" Response::Excerpt {
@@ -296,6 +311,12 @@ variants!(outcomes, Outcome, {
     Outcome::Lost => "lost" ["" Outcome::Lost],
     Outcome::Broken => "broken" ["" Outcome::Broken],
     Outcome::Skipped => "skipped" ["" Outcome::Skipped],
+});
+
+variants!(levels, Level, {
+    Level::Error => "error" ["" Level::Error],
+    Level::Warning => "warning" ["" Level::Warning],
+    Level::Note => "note" ["" Level::Note],
 });
 
 variants!(case_outcomes, CaseOutcome, {

@@ -1,5 +1,7 @@
 //! Samples of what messages carry: a build that waits, runs and has been tried before, its row, the queue, deliveries.
 
+use windlass_protocol::annotation::{AnnotationCounts, AnnotationView, AnnotationsPage, Level};
+use windlass_protocol::artifact::{ArtifactCounts, ArtifactView, ArtifactsPage};
 use windlass_protocol::cases::{CaseOutcome, CaseView, TestCounts, TestsPage, TestsSummary};
 use windlass_protocol::glance::{BuildResult, Disk, Machine, NodeJob, NodeView, PriorityView, RepositoryView};
 use windlass_protocol::id::JobId;
@@ -29,6 +31,8 @@ pub(crate) fn records() -> Vec<Sample> {
         record("RepositoryView", "", repository()),
         record("NodeView", "", node()),
         record("TestsPage", "", tests_page()),
+        record("ArtifactsPage", "", artifacts_page()),
+        record("AnnotationsPage", "", annotations_page()),
         record("EngineView", "", EngineView { kind: "docker".into(), version: Some("27.1.1".into()), trouble: None }),
     ]
 }
@@ -87,6 +91,7 @@ pub(crate) fn build_view() -> BuildView {
         },
         jobs: vec![passed_job(), running_job(), waiting_job()],
         tests: Some(summary()),
+        annotations: Some(annotations_page().counts),
     }
 }
 
@@ -247,6 +252,13 @@ fn running_job() -> JobView {
             duration_ms: 61_500,
             troubles: troubles(),
         }),
+        annotations: Some(counted()),
+        artifacts: Some(ArtifactCounts {
+            files: 2,
+            bytes: 1_264_511,
+            troubles: vec!["dist/*.deb: no such file was written".into()],
+            removed_at: None,
+        }),
         ..attempt(1, Outcome::Failed)
     };
     let second = AttemptView {
@@ -340,6 +352,78 @@ pub(crate) fn tests_page() -> TestsPage {
     }
 }
 
+pub(crate) fn artifacts_page() -> ArtifactsPage {
+    let kept = ArtifactView {
+        job: "test (3.13)".into(),
+        attempt: 1,
+        number: 1,
+        path: "dist/app-1.0-py3-none-any.whl".into(),
+        bytes: 1_264_500,
+        sha256: "4e388ab32b10dc8d".repeat(4),
+        removed_at: None,
+    };
+    let removed = ArtifactView {
+        job: "lint".into(),
+        number: 2,
+        path: "fixed.patch".into(),
+        bytes: 11,
+        removed_at: Some(moment(95_000)),
+        ..kept.clone()
+    };
+    ArtifactsPage {
+        build: 42,
+        total: 2,
+        bytes: 1_264_511,
+        offset: 0,
+        artifacts: vec![removed, kept],
+        troubles: vec!["test (3.13): dist/*.deb: no such file was written".into()],
+    }
+}
+
+fn counted() -> AnnotationCounts {
+    AnnotationCounts {
+        errors: 1,
+        warnings: 1,
+        notes: 3,
+        troubles: vec!["lint.sarif: left out: it ends in the middle (line 1)".into()],
+    }
+}
+
+pub(crate) fn annotations_page() -> AnnotationsPage {
+    let error = AnnotationView {
+        job: "test (3.13)".into(),
+        attempt: 1,
+        level: Level::Error,
+        path: Some("src/parser.py".into()),
+        line: Some(17),
+        column: Some(5),
+        end_line: Some(19),
+        message: "`int(text)` overflows".into(),
+        title: Some("Number too large".into()),
+        rule: Some("py/overflow".into()),
+        tool: Some("semgrep".into()),
+        log_line: Some(118),
+        test: true,
+    };
+    let warning = AnnotationView {
+        level: Level::Warning,
+        path: None,
+        line: None,
+        column: None,
+        end_line: None,
+        message: "no licence".into(),
+        title: None,
+        rule: None,
+        tool: None,
+        log_line: None,
+        test: false,
+        ..error.clone()
+    };
+    let counts =
+        AnnotationCounts { troubles: vec!["test (3.13): lint.sarif: no such file was written".into()], ..counted() };
+    AnnotationsPage { build: 42, counts, total: 2, offset: 0, annotations: vec![error, warning] }
+}
+
 fn waiting_job() -> JobView {
     let needs = vec!["test (3.13)".to_owned()];
     JobView {
@@ -374,6 +458,8 @@ fn attempt(number: u32, outcome: Outcome) -> AttemptView {
         steps: vec![],
         log: LogSummary::default(),
         tests: None,
+        annotations: None,
+        artifacts: None,
     }
 }
 

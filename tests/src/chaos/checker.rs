@@ -301,6 +301,7 @@ impl<'a> Check<'a> {
         // Whoever is told twice to end does so at once, also when nothing is left but the report.
         if matches!(attempt.outcome.as_deref(), Some("passed" | "failed")) && !self.was_cancelled(told.build, attempt) {
             self.report(attempt);
+            self.artifacts(job, attempt);
         }
         self.log(told, job, attempt);
     }
@@ -311,6 +312,26 @@ impl<'a> Check<'a> {
         let counts: serde_json::Value = serde_json::from_str(tests).unwrap_or_default();
         if (counts["passed"].as_u64(), counts["troubles"].is_null()) != (Some(1), true) {
             self.wrong(Promise::Truth, format!("{} reported one test, and has {tests}", attempt.id()));
+        }
+    }
+
+    /// Every job leaves the files that its steps wrote from.
+    fn artifacts(&mut self, job: &Job, attempt: &Attempt) {
+        let files = job.files();
+        let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let told = attempt.artifacts.as_deref().unwrap_or("null");
+        let counts: serde_json::Value = serde_json::from_str(told).unwrap_or_default();
+        let as_written = (counts["files"].as_u64(), counts["bytes"].as_u64())
+            == (Some(files.len() as u64), Some(bytes as u64))
+            && counts["troubles"].is_null();
+        if !as_written {
+            let (id, files) = (attempt.id(), files.len());
+            self.wrong(Promise::Truth, format!("{id} left {files} files of {bytes} bytes, and is told to have {told}"));
+        }
+        let expected: Vec<String> = files.iter().map(|(_, bytes)| sha256(bytes)).collect();
+        let kept = self.evidence.kept.get(&attempt.id());
+        if kept.is_none_or(|kept| *kept != expected) {
+            self.wrong(Promise::Truth, format!("{}: other files are kept than it left: {kept:?}", attempt.id()));
         }
     }
 

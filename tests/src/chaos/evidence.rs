@@ -10,12 +10,14 @@ use sqlx::{ConnectOptions as _, FromRow};
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{ClientMessage, ServerMessage, Topic};
 use windlass_protocol::log::LogFrame;
+use windlass_protocol::refusal::RefusalCode;
 
 use super::Engine;
 use super::load::Place;
+use super::recipe::sha256;
 use crate::cleanup;
 use crate::live::{Live, Told};
-use crate::wait::SHORT;
+use crate::wait::{SHORT, wait_for};
 
 /// A row of `delivery`.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -54,6 +56,8 @@ pub struct Attempt {
     pub log_sha256: Option<String>,
     /// What its report says, as JSON.
     pub tests: Option<String>,
+    /// How much it left to be kept, as JSON.
+    pub artifacts: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -64,6 +68,8 @@ pub struct Evidence {
     pub attempts: Vec<Attempt>,
     /// What is served of each log that is not empty.
     pub logs: BTreeMap<AttemptId, Vec<u8>>,
+    /// SHA-256 of each file that is kept of an attempt, in order.
+    pub kept: BTreeMap<AttemptId, Vec<String>>,
     /// Containers, processes and folders of jobs that are over.
     pub left: Vec<String>,
     /// The daemon's own, after TERM; `None`: it was not asked.
@@ -88,6 +94,10 @@ impl Evidence {
             let bytes = served(&place.socket, &id);
             evidence.logs.insert(id, bytes);
         }
+        for id in evidence.attempts.iter().filter(|attempt| attempt.artifacts.is_some()).map(Attempt::id) {
+            let kept = kept(&place.data, &id);
+            evidence.kept.insert(id, kept);
+        }
         evidence
     }
 
@@ -102,7 +112,7 @@ impl Evidence {
             );
             let attempts = sqlx::query_as(
                 "select build, job, number, current, state, outcome, reason, exit_code, because, cancel_by, log_bytes, \
-                 log_sha256, tests from attempt order by build, job, number",
+                 log_sha256, tests, artifacts from attempt order by build, job, number",
             );
             Ok((
                 deliveries.fetch_all(&mut *connection).await?,
@@ -148,9 +158,14 @@ fn with<T>(file: &Path, read: impl AsyncFnOnce(&mut SqliteConnection) -> Result<
     result.unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// The whole of a log.
+/// The whole of a log. A daemon that is short of something for a moment is asked again.
 #[track_caller]
 fn served(socket: &Path, id: &AttemptId) -> Vec<u8> {
+    wait_for("its log is served", SHORT, || served_at_once(socket, id))
+}
+
+#[track_caller]
+fn served_at_once(socket: &Path, id: &AttemptId) -> Result<Vec<u8>, String> {
     let mut live = Live::at(socket).unwrap_or_else(|error| panic!("the last daemon does not answer: {error:?}"));
     live.say(&ClientMessage::Subscribe { sub: 1, topic: Topic::LogBytes { log: id.clone(), from: 0 }, after: None });
     let mut log = Vec::new();
@@ -158,13 +173,25 @@ fn served(socket: &Path, id: &AttemptId) -> Vec<u8> {
         match live.next(SHORT) {
             Some(Told::Log(LogFrame::Bytes { bytes, .. })) => log.extend(bytes),
             Some(Told::Message(message)) => match *message {
-                ServerMessage::LogHead { .. } => return log,
+                ServerMessage::LogHead { .. } => return Ok(log),
+                ServerMessage::Ended { refusal, .. } if refusal.code == RefusalCode::Unavailable => {
+                    return Err(refusal.message);
+                }
                 ServerMessage::Hello(_) => {}
                 other => panic!("the log of {id}: {other:?}"),
             },
             other => panic!("the log of {id}: {other:?}"),
         }
     }
+}
+
+/// The files that are kept of an attempt.
+fn kept(data: &Path, id: &AttemptId) -> Vec<String> {
+    let folder = data.join(format!("artifacts/{}/{}/{}", id.build, id.job, id.attempt));
+    (1..)
+        .map_while(|number: u32| std::fs::read(folder.join(number.to_string())).ok())
+        .map(|bytes| sha256(&bytes))
+        .collect()
 }
 
 /// What jobs that are over left: processes, job folders, containers. The daemon itself is none of them.

@@ -124,6 +124,18 @@ impl Job {
         end.map_or((self.steps.len(), Fate::Passes), |at| (at + 1, self.steps[at].fate))
     }
 
+    /// The files that its steps write from, in order; they are its artifacts, too.
+    #[must_use]
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        for (number, step) in self.steps.iter().enumerate() {
+            for (piece, of) in step.pieces.iter().enumerate() {
+                files.push((format!("pieces/{}.{number}.{piece}", self.name), bytes(*of)));
+            }
+        }
+        files
+    }
+
     /// All that it writes when nobody stops it.
     #[must_use]
     pub fn output(&self) -> Vec<u8> {
@@ -177,8 +189,9 @@ impl Recipe {
             }
             let _ = writeln!(
                 text,
-                "    needs: [{}]\n    retry: {{ infrastructure: 5 }}\n    reports: {{ junit: report.xml }}\n    execute:",
-                job.needs.join(", ")
+                "    needs: [{}]\n    retry: {{ infrastructure: 5 }}\n    reports: {{ junit: report.xml }}\n    artifacts: [{}]\n    execute:",
+                job.needs.join(", "),
+                job.files().iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>().join(", ")
             );
             for (number, step) in job.steps.iter().enumerate() {
                 let _ = writeln!(text, "      - |");
@@ -210,15 +223,7 @@ impl Recipe {
     /// The files that its steps write from.
     #[must_use]
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let mut files = Vec::new();
-        for job in &self.jobs {
-            for (number, step) in job.steps.iter().enumerate() {
-                for (piece, of) in step.pieces.iter().enumerate() {
-                    files.push((format!("pieces/{}.{number}.{piece}", job.name), bytes(*of)));
-                }
-            }
-        }
-        files
+        self.jobs.iter().flat_map(Job::files).collect()
     }
 }
 

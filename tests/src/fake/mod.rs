@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{DeliveryState, DeliveryView, Outcome, Status, WaitingFor};
 
-use acts::{Act, JOB};
+use acts::{Act, JOB, left};
 use daemon::{Fake, World};
 
 const BEAT: Duration = Duration::from_millis(10);
@@ -170,17 +170,29 @@ impl Run {
                     let lines: String = (*first..=*last).map(|line| format!("line {line}\n")).collect();
                     world.write(self.number, JOB, lines);
                 }
+                Act::Leave { .. } => {}
                 Act::Wait if self.gone_on == self.let_go => return,
                 Act::Wait => self.gone_on += 1,
                 Act::Fail { at_first } if *at_first && self.attempt > 1 => {}
                 Act::Fail { .. } => {
                     world.end_step(self.number, JOB, 0, 1);
+                    self.leave(world);
                     return world.end_job(self.number, JOB, Outcome::Failed, "step work ended with exit code 1");
                 }
             }
             self.at += 1;
         }
         world.end_step(self.number, JOB, 0, 0);
+        self.leave(world);
         world.end_job(self.number, JOB, Outcome::Passed, "");
+    }
+
+    /// What it left up to here is kept.
+    fn leave(&self, world: &mut World) {
+        for act in &self.acts[..self.at] {
+            if let Act::Leave { path, bytes } = act {
+                world.left(self.number, JOB, &[(path, &left(*bytes))], &[]);
+            }
+        }
     }
 }

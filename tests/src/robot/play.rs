@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::stage::{House, Stage};
 use super::story::{self, Sentence, Told};
 use crate::binaries;
-use crate::daemon::windlass;
-use crate::fake::acts::JOB;
+use crate::daemon::{finish, windlass};
+use crate::fake::acts::{JOB, left};
 use crate::terminal::Terminal;
 use crate::wait::{LONG, SHORT, wait_for};
 
@@ -97,6 +97,18 @@ impl Robot {
             Sentence::ComesBack => self.stage.comes_back(),
             Sentence::FollowInPipe(title) => self.follow_in_pipe(title),
             Sentence::PipeHas(first, last) => self.pipe_has(&what, *first, *last),
+            Sentence::Fetch { title, folder } => {
+                let number = self.stage.number(title).to_string();
+                let to = format!("unix:{}", self.stage.socket().display());
+                let command = windlass(self.stage.home(), &["--connect", &to, "artifacts", &number, "-o", folder]);
+                let output = finish(command, LONG);
+                assert_eq!(output.code, 0, "{what}: {}{}", output.text(), output.stderr);
+            }
+            Sentence::File { path, bytes } => {
+                let here = std::fs::read(self.stage.home().join(path));
+                let here = here.unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert!(here == left(*bytes as usize), "{what}: it has {} bytes, or others", here.len());
+            }
             Sentence::InTruth { title, state } => {
                 let number = self.stage.number(title).to_string();
                 wait_for(&what, LONG, || {

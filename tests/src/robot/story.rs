@@ -32,6 +32,8 @@ const SENTENCES: &[(&str, Make)] = &[
     ("the daemon comes back", |_| Ok(Sentence::ComesBack)),
     ("follow {text} into a pipe", |p| Ok(Sentence::FollowInPipe(p.text()?))),
     ("the pipe has each of the lines {number} to {number} once", |p| Ok(Sentence::PipeHas(p.number()?, p.number()?))),
+    ("fetch {text} into {text}", |p| Ok(Sentence::Fetch { title: p.text()?, folder: p.text()? })),
+    ("there is a file {text} of {number} bytes", |p| Ok(Sentence::File { path: p.text()?, bytes: p.number()? })),
     ("in truth {text} is {word}", |p| Ok(Sentence::InTruth { title: p.text()?, state: p.text()? })),
     ("in truth {text} has {number} attempts", |p| Ok(Sentence::Attempts { title: p.text()?, count: p.number()? })),
     ("in truth there are {number} builds", |p| Ok(Sentence::Builds(p.number()?))),
@@ -78,6 +80,16 @@ pub enum Sentence {
     /// `windlass logs -f`, beside the client.
     FollowInPipe(String),
     PipeHas(u32, u32),
+    /// `windlass artifacts`, beside the client: all that the jobs of a build left.
+    Fetch {
+        title: String,
+        folder: String,
+    },
+    /// One that a job left, exactly, where the client was started.
+    File {
+        path: String,
+        bytes: u32,
+    },
     /// As the daemon says when it is asked directly.
     InTruth {
         title: String,
@@ -217,8 +229,15 @@ fn fit(form: &str, line: &str) -> Option<Parts> {
 
 /// `prints "begun", prints lines 1 to 100, waits, fails at first`.
 fn acts(text: &str) -> Result<Vec<Act>, String> {
-    const ACTS: &[&str] =
-        &["prints {text}", "prints lines {number} to {number}", "waits", "fails at first", "fails", "passes"];
+    const ACTS: &[&str] = &[
+        "prints {text}",
+        "prints lines {number} to {number}",
+        "leaves {number} bytes as {text}",
+        "waits",
+        "fails at first",
+        "fails",
+        "passes",
+    ];
     let act = |text: &str| {
         let found = ACTS.iter().find_map(|form| Some((*form, fit(form, text)?)));
         let (form, mut parts) = found.ok_or_else(|| format!("a job cannot do {text:?}"))?;
@@ -228,6 +247,10 @@ fn acts(text: &str) -> Result<Vec<Act>, String> {
             "fails at first" => Some(Act::Fail { at_first: true }),
             "fails" => Some(Act::Fail { at_first: false }),
             "passes" => None,
+            "leaves {number} bytes as {text}" => {
+                let bytes = parts.number()?;
+                Some(Act::Leave { path: parts.text()?, bytes: usize::try_from(bytes).unwrap_or(usize::MAX) })
+            }
             _ => Some(Act::Lines { first: parts.number()?, last: parts.number()? }),
         })
     };

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{Arg, Command};
+use windlass_protocol::id::Address;
 use windlass_protocol::live::{BuildFilter, Request, Response};
 use windlass_protocol::view::{BuildView, Outcome};
 
+use super::artifacts;
 use super::output::Output;
 use super::session::Session;
 use crate::exit::{Exit, Failure};
@@ -96,6 +98,8 @@ enum Place {
     Words(Vec<(String, String)>),
     /// A value of this name, of which the daemon has some.
     Live(&'static str),
+    /// A file that what is named here left.
+    File(Address),
 }
 
 /// A completion waits for nobody: a daemon that does not answer by then has nothing to say.
@@ -114,6 +118,10 @@ pub(super) async fn answer(
             Ok(Ok(builds)) => live(name, typed, &builds),
             Ok(Err(_)) | Err(_) => Vec::new(), // nobody who presses Tab wants to read why
         },
+        Place::File(of) => match tokio::time::timeout(PATIENCE, files(&of, target)).await {
+            Ok(Ok(files)) => files,
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        },
     };
     // A shell puts the word on its line as it is: what it would take for more than a word is not offered.
     let plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-:#".contains(c));
@@ -129,6 +137,7 @@ fn place(line: &Command, words: &[String]) -> Place {
     let (typed, before) = words.split_last().map_or(("", [].as_slice()), |(last, before)| (last.as_str(), before));
     let mut command = line;
     let mut after: Option<&Arg> = None;
+    let mut given: Vec<&str> = Vec::new();
     for word in before {
         if after.take().is_some() {
             continue; // the value of the option before it
@@ -137,6 +146,8 @@ fn place(line: &Command, words: &[String]) -> Place {
             after = option(line, command, word).filter(|arg| arg.get_action().takes_values());
         } else if let Some(found) = command.find_subcommand(word) {
             command = found;
+        } else {
+            given.push(word);
         }
     }
     if let Some(arg) = after {
@@ -153,7 +164,12 @@ fn place(line: &Command, words: &[String]) -> Place {
     if !commands.is_empty() {
         return Place::Words(commands);
     }
-    command.get_positionals().next().map_or(Place::Words(Vec::new()), value)
+    // The last one may take many words, and is then the place of all that follow.
+    let Some(arg) = command.get_positionals().take(given.len() + 1).last() else { return Place::Words(Vec::new()) };
+    match given.first().map(|address| address.parse()) {
+        Some(Ok(address)) if arg.get_id() == "files" => Place::File(address),
+        _ => value(arg),
+    }
 }
 
 fn option<'a>(line: &'a Command, command: &'a Command, word: &str) -> Option<&'a Arg> {
@@ -194,6 +210,13 @@ async fn newest(target: &Target) -> Result<Vec<BuildView>, Failure> {
         Response::Builds { builds, .. } => Ok(builds),
         _ => Ok(Vec::new()),
     }
+}
+
+async fn files(of: &Address, target: &Target) -> Result<Vec<(String, String)>, Failure> {
+    let mut session = Session::open(target).await?;
+    let page = artifacts::all(of, &mut session).await?;
+    let there = page.artifacts.into_iter().filter(|file| file.removed_at.is_none());
+    Ok(there.map(|file| (file.path, words::bytes(file.bytes))).collect())
 }
 
 /// Values of a name, of the newest builds.
@@ -252,13 +275,18 @@ mod tests {
             ("builds --branch m", Place::Live("branch")),
             ("builds x", Place::Live("text")),
             ("builds --limit ", Place::Words(Vec::new())),
+            ("artifacts ", Place::Live("address")),
+            ("artifacts 42/test ", Place::File("42/test".parse().expect("an address"))),
+            ("artifacts 42 -o out --force a ", Place::File("42".parse().expect("an address"))),
+            ("artifacts zz ", Place::Words(Vec::new())),
+            ("logs 42 ", Place::Live("address")),
         ];
         for (typed, expected) in table {
             assert_eq!(place(&line, &words(typed)), expected, "{typed:?}");
         }
         let has = |typed: &str, word: &str| match place(&line, &words(typed)) {
             Place::Words(all) => all.iter().any(|(known, _)| known == word),
-            Place::Live(_) => false,
+            Place::Live(_) | Place::File(_) => false,
         };
         assert!(has("lo", "logs") && has("", "builds") && !has("", "complete"));
         assert!(has("logs --", "--since-step") && has("logs --", "--connect") && !has("logs --", "--branch"));

@@ -1,9 +1,12 @@
 //! The scriptable commands, one file each. Here: what they share, the command line's shape and the way out. Must not know
 //! the terminal client's state or screens.
 
+mod annotations;
+mod artifacts;
 mod builds;
 mod cancel;
 mod cases;
+mod coming;
 mod complete;
 mod deliveries;
 mod lint;
@@ -130,6 +133,8 @@ enum Asking {
     Repositories(repositories::Args),
     Nodes(nodes::Args),
     Tests(cases::Args),
+    Annotations(annotations::Args),
+    Artifacts(artifacts::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -147,8 +152,8 @@ Configuration, in client.toml in the configuration folder (~/.config/windlass on
   connect, token_file, ca   the usual daemon; the same under [profiles.NAME] for others, chosen with --profile NAME
   theme = \"light\"           dark, light, high-contrast or colour-blind
   [keys]                    other keys: copy = \"c\", page-down = [\"PgDn\", \"F7\"]; [keys.in-log] is for logs alone, and so
-                            are in-lists, in-build, in-graph, in-prompt, in-question, in-help. The palette (:) shows the
-                            names
+                            are in-lists, in-build, in-graph, in-tests, in-artifacts, in-prompt, in-question, in-help. The
+                            palette (:) shows the names
   [notify]                  of builds that are watched (w): bell = false, desktop = false
   [tones]                   any of them otherwise: warn = \"bold magenta\", hit = \"black on 214\"";
 
@@ -292,6 +297,8 @@ async fn carry_out(command: Asking, target: &Target, output: &mut Output) -> Res
         Asking::Repositories(args) => repositories::run(args, &mut session, output).await,
         Asking::Nodes(args) => nodes::run(args, &mut session, output).await,
         Asking::Tests(args) => cases::run(args, &mut session, output).await,
+        Asking::Annotations(args) => annotations::run(args, &mut session, output).await,
+        Asking::Artifacts(args) => artifacts::run(args, &mut session, output).await,
     }?;
     output.flush()?;
     Ok(exit)

@@ -100,6 +100,11 @@ impl Output {
         Ok(())
     }
 
+    /// A line on standard error, for whoever reads the others by a program. Whatever is in it is made safe.
+    pub(super) fn aside(&mut self, text: &str) {
+        let _ = writeln!(io::stderr(), "windlass: {}", label(text).as_str().trim_end());
+    }
+
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush()?;
         Ok(())

@@ -11,6 +11,7 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{BuildView, JobView};
 
 use crate::exit::Failure;
+use crate::fetch::Line;
 use crate::link::target::{Place, Target};
 use crate::link::{Link, LinkError, LinkEvent};
 use crate::words;
@@ -95,6 +96,11 @@ impl Session {
             return Ok(event);
         }
         self.link.next().await.ok_or_else(|| Failure::Ours("the connection's task ended".to_owned()))
+    }
+
+    /// The connection for what is asked piece by piece.
+    pub(super) fn line(&mut self) -> Line<'_> {
+        Line { link: &mut self.link, next_id: &mut self.next_id }
     }
 
     pub(super) async fn build(&mut self, number: BuildNumber) -> Result<BuildView, Failure> {

@@ -1,15 +1,20 @@
 //! `windlass show`: what happened to one build, and what to do. Must not know how it is watched.
 
+use serde::Serialize;
+use windlass_protocol::annotation::AnnotationView;
 use windlass_protocol::cases::{CaseFilter, CaseKind, CaseView};
 use windlass_protocol::id::{Address, AttemptId};
 use windlass_protocol::live::{LogWindow, ServerMessage, Topic};
 use windlass_protocol::log::{LogFrame, LogLine};
+use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
-use super::cases;
 use super::output::Output;
 use super::session::{Session, find_job};
+use super::{annotations, cases};
+use crate::annotated;
 use crate::exit::{Exit, Failure};
+use crate::left;
 use crate::link::LinkEvent;
 use crate::safe_text::{Sgr, log_line};
 use crate::tested;
@@ -18,6 +23,9 @@ use crate::words::{self, Standing};
 
 /// So many failing tests are named.
 const FAILING: u32 = 20;
+/// So many annotations are shown, and asked for: failing tests among them are shown already.
+const ANNOTATIONS: usize = 10;
+const ASKED: u32 = 500;
 
 /// Shows one build: its jobs and steps, what failed and its last lines, and how to try again.
 #[derive(Debug, clap::Args)]
@@ -42,8 +50,9 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         find_job(&view, &args.address)?;
         view.jobs.retain(|job| Some(&job.name) == args.address.job.as_ref());
     }
+    let annotations = told(&view, session).await?;
     if output.json {
-        output.json(&view)?;
+        output.json(&Whole { view: &view, annotation_list: &annotations })?;
         return Ok(Exit::Ok);
     }
     head(&view, standing, session, output)?;
@@ -51,6 +60,7 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
         describe(job, args.address.attempt, session, output)?;
     }
     failing_tests(&view, session, output).await?;
+    annotated_places(&view, &annotations, output)?;
     if args.lines > 0 {
         for job in view.jobs.iter().filter(|job| words::is_bad(job.outcome)) {
             if let Some(attempt) = job.attempts.last() {
@@ -60,6 +70,15 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
     }
     advice(&view, output)?;
     Ok(Exit::Ok)
+}
+
+/// A build as JSON: what the daemon says, and what tools say about its source.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    view: &'a BuildView,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    annotation_list: &'a [AnnotationView],
 }
 
 fn head(view: &BuildView, standing: Standing, session: &Session, output: &mut Output) -> Result<(), Failure> {
@@ -80,6 +99,12 @@ fn head(view: &BuildView, standing: Standing, session: &Session, output: &mut Ou
     }
     if let Some(tests) = &view.tests {
         output.line(format!("  {}", tested::in_a_line(tests)))?;
+    }
+    if let Some(counts) = &view.annotations {
+        output.line(format!("  {}", annotated::in_a_line(counts)))?;
+    }
+    if let Some(words) = left::in_a_line(view) {
+        output.line(format!("  {words}"))?;
     }
     output.line("")
 }
@@ -112,7 +137,7 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
         text += &waiting::takes(job.estimate.as_ref()).map(|takes| format!(", {takes}")).unwrap_or_default();
     }
     output.standing(Standing::of_job(job), 9, text)?;
-    for fact in shown.map(facts).unwrap_or_default() {
+    for fact in shown.map(|attempt| facts(attempt, session.now())).unwrap_or_default() {
         output.line(format!("             {fact}"))?;
     }
     for (attempt, step) in shown.iter().flat_map(|attempt| attempt.steps.iter().map(move |step| (attempt, step))) {
@@ -129,15 +154,18 @@ fn describe(job: &JobView, attempt: Option<u32>, session: &Session, output: &mut
 }
 
 /// What else there is to know of an attempt.
-fn facts(attempt: &AttemptView) -> Vec<String> {
+fn facts(attempt: &AttemptView, now: Timestamp) -> Vec<String> {
     let because = attempt.because.as_ref().map(|because| format!("attempt {}: {because}", attempt.number));
     let digest = attempt.image_digest.as_ref().map(|digest| format!("image {digest}"));
     let dropped = (attempt.log.dropped_bytes > 0).then(|| {
         let kept = words::bytes(attempt.log.bytes);
         format!("{} of its log were left out, beyond the cap; {kept} are kept", words::bytes(attempt.log.dropped_bytes))
     });
-    let troubles = attempt.tests.iter().flat_map(tested::troubles);
-    [because, digest, dropped].into_iter().flatten().chain(troubles).collect()
+    let left = attempt.artifacts.as_ref().map(|known| format!("left {}", left::of_attempt(known, now)));
+    let missing = attempt.artifacts.iter().flat_map(left::troubles);
+    let annotated = attempt.annotations.iter().flat_map(annotated::troubles);
+    let troubles = attempt.tests.iter().flat_map(tested::troubles).chain(annotated).chain(missing);
+    [because, digest, dropped, left].into_iter().flatten().chain(troubles).collect()
 }
 
 /// Which tests failed, and the first line of what each says.
@@ -156,6 +184,32 @@ async fn failing_tests(view: &BuildView, session: &mut Session, output: &mut Out
     if tests.total > u64::from(FAILING) {
         let more = words::count(tests.total - u64::from(FAILING));
         output.line(format!("and {more} more: windlass tests {} --failed", view.build.number))?;
+    }
+    Ok(())
+}
+
+/// What tools say about the source of the jobs that are shown.
+async fn told(view: &BuildView, session: &mut Session) -> Result<Vec<AnnotationView>, Failure> {
+    if view.annotations.as_ref().is_none_or(|counts| counts.total() == 0) {
+        return Ok(Vec::new());
+    }
+    let mut all = annotations::all(view.build.number, ASKED, session).await?.annotations;
+    all.retain(|annotation| view.jobs.iter().any(|job| job.name == annotation.job));
+    Ok(all)
+}
+
+/// The first of it, but the failing tests.
+fn annotated_places(view: &BuildView, all: &[AnnotationView], output: &mut Output) -> Result<(), Failure> {
+    let others: Vec<&AnnotationView> = all.iter().filter(|annotation| !annotation.test).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    output.line("")?;
+    for annotation in others.iter().take(ANNOTATIONS) {
+        output.line(annotated::in_full(view.build.number, annotation))?;
+    }
+    if others.len() > ANNOTATIONS {
+        output.line(format!("and more: windlass annotations {}", view.build.number))?;
     }
     Ok(())
 }

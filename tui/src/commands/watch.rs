@@ -12,6 +12,7 @@ use super::output::Output;
 use super::session::{Session, find_job, strange};
 use super::watch_live;
 use crate::exit::{Exit, Failure};
+use crate::left;
 use crate::link::LinkEvent;
 use crate::teller::Teller;
 use crate::words::{self, Standing};
@@ -59,6 +60,9 @@ pub(super) async fn run(args: Args, session: &mut Session, output: &mut Output) 
             let text = format!("build {}  {}{reason}", build.build.number, took.unwrap_or_default());
             output.standing(Standing::of(build.build.status, outcome), 9, text)?;
         }
+    }
+    if let (false, None, Some(words)) = (output.json, &address.job, left::in_a_line(&build)) {
+        output.line(words)?;
     }
     Ok(outcome.map_or(Exit::Ours, Exit::from))
 }

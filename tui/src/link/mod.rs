@@ -325,6 +325,9 @@ fn only_looks(request: &Request) -> bool {
         | Request::Repositories { .. }
         | Request::Nodes
         | Request::Tests { .. }
+        | Request::Artifacts { .. }
+        | Request::ReadArtifact { .. }
+        | Request::Annotations { .. }
         | Request::MapLog { .. } => true,
         Request::Cancel { .. }
         | Request::Retry { .. }

@@ -8,8 +8,9 @@ use windlass_protocol::view::{AttemptView, BuildView, JobView, Status};
 
 use super::builds::standing_words;
 use super::log::clock_or_day;
-use super::{Hits, cases, details, graph, log, overlay};
+use super::{Hits, artifacts, cases, details, graph, log, overlay};
 use crate::keymap::Mode;
+use crate::left;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
 use crate::state::layout::Border;
@@ -34,6 +35,10 @@ pub(super) fn paint(state: &State, page: &BuildPage, theme: Theme, area: Rect, h
     if let Some(cases) = &page.cases {
         let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
         return cases::paint(state, cases, theme, below, hits, buffer);
+    }
+    if let Some(files) = &page.artifacts {
+        let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
+        return artifacts::paint(state, (page.number, files), theme, below, hits, buffer);
     }
     if let Some(picture) = &page.picture {
         let below = Rect { y: area.y + layout.build_head(), height: layout.build(), ..area };
@@ -156,7 +161,14 @@ fn head(state: &State, view: &BuildView, selected: Option<&JobView>, theme: Them
     let needs = selected.filter(|job| state.mode() == Mode::Graph && !job.needs.is_empty());
     let needs = needs.map(|job| format!("; {} needs {}", job.name, job.needs.join(", "))).unwrap_or_default();
     let tests = view.tests.as_ref().map(|tests| format!("; {}", tested::in_a_line(tests))).unwrap_or_default();
-    overlay::rule(&format!("{jobs}{needs}{tests}"), theme, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
+    let left = left::of_build(view).filter(|(files, _)| *files > 0);
+    let left = left.map(|(files, bytes)| format!("; left {}", left::counts(files, bytes))).unwrap_or_default();
+    overlay::rule(
+        &format!("{jobs}{needs}{tests}{left}"),
+        theme,
+        Rect { y: area.bottom() - 1, height: 1, ..area },
+        buffer,
+    );
 }
 
 fn cells(state: &State, view: &BuildView, row: Row) -> Vec<Words> {

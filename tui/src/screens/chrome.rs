@@ -9,6 +9,7 @@ use super::Hits;
 use super::builds::WATCHED;
 use super::log::clock;
 use crate::keymap::Action;
+use crate::left;
 use crate::state::{Connection, Hit, Page, PromptKind, State, View};
 use crate::theme::{Theme, Tone};
 use crate::waiting;
@@ -165,7 +166,7 @@ pub(super) fn footer(state: &State, theme: Theme, area: Rect, buffer: &mut Buffe
         let sign = match prompt.kind {
             PromptKind::Search => "search / ",
             PromptKind::Only => "only & ",
-            PromptKind::Filter | PromptKind::Tests => "filter / ",
+            PromptKind::Filter | PromptKind::Tests | PromptKind::Artifacts => "filter / ",
             PromptKind::Command => "command : ",
         };
         let words = Words::new().and(Tone::Accent, sign).plain(&prompt.text).and(Tone::Accent, "▏");
@@ -207,6 +208,9 @@ fn possible(state: &State, action: Action) -> bool {
             matches!(state.view, View::Builds | View::Queue | View::Deliveries | View::Repositories)
         }
         (Action::Tests, Some(Page::Build(page))) => page.view.as_ref().is_some_and(|view| view.tests.is_some()),
+        (Action::Artifacts, Some(Page::Build(page))) => {
+            page.view.as_deref().and_then(left::of_build).is_some_and(|(files, _)| files > 0)
+        }
         (Action::Replay, _) => state.view == View::Deliveries,
         (Action::Pause, _) => matches!(state.view, View::Queue | View::Repositories),
         (Action::Cancel, None) => !matches!(state.view, View::Deliveries | View::Repositories),

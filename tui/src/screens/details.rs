@@ -9,6 +9,7 @@ use windlass_protocol::view::{AttemptView, JobView, Status};
 
 use super::builds::standing_words;
 use super::overlay;
+use crate::left;
 use crate::state::State;
 use crate::state::build::{BuildPage, Row};
 use crate::state::digest::Digest;
@@ -77,7 +78,7 @@ fn facts(job: &JobView, shown: &[AttemptView], first: usize, chosen: usize, now:
     let each = |cell: &dyn Fn(usize, &AttemptView) -> Words| {
         shown.iter().enumerate().map(|(index, attempt)| cell(first + index, attempt)).collect::<Vec<_>>()
     };
-    let all: [(&'static str, Vec<Words>); 9] = [
+    let all: [(&'static str, Vec<Words>); 10] = [
         (
             "",
             each(&|index, attempt| {
@@ -103,6 +104,17 @@ fn facts(job: &JobView, shown: &[AttemptView], first: usize, chosen: usize, now:
                 let tone = if tests.failed + tests.errors > 0 { Tone::Bad } else { Tone::Plain };
                 let words = Words::from((tone, tested::counts(tests)));
                 match tested::troubles(tests).next() {
+                    Some(trouble) => words.and(Tone::Warn, format!("  {trouble}")),
+                    None => words,
+                }
+            }),
+        ),
+        (
+            "left",
+            each(&|_, attempt| {
+                let Some(known) = &attempt.artifacts else { return Words::new() };
+                let words = Words::new().plain(left::of_attempt(known, now));
+                match left::troubles(known).next() {
                     Some(trouble) => words.and(Tone::Warn, format!("  {trouble}")),
                     None => words,
                 }

@@ -3,6 +3,7 @@
 pub(crate) mod ascii;
 mod build;
 mod builds;
+mod artifacts;
 mod cases;
 mod chrome;
 mod deliveries;

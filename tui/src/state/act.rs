@@ -49,7 +49,9 @@ impl State {
             Mode::Prompt => self.act_in_prompt(action, effects),
             Mode::Dialog => self.act_in_dialog(action, effects),
             Mode::Help => self.act_in_help(action),
-            Mode::List | Mode::Build | Mode::Graph | Mode::Tests | Mode::Log => self.act_on_page(action, effects),
+            Mode::List | Mode::Build | Mode::Graph | Mode::Tests | Mode::Artifacts | Mode::Log => {
+                self.act_on_page(action, effects);
+            }
         }
     }
 
@@ -81,7 +83,7 @@ impl State {
             Action::Watch => self.toggle_watch(effects),
             Action::Pager => self.hand_out(Reader::Pager, effects),
             Action::Editor => self.hand_out(Reader::Editor, effects),
-            Action::Save => self.hand_out(Reader::File, effects),
+            Action::Save if self.files().is_none() => self.hand_out(Reader::File, effects),
             Action::Cancel | Action::Kill => match dialog::cancel(&self.targets(), action == Action::Kill) {
                 Ok(dialog) => self.dialog = Some(dialog),
                 Err(words) => self.toast(words, true),
@@ -98,6 +100,7 @@ impl State {
             _ => match self.pages.last_mut() {
                 Some(Page::Log(_)) => self.act_in_log(action, effects),
                 Some(Page::Build(page)) if page.cases.is_some() => self.act_in_tests(action, effects),
+                Some(Page::Build(page)) if page.artifacts.is_some() => self.act_in_artifacts(action, effects),
                 Some(Page::Build(page)) if page.picture.is_some() => self.act_in_graph(action, effects),
                 Some(Page::Build(_)) => self.act_in_build(action, effects),
                 None => self.act_in_list(action, effects),
@@ -190,6 +193,7 @@ impl State {
             Action::Into => self.open_log(effects),
             Action::Graph => self.toggle_graph(),
             Action::Tests => self.toggle_tests(effects),
+            Action::Artifacts => self.toggle_artifacts(),
             Action::Details => self.toggle_details(),
             Action::Back => self.back(effects),
             _ => {}
@@ -405,6 +409,7 @@ impl State {
             }
         }
         self.resync_tests(effects);
+        self.resync_artifacts();
         self.look_again();
         self.toast("asked for everything anew".to_owned(), false);
     }

@@ -32,6 +32,7 @@ impl State {
                 let to = |cursor: Cursor| Move::By(index as isize - cursor.at as isize);
                 match (self.pages.last_mut(), self.view) {
                     (Some(Page::Build(page)), _) if page.cases.is_some() => self.click_test(index, effects),
+                    (Some(Page::Build(page)), _) if page.artifacts.is_some() => self.click_file(index, effects),
                     (Some(Page::Build(page)), _) if page.cursor.at == index => self.act_in_build(Action::Into, effects),
                     (Some(Page::Build(page)), _) => page.go(to(page.cursor), usize::from(layout.jobs())),
                     (Some(Page::Log(log)), _) => log.click(index),
@@ -89,6 +90,12 @@ impl State {
                 if let Some(cases) = &mut page.cases {
                     let height = usize::from(super::cases::rows(layout, cases.large).0);
                     cases.cursor.scroll(rows, cases.len(), height);
+                }
+            }
+            (Some(Page::Build(page)), _) if page.artifacts.is_some() => {
+                if let Some(files) = &mut page.artifacts {
+                    let height = usize::from(super::artifacts::rows(layout, files.troubles.len()).0);
+                    files.cursor.scroll(rows, files.len(), height);
                 }
             }
             (Some(Page::Build(page)), _) if page.picture.is_some() => {

@@ -61,7 +61,11 @@ impl State {
                 self.filter(String::new(), effects);
                 self.typed_filter();
             }
-            (Action::Accept, PromptKind::Tests) => self.prompt = None,
+            (Action::Accept, PromptKind::Tests | PromptKind::Artifacts) => self.prompt = None,
+            (Action::Close, PromptKind::Artifacts) => {
+                self.prompt = None;
+                self.filter_artifacts(String::new());
+            }
             (Action::Close, PromptKind::Tests) => {
                 self.prompt = None;
                 self.filter_tests(String::new(), effects);
@@ -108,6 +112,7 @@ impl State {
             }
             (Some(Prompt { kind: PromptKind::Filter, text, .. }), _) => self.filter(text.clone(), effects),
             (Some(Prompt { kind: PromptKind::Tests, text, .. }), _) => self.filter_tests(text.clone(), effects),
+            (Some(Prompt { kind: PromptKind::Artifacts, text, .. }), _) => self.filter_artifacts(text.clone()),
             (Some(Prompt { kind: PromptKind::Command, text, .. }), Some(menu)) => menu.narrow(text, item, height),
             _ => {}
         }

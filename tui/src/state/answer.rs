@@ -55,6 +55,9 @@ impl State {
                 self.toast(format!("{about} is worked on once more, as {delivery}"), false);
                 self.look_again();
             }
+            (Pending::Artifacts { build }, Response::Artifacts { artifacts }) => {
+                self.take_artifacts(build, artifacts, effects);
+            }
             (Pending::Map { log, pattern }, Response::LogMap { lines, looked, counts }) => {
                 for page in self.logs_of(&log) {
                     page.take_map(&pattern, lines, looked, &counts);
@@ -89,6 +92,7 @@ impl State {
                 self.toast(format!("nodes: {refusal}"), true);
             }
             Some(Pending::Results { .. }) => self.overview.refuse_branch(),
+            Some(Pending::Artifacts { build }) => self.refuse_artifacts(build, refusal),
             // A column without it is what is left.
             Some(Pending::Map { log, pattern }) => self.logs_of(&log).for_each(|page| page.fail_map(&pattern)),
             Some(Pending::Order { about, build, batch }) => self.order_answered(batch, about, build, Err(refusal)),

@@ -18,6 +18,7 @@ impl State {
         self.ahead = hello.now.0 - self.now.0;
         self.connection = Connection::Up(hello);
         self.overview.reconnected();
+        self.resync_artifacts();
     }
 
     pub(super) fn message(&mut self, message: ServerMessage, effects: &mut Vec<Effect>) {

@@ -8,6 +8,7 @@ use windlass_protocol::live::Sub;
 use windlass_protocol::refusal::Refusal;
 use windlass_protocol::view::{AttemptView, BuildView, JobView, Outcome, Status};
 
+use super::artifacts::Artifacts;
 use super::cases::Cases;
 use super::cursor::{Cursor, Move};
 use super::digest::Digest;
@@ -32,6 +33,8 @@ pub struct BuildPage {
     pub picture: Option<Picture>,
     /// Its tests are shown instead of its jobs.
     pub cases: Option<Box<Cases>>,
+    /// The files that its jobs left are.
+    pub artifacts: Option<Box<Artifacts>>,
     /// The details of the selected job were wished, or not; without a word they are shown where there is room.
     pub details: Option<bool>,
     /// The last errors of attempts, as far as they were asked for.
@@ -63,6 +66,7 @@ impl BuildPage {
             preview: None,
             picture: None,
             cases: None,
+            artifacts: None,
             details: None,
             digests: BTreeMap::new(),
         }
@@ -84,6 +88,11 @@ impl BuildPage {
         self.refused = None;
         self.view = Some(view);
         self.cursor.settle(self.rows.len(), height);
+    }
+
+    /// Its jobs are shown as a list, not something else in their place.
+    pub(super) fn shows_jobs(&self) -> bool {
+        self.picture.is_none() && self.cases.is_none() && self.artifacts.is_none()
     }
 
     pub fn selected(&self) -> Row {

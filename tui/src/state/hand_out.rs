@@ -2,6 +2,7 @@
 
 use windlass_protocol::id::AttemptId;
 
+use super::artifacts::Artifacts;
 use super::overview::NodeRow;
 use super::{Effect, Page, Reader, State, View};
 use crate::safe_text::label;
@@ -17,6 +18,9 @@ impl State {
             (Some(Page::Log(log)), _) => Some(log.id.to_string()),
             (Some(Page::Build(page)), _) if page.cases.is_some() => {
                 page.cases.as_ref().and_then(|cases| cases.selected()).map(tested::name)
+            }
+            (Some(Page::Build(page)), _) if page.artifacts.is_some() => {
+                self.files().and_then(Artifacts::selected).map(|file| file.sha256.clone())
             }
             (Some(Page::Build(page)), _) => match page.job() {
                 Some(job) => Some(format!("{}/{}", page.number, job.name)),

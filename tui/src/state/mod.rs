@@ -9,6 +9,7 @@ mod act_prompt;
 mod act_view;
 mod answer;
 mod arrive;
+pub mod artifacts;
 mod batch;
 pub mod build;
 pub mod builds;
@@ -53,6 +54,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use windlass_protocol::artifact::ArtifactView;
 use windlass_protocol::id::{AttemptId, BuildNumber};
 use windlass_protocol::live::{ClientMessage, Hello, Request, ServerMessage, Sub, Topic};
 use windlass_protocol::log::LogFrame;
@@ -60,6 +62,7 @@ use windlass_protocol::time::Timestamp;
 use windlass_protocol::view::{BuildRow, DeliveryView, QueueView, Status};
 
 use crate::keymap::{Key, Keymap, Mode};
+use artifacts::{Fetching, FileId};
 use batch::Batch;
 use build::BuildPage;
 use builds::Builds;
@@ -102,6 +105,17 @@ pub enum Event {
         text: String,
         bad: bool,
     },
+    /// So much of a file that is being saved is here.
+    Coming {
+        file: FileId,
+        bytes: u64,
+    },
+    /// It is here, or will not be: what to say about it.
+    Came {
+        file: FileId,
+        text: String,
+        bad: bool,
+    },
     /// A command in words.
     Said(String),
     /// The moment that [`State::deadline`] named has come.
@@ -119,6 +133,11 @@ pub enum Effect {
     Copy(String),
     /// A log for another program, or a file.
     Read(Reader, AttemptId),
+    /// A file that a job left is to be saved where we were started.
+    Fetch {
+        build: BuildNumber,
+        file: Box<ArtifactView>,
+    },
     /// Another daemon, by its name in the configuration.
     Switch(String),
     /// Whoever looks elsewhere is to hear of this. The text is safe, and one line.
@@ -185,6 +204,8 @@ pub enum PromptKind {
     Only,
     /// Only these tests of a build.
     Tests,
+    /// Only these of its files.
+    Artifacts,
     /// A command by its name: the palette or the menu is open.
     Command,
 }
@@ -243,6 +264,9 @@ enum Pending {
     Deliveries,
     Repositories,
     Nodes,
+    Artifacts {
+        build: BuildNumber,
+    },
     Results {
         branch: overview::Branch,
     },
@@ -301,6 +325,8 @@ pub struct State {
     pub profiles: Vec<String>,
     pub profile: Option<String>,
     pub watches: Watches,
+    /// Files that were to be saved, and what became of them.
+    pub fetches: BTreeMap<FileId, Fetching>,
     batches: BTreeMap<u64, Batch>,
     done: Vec<Done>,
     ours: Ours,
@@ -347,6 +373,7 @@ impl State {
             profiles: Vec::new(),
             profile: None,
             watches: Watches::default(),
+            fetches: BTreeMap::new(),
             batches: BTreeMap::new(),
             done: Vec::new(),
             ours: Ours::default(),
@@ -391,6 +418,8 @@ impl State {
             Event::Message(message) => self.message(*message, &mut effects),
             Event::Log(frame) => self.log_frame(frame),
             Event::Told { text, bad } => self.toast(text, bad),
+            Event::Coming { file, bytes } => self.file_is_coming(file, bytes),
+            Event::Came { file, text, bad } => self.file_came(file, text, bad),
             Event::Said(text) => self.said(&text, &mut effects),
             Event::Deadline => {}
         }
@@ -412,7 +441,7 @@ impl State {
         let split = self.split;
         let layout = Layout { width: self.size.0, height: self.size.1, banner, notice, details: None, split };
         match self.pages.last() {
-            Some(Page::Build(page)) if page.view.is_some() && page.picture.is_none() && page.cases.is_none() => {
+            Some(Page::Build(page)) if page.view.is_some() && page.shows_jobs() => {
                 let rows = u16::try_from(page.rows.len()).unwrap_or(u16::MAX);
                 let shown = page.details.unwrap_or_else(|| layout.fits_details(rows));
                 Layout { details: shown.then_some(rows), ..layout }
@@ -434,6 +463,7 @@ impl State {
             (_, Some(_), ..) => Mode::Help,
             (_, _, Some(_), _) => Mode::Prompt,
             (.., Some(Page::Build(page))) if page.cases.is_some() => Mode::Tests,
+            (.., Some(Page::Build(page))) if page.artifacts.is_some() => Mode::Artifacts,
             (.., Some(Page::Build(page))) if page.picture.is_some() => Mode::Graph,
             (.., Some(Page::Build(_))) => Mode::Build,
             (.., Some(Page::Log(_))) => Mode::Log,

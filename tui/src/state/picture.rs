@@ -143,6 +143,8 @@ impl State {
             }
             Action::Back | Action::Graph => return page.picture = None,
             Action::Into => return self.open_log(effects),
+            Action::Tests => return self.toggle_tests(effects),
+            Action::Artifacts => return self.toggle_artifacts(),
             Action::NextFailed | Action::PreviousFailed => {
                 return page.go_to_failed(action == Action::NextFailed, height);
             }

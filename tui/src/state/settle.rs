@@ -26,6 +26,7 @@ impl State {
         self.settle_preview(layout, effects);
         self.settle_digest(effects);
         self.settle_tests(effects);
+        self.settle_artifacts(effects);
         self.overview.settle(list);
         self.settle_overview(effects);
         let now = self.now;

@@ -1,6 +1,8 @@
 //! A daemon without an engine: it keeps builds and logs in memory and speaks the live protocol over a Unix socket. Tests
 //! script it, the example tells stories with it. Must not know the client.
 
+pub(crate) mod annotations;
+mod artifacts;
 pub(crate) mod cases;
 mod glance;
 mod views;
@@ -60,6 +62,11 @@ impl Fake {
             subscribed: Vec::new(),
             seq: 0,
             tests: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            artifacts: BTreeMap::new(),
+            abilities: ["annotations", "artifacts", "log_view", "tests"].map(str::to_owned).to_vec(),
+            cut_after: None,
+            stuck_from: None,
         };
         let world = Arc::new(Mutex::new(world));
         let listener = UnixListener::bind(path).expect("a free path for the socket");
@@ -152,7 +159,7 @@ impl Connection {
                 protocol: world.protocol,
                 version: world.version.clone(),
                 instance: "fake".to_owned(),
-                capabilities: vec!["log_view".to_owned(), "tests".to_owned()],
+                capabilities: world.abilities.clone(),
                 role: Role::Admin,
                 now: world.now,
                 webhook: Some(world.webhook.clone()),
@@ -207,6 +214,14 @@ impl Connection {
                         | Request::Repositories { .. }
                         | Request::Nodes => world.looked_up.push(request.clone()),
                         _ => world.asked.push(request.clone()),
+                    }
+                    // In the middle of something: the question is heard, and never answered.
+                    if let (Request::ReadArtifact { .. }, Some(left)) = (&request, &mut world.cut_after) {
+                        *left -= 1;
+                        if *left == 0 {
+                            world.cut_after = None;
+                            return None;
+                        }
                     }
                     world.answer(request)
                 };

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::artifacts::Artifact;
 use super::glance::result;
+use windlass_protocol::annotation::{AnnotationCounts, AnnotationView};
 use windlass_protocol::cases::CaseView;
 use windlass_protocol::id::AttemptId;
 use windlass_protocol::live::{BuildFilter, ExcerptLine, LogHead, Request, Response, RetryWhat, StepMark, Topic};
@@ -46,6 +48,16 @@ pub(crate) struct World {
     pub(super) seq: u64,
     /// The tests of builds, with what could not be taken of their reports.
     pub(super) tests: BTreeMap<u64, (Vec<CaseView>, Vec<String>)>,
+    /// What tools say of builds.
+    pub(super) annotations: BTreeMap<u64, (Vec<AnnotationView>, AnnotationCounts)>,
+    /// The files that jobs of builds left.
+    pub(crate) artifacts: BTreeMap<u64, Vec<Artifact>>,
+    /// What the daemon says it can do besides.
+    pub(crate) abilities: Vec<String>,
+    /// The connection breaks at so many pieces of files from now.
+    pub(crate) cut_after: Option<u32>,
+    /// From this byte on no file can be read just now.
+    pub(crate) stuck_from: Option<u64>,
 }
 
 #[derive(Default, Clone)]
@@ -90,7 +102,7 @@ impl World {
             started_at: None,
             finished_at: None,
         };
-        self.builds.insert(number, BuildView { build: head, jobs, tests: None });
+        self.builds.insert(number, BuildView { build: head, jobs, tests: None, annotations: None });
         self.touch(number);
         number
     }
@@ -324,6 +336,9 @@ impl World {
             Request::Tests { number, filter, offset, limit } => {
                 Ok(Response::Tests { tests: self.tests_page(number, &filter, offset, limit) })
             }
+            Request::Annotations { number, offset, limit } => {
+                Ok(Response::Annotations { annotations: self.annotations_page(number, offset, limit) })
+            }
             Request::Nodes => Ok(Response::Nodes { nodes: vec![self.node()] }),
             Request::Replay { delivery } => {
                 let found = self.deliveries.iter().find(|known| known.delivery == delivery);
@@ -354,6 +369,12 @@ impl World {
                 let pattern = super::views::pattern(&pattern)?;
                 let log = self.logs.get(&log).ok_or_else(missing)?;
                 Ok(super::views::map(log, &pattern, buckets as usize))
+            }
+            Request::Artifacts { number, job, attempt, offset, limit } => {
+                self.artifacts_page(number, job.as_deref(), attempt, (offset, limit))
+            }
+            Request::ReadArtifact { attempt, artifact, from, limit } => {
+                self.read_artifact(&attempt, artifact, from, limit)
             }
             Request::Unknown => Err(Refusal::new(RefusalCode::Unsupported, "unknown request")),
         }
@@ -525,6 +546,8 @@ pub(crate) fn job(name: &str, needs: &[&str], steps: &[&str], now: Timestamp) ->
             steps: steps.iter().map(step).collect(),
             log: LogSummary::default(),
             tests: None,
+            annotations: None,
+            artifacts: None,
         }],
     }
 }

@@ -38,6 +38,7 @@ use self::presence::Presence;
 use self::pulls::Pulls;
 pub use self::shape::Limits;
 use self::shape::Shape;
+pub(super) use self::shape::WORKSPACE;
 use super::folder::{self, Folders};
 use super::{
     Away, Engine, EngineError, Exit, Found, FoundState, FramePosition, Frames, Made, PullProgress, Site, Source, Stop,
@@ -422,7 +423,7 @@ impl Engine for DockerEngine {
         let frames = inner.folders.path(&plan.id)?.join(folder::FRAMES);
         let wanted = inner.wanted(plan, &prepared, &frames)?;
         let mut plan = plan.clone();
-        plan.workspace = shape::WORKSPACE.to_owned();
+        plan.workspace = WORKSPACE.to_owned();
         plan.transport = match prepared.shares_files {
             true => Transport::File(shape::FRAMES.to_owned()),
             false => Transport::Stdout,

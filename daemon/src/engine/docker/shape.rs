@@ -26,7 +26,7 @@ pub(super) const RUNNER: &str = "/windlass/windlassd";
 /// The frame file as the runner sees it.
 pub(super) const FRAMES: &str = "/run/windlass/frames";
 /// The checkout, and where steps start.
-pub(super) const WORKSPACE: &str = "/workspace";
+pub(in crate::engine) const WORKSPACE: &str = "/workspace";
 
 pub(super) const OWNER_LABEL: &str = "windlass.owner";
 pub(super) const ATTEMPT_LABEL: &str = "windlass.attempt";

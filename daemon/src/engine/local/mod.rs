@@ -91,6 +91,12 @@ impl LocalEngine {
         &self.0.node
     }
 
+    /// The folder that a job runs in, whether it exists or not.
+    #[must_use]
+    pub fn workspace(&self, id: &AttemptId) -> Option<PathBuf> {
+        Some(self.0.folders.path(id).ok()?.join(WORKSPACE))
+    }
+
     /// What to show of it.
     #[must_use]
     pub fn view(&self) -> EngineView {

@@ -129,7 +129,11 @@ impl Connection {
         let (sender, mut backlog) = mpsc::channel::<Message>(BACKLOG);
         let outbox = Outbox { sender };
         let pages = self.app.config.public.pages.then_some("pages");
-        let capabilities = ["log_search", "log_view", "tests"].into_iter().chain(pages).map(str::to_owned).collect();
+        let capabilities = ["annotations", "artifacts", "log_search", "log_view", "tests"]
+            .into_iter()
+            .chain(pages)
+            .map(str::to_owned)
+            .collect();
         let hello = ServerMessage::Hello(Hello {
             protocol: PROTOCOL_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -59,6 +59,16 @@ pub(super) async fn answer(app: &App, caller: &Caller, request: Request) -> Resu
         Request::Tests { number, filter, offset, limit } => {
             Ok(Response::Tests { tests: view::tests_page(app, number, &filter, offset, limit).await? })
         }
+        Request::Artifacts { number, job, attempt, offset, limit } => {
+            let of = (job.as_deref(), attempt);
+            Ok(Response::Artifacts { artifacts: view::artifacts_page(app, number, of, offset, limit).await? })
+        }
+        Request::ReadArtifact { attempt, artifact, from, limit } => {
+            Ok(Response::Artifact { bytes: view::artifact_piece(app, &attempt, artifact, from, limit).await? })
+        }
+        Request::Annotations { number, offset, limit } => {
+            Ok(Response::Annotations { annotations: view::annotations_page(app, number, offset, limit).await? })
+        }
         Request::Replay { delivery } => {
             caller.still_needs(app, Role::Operator, "replay").await?;
             Ok(actions::replay(app, &delivery, &caller.name).await?)

@@ -256,6 +256,17 @@ fn has(job: &str, case: &Case, word: &str) -> bool {
 }
 
 impl Tested {
+    /// The tests that failed at a known place, those first that a person wants to see first.
+    pub(super) fn placed_failures(&self) -> impl Iterator<Item = CaseView> {
+        let failed = self.judged.iter().filter(|judged| judged.outcome.is_failure());
+        failed
+            .filter(|judged| {
+                let (_, case) = self.case(judged);
+                case.line.is_some() && case.file.as_ref().is_some_and(|file| !file.is_empty())
+            })
+            .map(|judged| self.view(judged))
+    }
+
     fn case(&self, judged: &Judged) -> (&StoredCases, &Case) {
         let of = &self.stored[judged.list];
         (of, &of.cases[judged.case])

@@ -17,7 +17,7 @@ with chosen as (
 )
 select a.build, a.job, a.number, a.current, a.state, a.outcome, a.reason, a.exit_code, a.signal, a.site, a.token, a.queued_at,
        a.claimed_at, a.started_at, a.finished_at, a.cancel_by, a.cancel_at, a.cancel_force, a.steps, a.log_lines, a.log_bytes,
-       a.log_sha256, a.log_dropped, a.priority, a.not_before, a.because, a.image_digest, a.tests, b.repository, b.branch, b.title,
+       a.log_sha256, a.log_dropped, a.priority, a.not_before, a.because, a.image_digest, a.tests, a.artifacts, a.artifacts_removed_at, a.findings, b.repository, b.branch, b.title,
        coalesce(j.plan, '{}') as plan,
        b.group_name,
        case when b.group_state = 'waits' then (select h.number from build h

@@ -216,6 +216,8 @@ async fn an_attempt_keeps_everything_it_is_told(store: Store) {
         log: log.clone(),
         image_digest: image_digest.clone(),
         results: None,
+        artifacts: None,
+        findings: None,
     };
     store.finish_attempt(&id, &finish).await.expect("finished");
     let attempt = store.attempt(&id).await.expect("there");

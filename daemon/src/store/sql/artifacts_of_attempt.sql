@@ -1,0 +1,4 @@
+-- What one attempt left.
+select a.job, a.number, a.artifacts, a.artifacts_removed_at, f.files
+  from attempt a left join attempt_artifacts f on f.build = a.build and f.job = a.job and f.number = a.number
+ where a.build = $1 and a.job = $2 and a.number = $3 and a.artifacts is not null
