@@ -14,8 +14,9 @@ use super::{LogError, LogReader, lock};
 const PATTERNS: usize = 8;
 /// Of one pattern.
 const MATCHES: usize = 16 << 10;
-/// Looked through at once. Who waits for something in it waits so much longer.
-const SLICE: u64 = 128 << 20;
+/// Looked through at once: little at first, then ever more. Who waits for something in it waits for all of it.
+const FIRST: u64 = 4 << 20;
+const MOST: u64 = 128 << 20;
 
 /// Of one log.
 #[derive(Debug, Default)]
@@ -41,6 +42,8 @@ struct Matches {
     /// All before line `end`, in order.
     lines: Vec<u64>,
     end: u64,
+    /// What was looked through last, in bytes.
+    slice: u64,
     /// Somebody looks further just now.
     looking: bool,
 }
@@ -124,10 +127,10 @@ impl LogReader {
                 continue;
             }
             matches.looking = true;
-            let from = matches.end;
+            matches.slice = (2 * matches.slice).clamp(FIRST, MOST);
+            let (from, slice) = (matches.end, matches.slice.min(budget));
             drop(matches);
             let turn = Turn(known);
-            let slice = budget.min(SLICE);
             budget -= slice;
             let further = Search { from, backwards: false, limit: wanted, budget: slice, stop: search.stop };
             let found =

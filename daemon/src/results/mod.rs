@@ -15,6 +15,9 @@ use crate::event::clean;
 pub const MOST_CASES: usize = 50_000;
 /// All names and messages of an attempt together; what is beyond is not listed.
 const MOST_TEXT: usize = 16 << 20;
+/// Of a build so many are listed, and so much text, to within one attempt: whoever looks at it has all of that in memory.
+pub const MOST_OF_BUILD: usize = 4 * MOST_CASES;
+pub const MOST_TEXT_OF_BUILD: usize = 3 * MOST_TEXT;
 /// What is kept of one message.
 pub const MOST_MESSAGE: usize = 8_000;
 /// What is kept of a name, a class or a file's name.
@@ -35,6 +38,14 @@ pub struct Case {
     pub message: Option<String>,
     /// Whoever ran it says that it failed before it passed.
     pub flaky: bool,
+}
+
+impl Case {
+    /// Bytes of all its names and its message.
+    pub(crate) fn text_len(&self) -> usize {
+        let rest = [&self.file, &self.message].into_iter().flatten().map(String::len).sum::<usize>();
+        self.suite.len() + self.name.len() + rest
+    }
 }
 
 /// What the reports of one attempt say together.
@@ -107,10 +118,7 @@ impl Results {
         if let Some(message) = &mut case.message {
             cut(message, MOST_MESSAGE);
         }
-        let size = case.suite.len()
-            + case.name.len()
-            + case.file.as_ref().map_or(0, String::len)
-            + case.message.as_ref().map_or(0, String::len);
+        let size = case.text_len();
         if self.cases.len() == MOST_CASES || self.text + size > MOST_TEXT {
             self.unlisted += 1;
             return;

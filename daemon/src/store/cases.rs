@@ -6,7 +6,7 @@ use windlass_protocol::cases::TestCounts;
 use windlass_protocol::id::AttemptId;
 
 use super::{Store, StoreError, keeper, rows, signed, sql, text, unsigned};
-use crate::results::{Case, kept};
+use crate::results::{Case, MOST_CASES, MOST_OF_BUILD, MOST_TEXT_OF_BUILD, kept};
 
 /// To be recorded with an attempt's end.
 #[derive(Debug, Clone)]
@@ -26,10 +26,9 @@ pub struct StoredCases {
 }
 
 #[derive(Debug, FromRow)]
-struct CasesRow {
+struct CountsRow {
     job: String,
     number: i64,
-    cases: Vec<u8>,
     tests: Option<String>,
 }
 
@@ -56,16 +55,42 @@ pub(super) async fn put(
 }
 
 impl Store {
-    /// The tests of a build: those of the newest attempt of each job that has any, in the order of the jobs.
+    /// The tests of a build: those of the newest attempt of each job that has any, in the order of the jobs. Those of a job for
+    /// which there is no room any more are counted, and it is told that they are not listed.
     pub async fn cases(&self, build: u64) -> Result<Vec<StoredCases>, StoreError> {
-        let rows: Vec<CasesRow> = sqlx::query_as(sql!("cases_of_build"))
+        self.cases_within(build, MOST_OF_BUILD, MOST_TEXT_OF_BUILD).await
+    }
+
+    pub(super) async fn cases_within(
+        &self,
+        build: u64,
+        most: usize,
+        most_text: usize,
+    ) -> Result<Vec<StoredCases>, StoreError> {
+        let rows: Vec<CountsRow> = sqlx::query_as(sql!("cases_of_build"))
             .bind(signed(build))
             .fetch_all(&self.pool)
             .await
             .map_err(StoreError::at("cases_of_build"))?;
-        // Some milliseconds where there are thousands of them.
-        let unpack = tokio::task::spawn_blocking(|| rows.into_iter().map(StoredCases::try_from).collect());
-        unpack.await.unwrap_or_else(|error| Err(StoreError::Corrupt { what: format!("results of tests: {error}") }))
+        let (mut left, mut left_text) = (most as u64, most_text);
+        let mut stored = Vec::with_capacity(rows.len());
+        for CountsRow { job, number, tests } in rows {
+            let mut counts: TestCounts =
+                tests.map(|tests| rows::json("tests", &tests)).transpose()?.unwrap_or_default();
+            let id = keeper::id(signed(build), job, number);
+            let mut cases = Vec::new();
+            let TestCounts { passed, failed, errors, skipped, .. } = counts;
+            let listed = (passed + failed + errors + skipped).min(MOST_CASES as u64);
+            if listed <= left && left_text > 0 {
+                cases = self.cases_of(&id).await?;
+                left -= listed;
+                left_text = left_text.saturating_sub(cases.iter().map(Case::text_len).sum());
+            } else {
+                counts.troubles.push("its tests are counted and not listed: the build has too many".to_owned());
+            }
+            stored.push(StoredCases { job: id.job, attempt: id.attempt, counts, cases });
+        }
+        Ok(stored)
     }
 }
 
@@ -130,19 +155,5 @@ impl Store {
             .await
             .map_err(|error| corrupt(error.to_string()))?
             .map_err(|error| corrupt(format!("results of tests {error}")))
-    }
-}
-
-impl TryFrom<CasesRow> for StoredCases {
-    type Error = StoreError;
-
-    fn try_from(row: CasesRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            attempt: u32::try_from(row.number).unwrap_or(u32::MAX),
-            counts: row.tests.map(|tests| rows::json("tests", &tests)).transpose()?.unwrap_or_default(),
-            cases: kept::unpack(&row.cases)
-                .map_err(|error| StoreError::Corrupt { what: format!("results of tests {error}") })?,
-            job: row.job,
-        })
     }
 }

@@ -35,7 +35,11 @@ pub(super) struct Tested {
 
 /// What is remembered. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Remembered(Arc<Mutex<Memory>>);
+pub struct Remembered {
+    memory: Arc<Mutex<Memory>>,
+    /// Whoever works something out: one at a time, for it takes memory, and who waited mostly finds it then.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -103,7 +107,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: PartialEq, T> Shelf<K, V, T> {
 
 impl Remembered {
     fn with<R>(&self, look: impl FnOnce(&mut Memory) -> R) -> R {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -155,6 +159,10 @@ pub(super) async fn tested(app: &App, build: &StoredBuild) -> Result<Arc<Tested>
     let before = store.builds_with_tests(&request.repository, &request.r#ref, build.number, HISTORY).await?;
     let same_commit = store.tested_attempts(&request.repository, &request.sha).await?;
     let looked = Looked { seq: build.seq, base, before, same_commit };
+    if let Some(known) = app.tested.with(|memory| memory.whole.find(&build.number, &looked)) {
+        return Ok(known);
+    }
+    let _turn = app.tested.turn.lock().await;
     if let Some(known) = app.tested.with(|memory| memory.whole.find(&build.number, &looked)) {
         return Ok(known);
     }

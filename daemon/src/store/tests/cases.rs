@@ -9,6 +9,7 @@ on_each!(
     results_come_with_the_end_and_only_once,
     earlier_builds_with_tests_are_found_by_ref_and_commit,
     results_go_with_their_build,
+    of_a_build_with_too_many_tests_some_are_counted_alone,
 );
 
 fn case(name: &str, outcome: CaseOutcome) -> Case {
@@ -96,4 +97,24 @@ async fn results_go_with_their_build(store: Store) {
     assert_eq!(store.cases_of(&id).await.expect("read").len(), 1);
     store.drop_builds(&[build]).await.expect("dropped");
     assert!(store.cases_of(&id).await.expect("read").is_empty());
+}
+
+async fn of_a_build_with_too_many_tests_some_are_counted_alone(store: Store) {
+    let build = made(&store, &[("one", &[]), ("two", &[]), ("three", &[])]).await;
+    for names in [&["a", "b"][..], &["c", "d", "e"], &["f"]] {
+        let id = running(&store, "t").await;
+        store.finish_attempt(&id, &with_tests(Outcome::Failed, names)).await.expect("finished");
+    }
+    let listed = async |most: usize, text: usize| -> Vec<(String, u64, usize, usize)> {
+        let stored = store.cases_within(build, most, text).await.expect("read");
+        stored.into_iter().map(|of| (of.job, of.counts.failed, of.cases.len(), of.counts.troubles.len())).collect()
+    };
+    let of = |job: &str, failed, cases, troubles| (job.to_owned(), failed, cases, troubles);
+    let all = [of("one", 2, 2, 1), of("two", 3, 3, 1), of("three", 1, 1, 1)];
+    assert_eq!(listed(6, 1 << 20).await, all);
+    assert_eq!(listed(5, 1 << 20).await, [all[0].clone(), all[1].clone(), of("three", 1, 0, 2)]);
+    assert_eq!(listed(4, 1 << 20).await, [all[0].clone(), of("two", 3, 0, 2), all[2].clone()]);
+    assert_eq!(listed(6, 1).await, [all[0].clone(), of("two", 3, 0, 2), of("three", 1, 0, 2)], "too much text");
+    let last = store.cases_within(build, 0, 0).await.expect("read").remove(2).counts.troubles;
+    assert_eq!(last, ["a \0 b", "its tests are counted and not listed: the build has too many"]);
 }

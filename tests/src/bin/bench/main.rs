@@ -9,6 +9,7 @@ mod intake; // deliveries
 mod jobs; // processes of this host, and logs
 mod process; // what the system says of a running process
 mod queue; // twenty thousand jobs that wait
+mod results; // of tests, as many as are listed
 mod terminal; // the terminal client, through a pseudo-terminal
 
 use std::time::{Duration, Instant};
@@ -65,7 +66,7 @@ impl Row {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 15] = [
+const BENCHES: [(&str, Bench); 16] = [
     ("container", containers::no_op),
     ("lines", containers::million_lines),
     ("process", jobs::no_op),
@@ -73,6 +74,7 @@ const BENCHES: [(&str, Bench); 15] = [
     ("deliveries", intake::deliveries),
     ("storm", intake::storm),
     ("queue", queue::twenty_thousand),
+    ("results", results::of_many_tests),
     ("idle", idle::idle_daemon),
     ("frame", terminal::first_frame),
     ("key", terminal::key_to_frame),
