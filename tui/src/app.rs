@@ -73,6 +73,7 @@ pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recor
         reading: None,
         saving: FuturesUnordered::new(),
         target: begun.target,
+        switched_to: None,
         fetches: Fetches::new(),
         told: begun.told,
     };
@@ -157,6 +158,8 @@ struct App {
     /// Logs that are being written to files.
     saving: FuturesUnordered<JoinHandle<Result<String, String>>>,
     target: Target,
+    /// The profile of the daemon that was switched to.
+    switched_to: Option<String>,
     fetches: Fetches,
     /// What went wrong and is still to be said.
     told: Option<String>,
@@ -251,7 +254,7 @@ impl App {
             if let Some((reader, id)) = self.reading.take() {
                 drop(input); // it would take the other's keys
                 terminal.lend();
-                let read = handover::read(reader, &id, signals).await;
+                let read = handover::read(reader, &self.log(id), signals).await;
                 terminal.resume()?;
                 input = EventStream::new();
                 match read {
@@ -286,7 +289,7 @@ impl App {
                         self.told = Some("it is too long for a terminal's clipboard".to_owned());
                     }
                 }
-                Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(id))),
+                Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(self.log(id)))),
                 Effect::Read(reader, id) => self.reading = Some((reader, id)),
                 Effect::Fetch { build, file } => self.fetches.begin(self.target.clone(), build, *file),
                 Effect::Switch(profile) => self.switch(profile)?,
@@ -297,8 +300,13 @@ impl App {
         Ok(())
     }
 
+    fn log(&self, id: AttemptId) -> handover::Log {
+        handover::Log { id, switched_to: self.switched_to.clone() }
+    }
+
     /// To another daemon. The command line and the environment spoke of the first one, its token least of all goes along.
     fn switch(&mut self, profile: String) -> io::Result<()> {
+        let name = profile.clone();
         let config = &self.options.config;
         match config.daemon(Some(&profile)).and_then(|daemon| Target::choose(Wishes::default(), daemon)) {
             Ok(target) => {
@@ -309,6 +317,7 @@ impl App {
                 self.told = self.told.take().or(begun.told);
                 (self.state, self.link, self.keeper) = (begun.state, begun.link, Keeper::new(begun.kept));
                 self.target = begun.target;
+                self.switched_to = Some(name);
             }
             Err(words) => self.told = Some(words),
         }

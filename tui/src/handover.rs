@@ -14,23 +14,31 @@ use crate::exit::Exit;
 use crate::signals::{Signals, Woken};
 use crate::state::Reader;
 
+/// Which log, and of which daemon.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    pub(crate) id: AttemptId,
+    /// The profile of the daemon that was switched to; `None`: still the one that we were called for.
+    pub(crate) switched_to: Option<String>,
+}
+
 /// Lets another program show a log on the terminal, which is its own until it ends. `Some`: a signal ends us too.
-pub(crate) async fn read(reader: Reader, id: &AttemptId, signals: &mut Signals) -> Result<Option<Exit>, String> {
+pub(crate) async fn read(reader: Reader, log: &Log, signals: &mut Signals) -> Result<Option<Exit>, String> {
     match reader {
-        Reader::Pager => page(id, signals).await,
-        Reader::Editor | Reader::File => edit(id, signals).await,
+        Reader::Pager => page(log, signals).await,
+        Reader::Editor | Reader::File => edit(log, signals).await,
     }
 }
 
 /// Writes the exact bytes of a log into a new file in the folder that we were started in. What to say about it.
-pub(crate) async fn save(id: AttemptId) -> Result<String, String> {
-    let path = PathBuf::from(file_name(&id));
-    write(&id, &path).await?;
+pub(crate) async fn save(log: Log) -> Result<String, String> {
+    let path = PathBuf::from(file_name(&log.id));
+    write(&log, &path).await?;
     Ok(format!("saved as {}", path.display()))
 }
 
-async fn page(id: &AttemptId, signals: &mut Signals) -> Result<Option<Exit>, String> {
-    let mut printing = ourselves(id)?;
+async fn page(log: &Log, signals: &mut Signals) -> Result<Option<Exit>, String> {
+    let mut printing = ourselves(log)?;
     let mut printing =
         printing.arg("--safe").stdout(Stdio::piped()).spawn().map_err(|error| fault("windlass", &error))?;
     let pager = named("PAGER", "less");
@@ -44,9 +52,9 @@ async fn page(id: &AttemptId, signals: &mut Signals) -> Result<Option<Exit>, Str
     wait(showing, &pager, signals).await
 }
 
-async fn edit(id: &AttemptId, signals: &mut Signals) -> Result<Option<Exit>, String> {
-    let path = std::env::temp_dir().join(format!("{}-{}", std::process::id(), file_name(id)));
-    write(id, &path).await?;
+async fn edit(log: &Log, signals: &mut Signals) -> Result<Option<Exit>, String> {
+    let path = std::env::temp_dir().join(format!("{}-{}", std::process::id(), file_name(&log.id)));
+    write(log, &path).await?;
     let editor = named("EDITOR", "vi");
     let editing = shell(&format!("{editor} \"$0\"")).arg(&path).spawn().map_err(|error| fault(&editor, &error));
     let ended = match editing {
@@ -78,14 +86,14 @@ async fn wait(mut child: Child, name: &str, signals: &mut Signals) -> Result<Opt
 }
 
 /// The exact bytes of a log, in a file that was not there before and that nobody else reads.
-async fn write(id: &AttemptId, path: &Path) -> Result<(), String> {
+async fn write(log: &Log, path: &Path) -> Result<(), String> {
     let file: File = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
         .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    let printing = ourselves(id)?.arg("--raw").stdout(file).stderr(Stdio::piped()).spawn();
+    let printing = ourselves(log)?.arg("--raw").stdout(file).stderr(Stdio::piped()).spawn();
     // Not `output`, which would take standard output for itself.
     let output = match printing {
         Ok(printing) => printing.wait_with_output().await,
@@ -99,12 +107,24 @@ async fn write(id: &AttemptId, path: &Path) -> Result<(), String> {
     Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("the log did not come").to_owned())
 }
 
-/// `windlass logs` as we were called ourselves: without a command our arguments are options, and they all fit.
-fn ourselves(id: &AttemptId) -> Result<Command, String> {
+/// `windlass logs` as we were called ourselves: without a command our arguments are options, and they all fit. Arguments and
+/// environment spoke of the first daemon, though, its token least of all goes along to another.
+fn ourselves(log: &Log) -> Result<Command, String> {
     let program = std::env::current_exe().map_err(|error| fault("windlass", &error))?;
-    let options: Vec<OsString> = std::env::args_os().skip(1).collect();
     let mut command = Command::new(program);
-    command.args(options).arg("logs").arg(id.to_string());
+    match &log.switched_to {
+        None => {
+            let options: Vec<OsString> = std::env::args_os().skip(1).collect();
+            command.args(options);
+        }
+        Some(profile) => {
+            command.arg("--profile").arg(profile);
+            for variable in ["WINDLASS_CONNECT", "WINDLASS_PROFILE", "WINDLASS_TOKEN"] {
+                command.env_remove(variable);
+            }
+        }
+    }
+    command.arg("logs").arg(log.id.to_string());
     command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     Ok(command)
 }

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use windlass_protocol::id::AttemptId;
 
 use crate::app::{self, Begun, Options};
 use crate::exit::{Exit, Failure};
@@ -40,6 +41,7 @@ pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recor
     let prompt = io::stdin().is_terminal() && io::stdout().is_terminal();
     let mut plain = Plain {
         begun,
+        switched_to: None,
         options,
         recorder,
         voice: Voice::default(),
@@ -59,6 +61,8 @@ pub(crate) async fn run(target: Target, options: Options, recorder: Option<Recor
 
 struct Plain {
     begun: Begun,
+    /// The profile of the daemon that was switched to.
+    switched_to: Option<String>,
     options: Options,
     recorder: Option<Recorder>,
     voice: Voice,
@@ -144,7 +148,7 @@ impl Plain {
             match effect {
                 Effect::Send(message) => self.begun.link.send(message),
                 Effect::Copy(text) => self.write(&[text])?,
-                Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(id))),
+                Effect::Read(Reader::File, id) => self.saving.push(tokio::spawn(handover::save(self.log(id)))),
                 Effect::Fetch { build, file } => {
                     self.fetches.begin(self.begun.target.clone(), build, *file);
                 }
@@ -157,11 +161,16 @@ impl Plain {
         Ok(())
     }
 
+    fn log(&self, id: AttemptId) -> handover::Log {
+        handover::Log { id, switched_to: self.switched_to.clone() }
+    }
+
     fn switch(&mut self, profile: String) -> Result<(), Failure> {
         let daemon = self.options.config.daemon(Some(&profile));
         match daemon.and_then(|daemon| Target::choose(Wishes::default(), daemon)) {
             Ok(target) => {
                 let kept = self.keep();
+                self.switched_to = Some(profile.clone());
                 self.begun = app::look_at(target, &self.options, SIZE, Some(profile), false);
                 self.voice = Voice::default();
                 self.record();

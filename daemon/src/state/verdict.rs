@@ -6,7 +6,7 @@ mod words; // exit codes, signals and durations as people read them
 
 use windlass_protocol::view::Outcome;
 
-use self::words::{bare_code, duration, exit_code, signal};
+use self::words::{Look, bare_code, duration, exit_code, signal};
 use crate::event::clean;
 use crate::frame::{How, Report, StepEnd};
 use crate::state::attempt::{Fault, Verdict};
@@ -60,7 +60,10 @@ fn weigh(evidence: &Evidence, step_name: impl Fn(u16) -> String) -> Verdict {
     if let Some(report) = &evidence.report {
         return match &report.decided_by {
             Some((_, StepEnd { how: How::Cancelled, .. })) => stopped(evidence),
-            Some((step, end)) => decided(&step_name(*step), end),
+            Some((step, end)) => {
+                let look = if report.output_bytes == 0 { Look::Nowhere } else { Look::Above };
+                decided(&step_name(*step), end, look)
+            }
             None if report.cancelled => stopped(evidence),
             None => all_passed(evidence),
         };
@@ -165,11 +168,13 @@ fn of_the_job(outcome: Outcome, reason: String) -> Verdict {
 }
 
 /// A step decided; it was not stopped from outside.
-fn decided(step: &str, end: &StepEnd) -> Verdict {
+fn decided(step: &str, end: &StepEnd, look: Look) -> Verdict {
     let (outcome, reason) = match &end.how {
         _ if end.out_of_memory => (Outcome::OutOfMemory, format!("step `{step}` ran out of memory: {MORE_MEMORY}")),
-        How::Exited(code) => (Outcome::Failed, format!("step `{step}` ended with {}", exit_code(i64::from(*code)))),
-        How::Signalled(number) => (Outcome::Failed, format!("step `{step}` was ended by {}", signal(*number))),
+        How::Exited(code) => {
+            (Outcome::Failed, format!("step `{step}` ended with {}", exit_code(i64::from(*code), look)))
+        }
+        How::Signalled(number) => (Outcome::Failed, format!("step `{step}` was ended by {}", signal(*number, look))),
         How::TimedOut { limit_ms, whole_job: false } => (
             Outcome::TimedOut,
             format!(
@@ -207,7 +212,7 @@ mod tests {
             decided_by: decided_by.map(|(step, how)| (step, StepEnd { how, duration_ms: 1, out_of_memory: false })),
             cancelled,
             output_sha256: String::new(),
-            output_bytes: 0,
+            output_bytes: 7,
             peak_memory_bytes: None,
         }
     }
@@ -330,6 +335,14 @@ mod tests {
                 "a reason for all but success: {verdict:?}"
             );
         }
+    }
+
+    #[test]
+    fn whoever_wrote_nothing_is_not_asked_to_read_it() {
+        let of = Report { output_bytes: 0, ..report(Some((0, How::Exited(1))), false) };
+        let verdict = judge(&Evidence { report: Some(of), ..Evidence::default() }, |_| "test".to_owned());
+        let words = "step `test` ended with exit code 1, and nothing was written: `set -x` in the first line shows each command";
+        assert_eq!(verdict.reason.as_deref(), Some(words));
     }
 
     #[test]

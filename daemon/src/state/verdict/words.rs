@@ -1,17 +1,17 @@
 //! Exit codes, signals and durations in words for the person who reads the build. Pure; must not know what they decide.
 
 /// Of a step, or of the runner: the code, what it stands for, and where to look.
-pub(super) fn exit_code(code: i64) -> String {
+pub(super) fn exit_code(code: i64, look: Look) -> String {
     let hint = |meaning: &str, hint: &str| format!("exit code {code} ({meaning}): {hint}");
     match code {
         126 => hint("a command may not be executed", "is it a program, with the execute bit set?"),
         127 => hint("a command was not found", "is it in the image, and in PATH?"),
         // How shells tell of a signal; the highest there is has the number 64.
         129..=192 => {
-            let (number, hint) = (code - 128, advice(code - 128));
+            let (number, hint) = (code - 128, advice(code - 128, look));
             format!("exit code {code} (128 + {number}: something in it was ended by {}){hint}", name(number))
         }
-        _ => format!("exit code {code}: its output above says why"),
+        _ => format!("exit code {code}{}", look.words()),
     }
 }
 
@@ -24,9 +24,9 @@ pub(super) fn bare_code(code: i64) -> String {
 }
 
 /// Of a step.
-pub(super) fn signal(number: i32) -> String {
+pub(super) fn signal(number: i32, look: Look) -> String {
     let number = i64::from(number);
-    format!("{}{}", name(number), advice(number))
+    format!("{}{}", name(number), advice(number, look))
 }
 
 fn name(number: i64) -> String {
@@ -51,15 +51,34 @@ fn name(number: i64) -> String {
     format!("signal {number}, {name}")
 }
 
-fn advice(number: i64) -> &'static str {
+fn advice(number: i64, look: Look) -> &'static str {
     match number {
         4 => ": a program used an instruction that this machine does not have",
-        6 => ": a program gave up by itself; its output above says why",
+        6 if look == Look::Above => ": a program gave up by itself; its output above says why",
+        6 => ": a program gave up by itself, and wrote nothing",
         7 | 11 => ": a program crashed on memory that is not its own",
         9 => ": out of memory, mostly, or a `kill -9` of its own",
         13 => ": it wrote to a pipe that nobody reads any more",
         31 => ": a program asked the kernel for something that containers may not do",
-        _ => ": its output above says why",
+        _ => look.words(),
+    }
+}
+
+/// Where there may be more to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// In what was written.
+    Above,
+    /// Nothing was written at all.
+    Nowhere,
+}
+
+impl Look {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Above => ": its output above says why",
+            Self::Nowhere => ", and nothing was written: `set -x` in the first line shows each command",
+        }
     }
 }
 
@@ -94,10 +113,10 @@ mod tests {
     #[test]
     fn every_code_and_signal_has_words() {
         for number in -1..=300 {
-            assert!(exit_code(number).contains(&number.to_string()));
+            assert!(exit_code(number, Look::Above).contains(&number.to_string()));
         }
         for number in 0..=64 {
-            assert!(signal(number).starts_with(&format!("signal {number}")));
+            assert!(signal(number, Look::Nowhere).starts_with(&format!("signal {number}")));
         }
     }
 }
