@@ -24,7 +24,10 @@ struct Talk {
 
 impl Talk {
     fn start(story: impl FnOnce(&Fake)) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), story)
+    }
+
+    fn start_in(folder: tempfile::TempDir, story: impl FnOnce(&Fake)) -> Self {
         let socket = folder.path().join("s");
         let fake = Fake::start(&socket, NOW);
         story(&fake);
@@ -74,6 +77,36 @@ fn story(fake: &Fake) {
         let second = world.push("octo/site", "main", "Publish", &[("build", &[], &["make"])]);
         world.job(second, "build").waiting_for = None;
     });
+}
+
+#[tokio::test]
+async fn a_log_that_is_saved_after_a_switch_is_that_of_the_other_daemon() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let other = Fake::start(&folder.path().join("s2"), NOW);
+    let failed = |fake: &Fake, words: &str| {
+        fake.change(|world| {
+            let number = world.push("acme/app", "main", words, &[("test", &[], &["pytest"])]);
+            world.start_step(number, "test", 0);
+            world.write(number, "test", format!("{words}\n"));
+            world.end_step(number, "test", 0, 1);
+            world.end_job(number, "test", Outcome::Failed, "no");
+        });
+    };
+    failed(&other, "of the other");
+    let config = folder.path().join(".config/windlass");
+    std::fs::create_dir_all(&config).expect("made");
+    let text = format!("[profiles.other]\nconnect = \"unix:{}\"\n", folder.path().join("s2").display());
+    std::fs::write(config.join("client.toml"), text).expect("written");
+    let mut talk = Talk::start_in(folder, |fake| failed(fake, "of the first"));
+    talk.hear("of the first").await;
+    talk.say("daemon other").await;
+    talk.hear("of the other").await;
+    talk.say("1/test").await;
+    talk.hear("job test").await;
+    talk.say("save").await;
+    talk.hear("saved as windlass-1-test-1.log").await;
+    let saved = std::fs::read_to_string(talk._folder.path().join("windlass-1-test-1.log")).expect("there");
+    assert_eq!(saved, "of the other\n");
 }
 
 #[tokio::test]
