@@ -3,6 +3,7 @@
 //!
 //! Read ratios, not milliseconds: machines differ. Where a goal is an absolute number, that number is the reference.
 
+mod artifacts; // a large file that a job leaves
 mod containers; // against the engine's own API
 mod idle; // a daemon with nothing to do
 mod intake; // deliveries
@@ -66,7 +67,7 @@ impl Row {
 
 type Bench = fn() -> Vec<Row>;
 
-const BENCHES: [(&str, Bench); 16] = [
+const BENCHES: [(&str, Bench); 17] = [
     ("container", containers::no_op),
     ("lines", containers::million_lines),
     ("process", jobs::no_op),
@@ -75,6 +76,7 @@ const BENCHES: [(&str, Bench); 16] = [
     ("storm", intake::storm),
     ("queue", queue::twenty_thousand),
     ("results", results::of_many_tests),
+    ("artifacts", artifacts::of_a_large_file),
     ("idle", idle::idle_daemon),
     ("frame", terminal::first_frame),
     ("key", terminal::key_to_frame),
