@@ -342,6 +342,21 @@ pub fn skip_word(message: &str) -> Option<&'static str> {
     SKIP_WORDS.into_iter().find(|word| message.contains(word))
 }
 
+/// At most `most` bytes, with a mark where something is missing.
+pub fn cut(text: &mut String, most: usize) {
+    const MARK: &str = "…";
+    if text.len() <= most {
+        return;
+    }
+    let mut end = most - MARK.len();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.push_str(MARK);
+    text.shrink_to_fit();
+}
+
 /// At most `most` characters, on one line, without characters that a terminal obeys or that turn the direction of writing.
 #[must_use]
 pub fn clean(text: &str, most: usize) -> String {

@@ -296,6 +296,13 @@ impl Daemon {
         self.child = spawn(self.root(), self.open_files, environment);
     }
 
+    /// Begins again, to die at this fail point.
+    #[track_caller]
+    pub fn die_at(&mut self, point: &str) {
+        self.begin_again(&[("WINDLASS_FAILPOINTS", point)]);
+        wait_for("it dies", SHORT, || if self.has_ended() { Ok(()) } else { Err("alive") });
+    }
+
     /// Whether it takes webhooks and clients.
     #[must_use]
     pub fn is_ready(&self) -> bool {

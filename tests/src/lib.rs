@@ -4,6 +4,7 @@
 //!
 //! A fault in a harness is a failed test, so these functions panic with a sentence instead of returning errors.
 
+pub mod alone; // a container that ends while its daemon is dead
 pub mod artifacts; // files that jobs left to be kept
 pub mod binaries; // where windlassd and windlass are
 pub mod chaos; // kills without end, and whether all is well after them

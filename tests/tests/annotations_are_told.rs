@@ -2,7 +2,7 @@
 //! test: the worst first, each thing once, also when the daemon is killed in between.
 
 use serde_json::Value;
-use windlass_tests::{Daemon, DaemonOptions, Repository, SHORT, wait_for, wait_for_file};
+use windlass_tests::{Daemon, DaemonOptions, Repository, wait_for_file};
 
 /// A report of results, each with its level, file, line and message.
 fn report(results: &[(&str, &str, u32, &str)]) -> String {
@@ -117,8 +117,7 @@ fn annotations_are_there_once_however_often_the_daemon_dies() {
     wait_for_file(&meet.join("written"));
     // Between its two reports, and again before its end is recorded.
     for point in ["report.taken", "end.log-synced", "finish.before-commit"] {
-        daemon.begin_again(&[("WINDLASS_FAILPOINTS", point)]);
-        wait_for("it dies", SHORT, || if daemon.has_ended() { Ok(()) } else { Err("alive") });
+        daemon.die_at(point);
     }
     daemon.restart();
     let view = daemon.wait_finished(number);

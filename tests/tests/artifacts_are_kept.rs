@@ -5,7 +5,7 @@ use windlass_protocol::live::Request;
 use windlass_tests::artifacts::{artifacts, asked, fetch};
 use windlass_tests::daemon::{finish, prepare, windlassd};
 use windlass_tests::doctor::doctor;
-use windlass_tests::{Daemon, DaemonOptions, LONG, Repository, SHORT, wait_for, wait_for_file};
+use windlass_tests::{Daemon, DaemonOptions, LONG, Repository, wait_for_file};
 
 #[test]
 fn artifacts_are_kept_byte_for_byte_whatever_the_outcome() {
@@ -90,8 +90,7 @@ fn artifacts_are_there_once_however_often_the_daemon_dies() {
     wait_for_file(&meet.join("written"));
     // In the middle of the first, when all are there, and again before the end is recorded.
     for point in ["report.taken", "files.kept", "end.log-synced", "finish.before-commit"] {
-        daemon.begin_again(&[("WINDLASS_FAILPOINTS", point)]);
-        wait_for("it dies", SHORT, || if daemon.has_ended() { Ok(()) } else { Err("alive") });
+        daemon.die_at(point);
     }
     daemon.restart();
     let view = daemon.wait_finished(number);

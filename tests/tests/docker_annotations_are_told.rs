@@ -1,13 +1,13 @@
 //! What tools say in a container names the container's own folder: places are told below it, once, also when the daemon was dead
 //! at that time.
 
-use windlass_tests::cleanup::{containers, docker};
-use windlass_tests::{Daemon, DaemonOptions, Repository, SHORT, image, wait_for};
+use windlass_tests::alone::{WAIT, end_while_dead};
+use windlass_tests::{Daemon, DaemonOptions, Repository, image};
 
 #[test]
 fn docker_annotations_are_told() {
     let spec = format!(
-        "jobs:\n  lint:\n    image: {}\n    execute:\n      - |\n        pwd\n        until [ -e dead ]; do sleep 0.05; done\n        sed \"s|HERE|$PWD|\" report.txt > lint.sarif; ln -s /etc/passwd two.sarif\n        echo \"::error file=$PWD/src/b.rs,line=2::not good\"\n        echo \"::warning file=/etc/passwd,line=2::not ours\"\n    reports: {{ sarif: [lint.sarif, two.sarif] }}\n",
+        "jobs:\n  lint:\n    image: {}\n    execute:\n      - |\n        {WAIT}\n        sed \"s|HERE|$PWD|\" report.txt > lint.sarif; ln -s /etc/passwd two.sarif\n        echo \"::error file=$PWD/src/b.rs,line=2::not good\"\n        echo \"::warning file=/etc/passwd,line=2::not ours\"\n    reports: {{ sarif: [lint.sarif, two.sarif] }}\n",
         image::busybox()
     );
     let report = r#"{"runs":[{"results":[{"message":{"text":"odd"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"src/a%20b.rs","uriBaseId":"ROOT"},"region":{"startLine":3}}}]}],"originalUriBaseIds":{"ROOT":{"uri":"file://HERE/"}}}]}"#;
@@ -15,18 +15,7 @@ fn docker_annotations_are_told() {
     let commit = repository.commit("main", &[(".windlass.yml", spec.as_str()), ("report.txt", report)], "first");
     let mut daemon = Daemon::start(&DaemonOptions::docker().with(&repository));
     let number = daemon.push(&repository, &commit);
-    daemon.wait_log(&format!("{number}/lint"), "\n");
-    let folder = String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/lint"))).trim().to_owned();
-    let found = containers(daemon.root());
-    let [container] = found.as_slice() else { panic!("not exactly one container: {found:?}") };
-    daemon.kill9();
-    let done = docker(&["exec", container, "/bin/sh", "-c", &format!("touch {folder}/dead && echo done")]);
-    assert_eq!(done.trim(), "done");
-    wait_for("the container ends while the daemon is dead", SHORT, || {
-        let state = docker(&["inspect", "--format", "{{.State.Running}}", container]);
-        if state.trim() == "false" { Ok(()) } else { Err(state) }
-    });
-    daemon.restart();
+    end_while_dead(&mut daemon, &format!("{number}/lint"));
     let view = daemon.wait_finished(number);
     assert_eq!(view.outcome(), "passed", "{:#}", view.0);
     let printed = daemon.cli(&["annotations", &number.to_string()]);

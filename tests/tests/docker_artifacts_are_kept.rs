@@ -1,14 +1,14 @@
 //! A container's artifacts are kept byte for byte, over its frame file and over its standard output, also when the daemon was
 //! dead when they were written, or dies while they come. What leads out of the job's folder is not followed.
 
+use windlass_tests::alone::{WAIT, end_while_dead};
 use windlass_tests::artifacts::{artifacts, fetch};
-use windlass_tests::cleanup::{containers, docker};
 use windlass_tests::{Daemon, DaemonOptions, Repository, SHORT, image, wait_for};
 
 /// A job that leaves three files and a link once `when` lets it.
 fn repository(when: &str) -> (Repository, windlass_tests::repository::Commit) {
     let spec = format!(
-        "jobs:\n  pack:\n    image: {}\n    execute:\n      - |\n        echo \"at $PWD\"\n        {when}\n        mkdir dist; seq 1 300000 > dist/numbers; echo hi > dist/hi; ln -s /etc/passwd dist/link\n    finally: [echo last > dist/last]\n    artifacts: [dist/**, dist/link]\n",
+        "jobs:\n  pack:\n    image: {}\n    execute:\n      - |\n        {when}\n        mkdir dist; seq 1 300000 > dist/numbers; echo hi > dist/hi; ln -s /etc/passwd dist/link\n    finally: [echo last > dist/last]\n    artifacts: [dist/**, dist/link]\n",
         image::busybox()
     );
     Repository::with_spec(&spec)
@@ -27,22 +27,10 @@ fn are_kept(daemon: &Daemon, number: u64) {
 
 #[test]
 fn docker_artifacts_that_were_written_while_nobody_listened() {
-    let (repository, commit) = repository("until [ -e dead ]; do sleep 0.05; done");
+    let (repository, commit) = repository(WAIT);
     let mut daemon = Daemon::start(&DaemonOptions::docker().with(&repository));
     let number = daemon.push(&repository, &commit);
-    daemon.wait_log(&format!("{number}/pack"), "at /");
-    let log = String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/pack"))).into_owned();
-    let folder = log.lines().find_map(|line| line.strip_prefix("at ")).expect("it said so");
-    let found = containers(daemon.root());
-    let [container] = found.as_slice() else { panic!("not exactly one container: {found:?}") };
-    daemon.kill9();
-    let done = docker(&["exec", container, "/bin/sh", "-c", &format!("touch {folder}/dead && echo done")]);
-    assert_eq!(done.trim(), "done");
-    wait_for("the container ends while the daemon is dead", SHORT, || {
-        let state = docker(&["inspect", "--format", "{{.State.Running}}", container]);
-        if state.trim() == "false" { Ok(()) } else { Err(state) }
-    });
-    daemon.restart();
+    end_while_dead(&mut daemon, &format!("{number}/pack"));
     are_kept(&daemon, number);
 }
 

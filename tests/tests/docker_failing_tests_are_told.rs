@@ -2,33 +2,22 @@
 //! dead at that time. What leads out of the job's folder is not followed.
 
 use serde_json::Value;
-use windlass_tests::cleanup::{containers, docker};
-use windlass_tests::{Daemon, DaemonOptions, Repository, SHORT, image, wait_for};
+use windlass_tests::alone::{WAIT, end_while_dead};
+use windlass_tests::{Daemon, DaemonOptions, Repository, image};
 
 const REPORT: &str = "<testsuite name=\"pump\"><testcase name=\"fills\" time=\"0.5\"/><testcase name=\"drains\"><failure message=\"still 3 litres\"/></testcase></testsuite>\n";
 
 #[test]
 fn docker_failing_tests_are_told() {
     let spec = format!(
-        "jobs:\n  test:\n    image: {}\n    execute:\n      - |\n        pwd\n        until [ -e dead ]; do sleep 0.05; done\n        mkdir out; cp report.xml out/1.xml; ln -s /etc/passwd out/2.xml\n        exit 3\n    finally: [cp report.xml out/3.xml]\n    reports: {{ junit: [out/1.xml, out/2.xml, out/3.xml] }}\n",
+        "jobs:\n  test:\n    image: {}\n    execute:\n      - |\n        {WAIT}\n        mkdir out; cp report.xml out/1.xml; ln -s /etc/passwd out/2.xml\n        exit 3\n    finally: [cp report.xml out/3.xml]\n    reports: {{ junit: [out/1.xml, out/2.xml, out/3.xml] }}\n",
         image::busybox()
     );
     let repository = Repository::new("acme/app");
     let commit = repository.commit("main", &[(".windlass.yml", spec.as_str()), ("report.xml", REPORT)], "first");
     let mut daemon = Daemon::start(&DaemonOptions::docker().with(&repository));
     let number = daemon.push(&repository, &commit);
-    daemon.wait_log(&format!("{number}/test"), "\n");
-    let folder = String::from_utf8_lossy(&daemon.raw_log(&format!("{number}/test"))).trim().to_owned();
-    let found = containers(daemon.root());
-    let [container] = found.as_slice() else { panic!("not exactly one container: {found:?}") };
-    daemon.kill9();
-    let done = docker(&["exec", container, "/bin/sh", "-c", &format!("touch {folder}/dead && echo done")]);
-    assert_eq!(done.trim(), "done");
-    wait_for("the container ends while the daemon is dead", SHORT, || {
-        let state = docker(&["inspect", "--format", "{{.State.Running}}", container]);
-        if state.trim() == "false" { Ok(()) } else { Err(state) }
-    });
-    daemon.restart();
+    end_while_dead(&mut daemon, &format!("{number}/test"));
     let view = daemon.wait_finished(number);
     let job = view.job("test");
     assert_eq!((job.outcome(), job.attempt(1)["exit_code"].as_i64()), ("failed", Some(3)), "{:#}", view.0);

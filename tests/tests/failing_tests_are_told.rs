@@ -147,10 +147,7 @@ fn a_report_is_there_once_however_often_the_daemon_dies() {
     wait_for_file(&meet.join("written"));
     // Between its two reports, and again before its end is recorded.
     for point in ["report.taken", "end.log-synced", "finish.before-commit"] {
-        daemon.begin_again(&[("WINDLASS_FAILPOINTS", point)]);
-        windlass_tests::wait_for("it dies", windlass_tests::SHORT, || {
-            if daemon.has_ended() { Ok(()) } else { Err("alive") }
-        });
+        daemon.die_at(point);
     }
     daemon.restart();
     let view = daemon.wait_finished(number);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use windlass_protocol::id::AttemptId;
-use windlass_protocol::view::{LogSummary, Outcome};
+use windlass_protocol::view::Outcome;
 
 use super::Executor;
 use super::cancel::CancelWatch;
@@ -60,16 +60,7 @@ async fn place(executor: &Executor, claimed: &Claimed) -> Option<Placed> {
         Err(error) => {
             tracing::error!(attempt = %id, error = %chain(&error), "its plan cannot be read");
             let verdict = Verdict::because(Outcome::Broken, format!("its plan cannot be read: {error}"));
-            let end = End {
-                verdict,
-                steps: Vec::new(),
-                log: LogSummary::default(),
-                image_digest: None,
-                results: None,
-                artifacts: None,
-                findings: None,
-            };
-            finish(executor, id, end).await;
+            finish(executor, id, End::bare(verdict)).await;
             return None;
         }
     };
@@ -276,16 +267,7 @@ impl Executor {
     pub(super) async fn cancel_claimed(&self, id: &AttemptId, cancel: &CancelAsked) {
         let verdict = cancelled_before(&cancel.by);
         let Ok((_, job)) = self.load(id).await else {
-            let end = End {
-                verdict,
-                steps: Vec::new(),
-                log: LogSummary::default(),
-                image_digest: None,
-                results: None,
-                artifacts: None,
-                findings: None,
-            };
-            return finish(self, id, end).await;
+            return finish(self, id, End::bare(verdict)).await;
         };
         match self.logs.writer(id) {
             // It may have words in it already, or be finished.

@@ -38,6 +38,21 @@ pub(super) struct End {
     pub(super) findings: Option<Findings>,
 }
 
+impl End {
+    /// Of one of which nothing else is known.
+    pub(super) fn bare(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            steps: Vec::new(),
+            log: LogSummary::default(),
+            image_digest: None,
+            results: None,
+            artifacts: None,
+            findings: None,
+        }
+    }
+}
+
 /// Ends an attempt of which nothing ran.
 pub(super) async fn end_unstarted(
     executor: &Executor,
@@ -53,12 +68,7 @@ pub(super) async fn end_unstarted(
     let mut steps = Steps::planned(job);
     steps.close(clock::now(), Outcome::Skipped);
     let log = close_log(id, writer).await;
-    finish(
-        executor,
-        id,
-        End { verdict, steps: steps.views, log, image_digest: None, results: None, artifacts: None, findings: None },
-    )
-    .await;
+    finish(executor, id, End { steps: steps.views, log, ..End::bare(verdict) }).await;
 }
 
 /// Ends an attempt that ran, and of which nobody will ever know more than what was recorded of it. `writer` and `job`, where
@@ -83,32 +93,14 @@ pub(super) async fn end_recorded(
         None => attempt.log.clone(),
     };
     let image_digest = attempt.image_digest.clone();
-    finish(
-        executor,
-        id,
-        End { verdict, steps: steps.views, log, image_digest, results: None, artifacts: None, findings: None },
-    )
-    .await;
+    finish(executor, id, End { steps: steps.views, log, image_digest, ..End::bare(verdict) }).await;
 }
 
 /// Ends one of which nothing ran and whose log cannot be written.
 pub(super) async fn end_without_log(executor: &Executor, id: &AttemptId, job: &JobPlan, verdict: Verdict) {
     let mut steps = Steps::planned(job);
     steps.close(clock::now(), Outcome::Skipped);
-    finish(
-        executor,
-        id,
-        End {
-            verdict,
-            steps: steps.views,
-            log: LogSummary::default(),
-            image_digest: None,
-            results: None,
-            artifacts: None,
-            findings: None,
-        },
-    )
-    .await;
+    finish(executor, id, End { steps: steps.views, ..End::bare(verdict) }).await;
 }
 
 /// A line of the daemon's own. Without room, or in a log that is finished, it is missing; nobody waits for it.

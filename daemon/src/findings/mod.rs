@@ -14,7 +14,7 @@ use std::hash::BuildHasher as _;
 use windlass_protocol::annotation::{AnnotationCounts, Level};
 
 use self::place::Roots;
-use crate::event::clean;
+use crate::event::{clean, cut};
 
 /// More findings of an attempt are counted and not listed: the worst are.
 pub const MOST_KEPT: usize = 1_000;
@@ -179,21 +179,6 @@ impl Finding {
         self.tool = self.tool.take().or(other.tool);
         self.log_line = self.log_line.or(other.log_line);
     }
-}
-
-/// At most `most` bytes, with a mark where something is missing.
-fn cut(text: &mut String, most: usize) {
-    const MARK: &str = "…";
-    if text.len() <= most {
-        return;
-    }
-    let mut end = most - MARK.len();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text.push_str(MARK);
-    text.shrink_to_fit();
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use windlass_protocol::cases::{CaseOutcome, TestCounts};
 
-use crate::event::clean;
+use crate::event::{clean, cut};
 
 /// More tests of an attempt are counted and not listed.
 pub const MOST_CASES: usize = 50_000;
@@ -138,21 +138,6 @@ impl Results {
             self.counts.troubles.push(format!("and {more} more files could not be taken"));
         }
     }
-}
-
-/// At most `most` bytes, with a mark where something is missing.
-fn cut(text: &mut String, most: usize) {
-    const MARK: &str = "…";
-    if text.len() <= most {
-        return;
-    }
-    let mut end = most - MARK.len();
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text.push_str(MARK);
-    text.shrink_to_fit();
 }
 
 #[cfg(test)]
