@@ -48,4 +48,5 @@ pub mod room; // room on the disk
 pub mod secret; // random tokens and their hashes
 pub mod shortage; // what this host may lack for a moment
 pub mod tasks; // every task is owned
+pub mod troubles; // what could not be taken, told once
 pub mod wake; // "look again", without payload

@@ -8,15 +8,13 @@ use tokio::time::Instant;
 use windlass_protocol::artifact::ArtifactCounts;
 
 use crate::artifacts::{Artifact, ArtifactWriter};
-use crate::event::clean;
 use crate::frame::file::FilePart;
 use crate::plan::MOST_FILES;
 use crate::shortage::is_shortage;
+use crate::troubles::Troubles;
 
 /// So long room on the disk is waited for: artifacts may be what fills it, and then it does not come back by itself.
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(5 * 60);
-/// Troubles that are told one by one.
-const MOST_TROUBLES: usize = 20;
 
 /// `None` inside: the job keeps none, so whatever comes is nobody's.
 #[derive(Debug)]
@@ -29,8 +27,7 @@ struct Taken {
     most_bytes: u64,
     bytes: u64,
     counts: ArtifactCounts,
-    /// Troubles beyond those that are told.
-    untold: usize,
+    troubles: Troubles,
     /// Something came: the runner got as far as its artifacts.
     came: bool,
     short_since: Option<Instant>,
@@ -50,7 +47,15 @@ impl Artifacts {
 
     pub(super) fn of(writer: ArtifactWriter, most_bytes: u64) -> Self {
         let counts = ArtifactCounts::default();
-        Self(Some(Taken { writer, most_bytes, bytes: 0, counts, untold: 0, came: false, short_since: None }))
+        Self(Some(Taken {
+            writer,
+            most_bytes,
+            bytes: 0,
+            counts,
+            troubles: Troubles::default(),
+            came: false,
+            short_since: None,
+        }))
     }
 
     /// Fails when there is no room; then the same part is to come again.
@@ -60,7 +65,10 @@ impl Artifacts {
         match taken.put(part) {
             Ok(()) => taken.short_since = None,
             Err(error) if is_shortage(&error) => {
-                let since = *taken.short_since.get_or_insert_with(Instant::now);
+                let since = *taken.short_since.get_or_insert_with(|| {
+                    tracing::warn!(%error, "no room for artifacts; holding them back until there is");
+                    Instant::now()
+                });
                 if since.elapsed() < WAIT_FOR_ROOM {
                     return Err(error);
                 }
@@ -88,15 +96,15 @@ impl Artifacts {
             };
             taken.trouble("artifacts", why);
         }
-        let Taken { writer, mut counts, untold, .. } = taken;
+        let Taken { writer, mut counts, troubles, .. } = taken;
         let synced = tokio::task::spawn_blocking(move || writer.finish()).await;
         let list = synced.unwrap_or_else(|error| Err(io::Error::other(error))).unwrap_or_else(|error| {
             tracing::error!(%error, "artifacts cannot be written");
             counts.troubles.push(format!("artifacts: they could not be written on the daemon's disk: {error}"));
             Vec::new()
         });
-        if untold > 0 {
-            counts.troubles.push(format!("and {untold} more"));
+        if troubles.untold() > 0 {
+            counts.troubles.push(format!("and {} more", troubles.untold()));
         }
         counts.files = list.len() as u64;
         counts.bytes = list.iter().map(|artifact| artifact.bytes).sum();
@@ -150,11 +158,7 @@ impl Taken {
     }
 
     fn trouble(&mut self, path: &str, why: &str) {
-        if self.counts.troubles.len() < MOST_TROUBLES {
-            self.counts.troubles.push(clean(&format!("{path}: {why}"), 500));
-        } else {
-            self.untold += 1;
-        }
+        self.troubles.tell(&mut self.counts.troubles, path, why);
     }
 }
 
@@ -168,6 +172,7 @@ mod tests {
     use super::*;
     use crate::artifacts::ArtifactStore;
     use crate::frame::file::Purpose;
+    use crate::troubles::MOST;
 
     fn begins(path: &str) -> FilePart {
         FilePart::Begins { of: Purpose::Artifact, path: path.to_owned() }
@@ -240,7 +245,7 @@ mod tests {
         }
         parts.extend((0..50).map(|n| refused(&n.to_string(), "why")));
         let Kept { counts, .. } = all(&parts, 8).await;
-        assert_eq!((counts.files, counts.troubles.len()), (MOST_FILES as u64, MOST_TROUBLES + 1));
-        assert_eq!(counts.troubles[MOST_TROUBLES], "and 30 more");
+        assert_eq!((counts.files, counts.troubles.len()), (MOST_FILES as u64, MOST + 1));
+        assert_eq!(counts.troubles[MOST], "and 30 more");
     }
 }

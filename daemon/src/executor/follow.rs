@@ -150,8 +150,8 @@ impl Follower<'_> {
         self.deadlines.frame_came();
         failpoint::reached!("frame.came");
         if let Body::File(part) = &frame.body {
-            if let Err(error) = self.files.take(part).await {
-                tracing::warn!(attempt = %self.id, %error, "no room for its artifacts; holding them back until there is");
+            // It says so itself, once.
+            if self.files.take(part).await.is_err() {
                 self.inflow.hold(frame, position);
             }
             failpoint::reached!("report.taken");

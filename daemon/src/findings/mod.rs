@@ -8,13 +8,14 @@ pub mod place; // paths below the job's folder
 pub mod sarif; // reports in SARIF
 
 use std::collections::hash_map::RandomState;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 
 use windlass_protocol::annotation::{AnnotationCounts, Level};
 
 use self::place::Roots;
-use crate::event::{clean, cut};
+use crate::event::cut;
+use crate::troubles::Troubles;
 
 /// More findings of an attempt are counted and not listed: the worst are.
 pub const MOST_KEPT: usize = 1_000;
@@ -26,8 +27,6 @@ pub const MOST_MESSAGE: usize = 2_000;
 const MOST_NAME: usize = 500;
 /// What is kept of the name of a rule or a tool.
 const MOST_WORD: usize = 200;
-/// More troubles of an attempt are counted and not told.
-const MOST_TROUBLES: usize = 20;
 
 /// One thing that was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +57,7 @@ pub struct Findings {
     /// Of those that are not kept.
     beyond: HashSet<u64>,
     hasher: RandomState,
-    troubles: u64,
-    told: BTreeSet<String>,
+    troubles: Troubles,
 }
 
 impl Findings {
@@ -86,15 +84,7 @@ impl Findings {
 
     /// Something is not to be had.
     pub fn trouble(&mut self, path: &str, why: &str) {
-        let told = format!("{}: {}", clean(path, 200), clean(why, 300));
-        if self.told.contains(&told) {
-            return;
-        }
-        self.troubles += 1;
-        if self.told.len() < MOST_TROUBLES {
-            self.told.insert(told.clone());
-            self.counts.troubles.push(told);
-        }
+        self.troubles.tell(&mut self.counts.troubles, path, why);
     }
 
     fn take_over(&mut self, other: Self) {
@@ -140,7 +130,7 @@ impl Findings {
         let mut all: Vec<Finding> = self.kept.into_iter().flatten().collect();
         all.truncate(MOST_KEPT);
         let unlisted = self.counts.total() - all.len() as u64;
-        let more = self.troubles.saturating_sub(self.told.len() as u64);
+        let more = self.troubles.untold();
         if unlisted > 0 {
             self.counts
                 .troubles

@@ -1,6 +1,7 @@
 //! Findings together: told once, bounded, the worst first.
 
 use super::*;
+use crate::troubles::MOST as MOST_TOLD;
 
 fn finding(level: Level, message: &str) -> Finding {
     Finding {
@@ -62,12 +63,9 @@ fn there_is_an_end_to_everything_and_it_is_told() {
     assert_eq!(list.iter().filter(|one| one.level == Level::Error).count(), 10, "the worst are listed");
     assert!(list[10].message.len() <= MOST_MESSAGE && list[10].message.ends_with('…'));
     assert_eq!(counts.troubles[0], "0.sarif: no \u{fffd}[31mgood");
-    assert_eq!(counts.troubles.len(), MOST_TROUBLES + 2);
-    assert_eq!(
-        counts.troubles[MOST_TROUBLES],
-        "210 annotations are counted and not listed: there are too many of them"
-    );
-    assert_eq!(counts.troubles[MOST_TROUBLES + 1], "and 30 more files could not be taken");
+    assert_eq!(counts.troubles.len(), MOST_TOLD + 2);
+    assert_eq!(counts.troubles[MOST_TOLD], "210 annotations are counted and not listed: there are too many of them");
+    assert_eq!(counts.troubles[MOST_TOLD + 1], "and 30 more files could not be taken");
 }
 
 #[test]

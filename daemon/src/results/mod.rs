@@ -5,11 +5,10 @@ pub mod compare; // with other builds
 pub mod junit; // JUnit's XML
 pub mod kept; // how they are kept: compressed, and back
 
-use std::collections::BTreeSet;
-
 use windlass_protocol::cases::{CaseOutcome, TestCounts};
 
-use crate::event::{clean, cut};
+use crate::event::cut;
+use crate::troubles::Troubles;
 
 /// More tests of an attempt are counted and not listed.
 pub const MOST_CASES: usize = 50_000;
@@ -22,8 +21,6 @@ pub const MOST_TEXT_OF_BUILD: usize = 3 * MOST_TEXT;
 pub const MOST_MESSAGE: usize = 8_000;
 /// What is kept of a name, a class or a file's name.
 const MOST_NAME: usize = 500;
-/// More troubles of an attempt are counted and not told.
-const MOST_TROUBLES: usize = 20;
 
 /// One test, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +53,7 @@ pub struct Results {
     pub cases: Vec<Case>,
     text: usize,
     unlisted: u64,
-    troubles: u64,
-    told: BTreeSet<String>,
+    troubles: Troubles,
 }
 
 impl Results {
@@ -72,15 +68,7 @@ impl Results {
 
     /// Something of the reports is not to be had.
     pub fn trouble(&mut self, path: &str, why: &str) {
-        let told = format!("{}: {}", clean(path, 200), clean(why, 300));
-        if self.told.contains(&told) {
-            return;
-        }
-        self.troubles += 1;
-        if self.told.len() < MOST_TROUBLES {
-            self.told.insert(told.clone());
-            self.counts.troubles.push(told);
-        }
+        self.troubles.tell(&mut self.counts.troubles, path, why);
     }
 
     fn take_over(&mut self, other: Self) {
@@ -129,7 +117,7 @@ impl Results {
 
     /// All reports are read: what was left out is told with the rest.
     pub fn close(&mut self) {
-        let (unlisted, more) = (self.unlisted, self.troubles.saturating_sub(self.told.len() as u64));
+        let (unlisted, more) = (self.unlisted, self.troubles.untold());
         if unlisted > 0 {
             let words = format!("{unlisted} tests are counted and not listed: there are too many of them");
             self.counts.troubles.push(words);
@@ -143,6 +131,7 @@ impl Results {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::troubles::MOST as MOST_TOLD;
 
     fn case(name: &str, message: Option<&str>) -> Case {
         Case {
@@ -176,8 +165,8 @@ mod tests {
         results.close();
         let troubles = &results.counts.troubles;
         assert_eq!(troubles[0], "0.xml: no \u{fffd}[31mgood");
-        assert_eq!(troubles.len(), MOST_TROUBLES + 2);
-        assert_eq!(troubles[MOST_TROUBLES + 1], "and 30 more files could not be taken");
+        assert_eq!(troubles.len(), MOST_TOLD + 2);
+        assert_eq!(troubles[MOST_TOLD + 1], "and 30 more files could not be taken");
 
         let mut many = Results::default();
         for _ in 0..=MOST_CASES {
